@@ -1,0 +1,293 @@
+//! What is known of services, as data: actions, resource types, condition keys, how events map to actions and where
+//! the resource is found in a request. One file per service in `data/`; another service is one more file.
+
+mod outcome;
+mod resource;
+mod service;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+pub use outcome::{Class, Outcome, OutcomeRules};
+pub use resource::{Parameters, Place, Resolved};
+pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
+
+/// The data files, compiled in.
+const SERVICES: [&str; 15] = [
+    include_str!("data/cloudwatch.json"),
+    include_str!("data/ds.json"),
+    include_str!("data/iam.json"),
+    include_str!("data/identitystore.json"),
+    include_str!("data/kms.json"),
+    include_str!("data/lambda.json"),
+    include_str!("data/logs.json"),
+    include_str!("data/organizations.json"),
+    include_str!("data/route53.json"),
+    include_str!("data/route53domains.json"),
+    include_str!("data/ses.json"),
+    include_str!("data/sso.json"),
+    include_str!("data/sts.json"),
+    include_str!("data/workmail.json"),
+    include_str!("data/workmailmessageflow.json"),
+];
+
+/// All services that are known.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    services: BTreeMap<String, Service>,
+    by_source: HashMap<String, String>,
+    rcp_services: Vec<String>,
+    keys: HashMap<String, KeyInfo>,
+    outcomes: OutcomeRules,
+    version: String,
+}
+
+/// A condition key that AWS documents for all services.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyInfo {
+    /// The canonical spelling; of a tag family its prefix with the slash.
+    pub key: String,
+    /// `string`, `bool`, `numeric`, `date`, `ip`, `arn` or `binary`.
+    #[serde(rename = "type")]
+    pub key_type: String,
+    /// Whether its type is a list.
+    pub multivalued: bool,
+    /// Whether AWS includes it in every request.
+    pub always: bool,
+    /// Whether it is a family with one key for each tag.
+    #[serde(default)]
+    pub tag: bool,
+}
+
+impl KeyInfo {
+    /// The canonical spelling of a key that a policy writes as `written`: the tag's own spelling stays.
+    pub fn display(&self, written: &str) -> String {
+        match written.split_once('/') {
+            Some((_, tag)) if self.tag => format!("{}{tag}", self.key),
+            _ => self.key.clone(),
+        }
+    }
+}
+
+/// How an event's action was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MappingSource {
+    /// The event name is the action's name.
+    Exact,
+    /// The catalogue says which action the event name means.
+    Catalog,
+    /// The error message names it.
+    ErrorMessage,
+    /// The general rule for services that are not known: a guess.
+    Rule,
+    /// The check leaves no event of its own.
+    Inferred,
+}
+
+impl MappingSource {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Catalog => "catalog",
+            Self::ErrorMessage => "error_message",
+            Self::Rule => "rule",
+            Self::Inferred => "inferred",
+        }
+    }
+}
+
+/// What an event maps to.
+#[derive(Debug, Clone, Copy)]
+pub struct MappedAction<'c> {
+    /// The service, if it is known.
+    pub service: Option<&'c Service>,
+    /// The action's entry, if it is known.
+    pub operation: Option<&'c Operation>,
+    /// How it was found.
+    pub source: MappingSource,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    #[serde(rename = "format")]
+    _format: u32,
+    keys: Vec<KeyInfo>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RcpFile {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(rename = "version")]
+    _version: String,
+    services: Vec<String>,
+}
+
+impl Catalog {
+    /// The catalogue that this version of the program was made with.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: OnceLock<Catalog> = OnceLock::new();
+        // A data file that does not load fails the unit test `every_data_file_loads`, not a user's run.
+        BUILTIN.get_or_init(|| Self::load().unwrap_or_default())
+    }
+
+    fn load() -> Result<Self, serde_json::Error> {
+        let mut catalog = Self::default();
+        for text in SERVICES {
+            let service = Service::load(text)?;
+            for source in &service.event_sources {
+                catalog.by_source.insert(source.clone(), service.prefix.clone());
+            }
+            catalog.version = catalog.version.clone().max(service.version.clone());
+            catalog.services.insert(service.prefix.clone(), service);
+        }
+        let keys: KeyFile = serde_json::from_str(include_str!("data/keys.json"))?;
+        catalog.keys = keys.keys.into_iter().map(|key| (key.key.to_lowercase(), key)).collect();
+        let rcp: RcpFile = serde_json::from_str(include_str!("data/rcp.json"))?;
+        catalog.rcp_services = rcp.services;
+        catalog.outcomes = OutcomeRules::load(include_str!("data/outcomes.json"))?;
+        Ok(catalog)
+    }
+
+    /// The newest version of its data files.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// A service by its IAM prefix.
+    pub fn service(&self, prefix: &str) -> Option<&Service> {
+        self.services.get(prefix)
+    }
+
+    /// All services in the order of their prefixes.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// An action by its IAM name, `prefix:Name`, in any letter case.
+    pub fn action(&self, action: &str) -> Option<(&Service, &Operation)> {
+        let (prefix, name) = action.split_once(':')?;
+        let service = self.service(&prefix.to_ascii_lowercase())?;
+        Some((service, service.operation(name)?))
+    }
+
+    /// Maps an event to its action: by the catalogue, else by the general rule. The name is made only for the rule.
+    pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, String) {
+        let source = event_source.trim().to_ascii_lowercase();
+        let service = self.by_source.get(&source).and_then(|prefix| self.services.get(prefix));
+        if let Some(service) = service {
+            if let Some(operation) = service.operation(event_name) {
+                let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Exact };
+                return (mapped, service.action_name(operation));
+            }
+            let base = cut_version(event_name);
+            let renamed = service.renamed(base).unwrap_or(base);
+            if let Some(operation) = service.operation(renamed) {
+                let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Catalog };
+                return (mapped, service.action_name(operation));
+            }
+        }
+        let prefix = service.map_or_else(|| rule_prefix(&source), |service| service.prefix.clone());
+        let name = format!("{prefix}:{}", cut_version(event_name));
+        (MappedAction { service, operation: None, source: MappingSource::Rule }, name)
+    }
+
+    /// Whether resource control policies act on the actions of a service.
+    pub fn rcp_applies(&self, prefix: &str) -> bool {
+        self.rcp_services.iter().any(|service| service == prefix)
+    }
+
+    /// What an error code says of authorization.
+    pub fn outcome(&self, error_code: Option<&str>) -> (Outcome, Class) {
+        self.outcomes.classify(error_code)
+    }
+
+    /// A documented condition key by its name in lower case.
+    pub fn key(&self, name: &str) -> Option<&KeyInfo> {
+        self.keys.get(name).or_else(|| {
+            let (family, _) = name.split_once('/')?;
+            self.keys.get(&format!("{family}/")).filter(|key| key.tag)
+        })
+    }
+}
+
+/// A documented condition key of the built-in catalogue by its name in lower case.
+pub fn key(name: &str) -> Option<&'static KeyInfo> {
+    Catalog::builtin().key(name)
+}
+
+/// The prefix that the general rule gives: the event source without `.amazonaws.com`.
+fn rule_prefix(source: &str) -> String {
+    match source.split('.').next().unwrap_or(source) {
+        "monitoring" => "cloudwatch".to_owned(),
+        "tagging" => "tag".to_owned(),
+        "email" => "ses".to_owned(),
+        prefix => prefix.to_owned(),
+    }
+}
+
+/// Cuts a version from an event name: `ListFunctions20150331`, `UpdateFunctionCode20150331v2`, `CreateFunction2020_05_31`.
+pub fn cut_version(name: &str) -> &str {
+    let stem = match name.rsplit_once('v') {
+        Some((stem, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => stem,
+        _ => name,
+    };
+    let cut = stem.trim_end_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let suffix = stem.get(cut.len()..).unwrap_or("");
+    let digits = suffix.bytes().filter(u8::is_ascii_digit).count();
+    if digits == 8 && !cut.is_empty() { cut } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_data_file_loads() {
+        let catalog = Catalog::load().unwrap();
+        assert_eq!(catalog.services.len(), SERVICES.len());
+        assert_eq!(catalog.keys.len(), 60);
+        assert!(catalog.rcp_applies("s3") && !catalog.rcp_applies("workmail") && !catalog.rcp_applies("ses"));
+    }
+
+    #[test]
+    fn events_map_by_name_by_catalogue_and_by_rule() {
+        let catalog = Catalog::builtin();
+        let map = |source, name| {
+            let (mapped, action) = catalog.map_event(source, name);
+            (action, mapped.source)
+        };
+        assert_eq!(map("workmail.amazonaws.com", "CreateUser"), ("workmail:CreateUser".into(), MappingSource::Exact));
+        assert_eq!(map("workmailMessageFlow.amazonaws.com", "GetRawMessageContent").1, MappingSource::Exact);
+        assert_eq!(map("lambda.amazonaws.com", "ListFunctions20150331"), ("lambda:ListFunctions".into(), MappingSource::Catalog));
+        assert_eq!(map("lambda.amazonaws.com", "Invoke"), ("lambda:InvokeFunction".into(), MappingSource::Catalog));
+        assert_eq!(map("monitoring.amazonaws.com", "GetMetricData").0, "cloudwatch:GetMetricData");
+        assert_eq!(map("ec2.amazonaws.com", "DescribeVpcs"), ("ec2:DescribeVpcs".into(), MappingSource::Rule));
+        assert_eq!(map("cloudfront.amazonaws.com", "CreateDistribution2020_05_31").0, "cloudfront:CreateDistribution");
+    }
+
+    #[test]
+    fn only_dates_are_cut() {
+        for (name, cut) in [
+            ("UpdateFunctionCode20150331v2", "UpdateFunctionCode"),
+            ("ListObjectsV2", "ListObjectsV2"),
+            ("GetV2", "GetV2"),
+            ("20150331", "20150331"),
+        ] {
+            assert_eq!(cut_version(name), cut);
+        }
+    }
+
+    #[test]
+    fn tag_families_keep_the_tags_spelling() {
+        assert_eq!(key("aws:principaltag/team").unwrap().display("AWS:principaltag/Team"), "aws:PrincipalTag/Team");
+        assert_eq!(key("aws:sourceip").unwrap().display("AWS:sourceIP"), "aws:SourceIp");
+        assert!(key("aws:sourceip/x").is_none());
+    }
+}

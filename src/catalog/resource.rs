@@ -1,0 +1,205 @@
+//! From request parameters to a resource ARN and to context keys.
+
+use serde_json::Value;
+
+use super::service::{Operation, Service};
+use crate::iam::pattern::UNKNOWN_PART;
+
+/// The text that AWS puts in place of values that it hides.
+const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
+/// Request parameters, looked up without regard to letter case.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters<'a>(pub Option<&'a Value>);
+
+/// Where a request is made: what the reserved placeholders stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// `awsRegion`.
+    pub region: &'a str,
+    /// The resource's account.
+    pub account: &'a str,
+}
+
+/// A resource as far as the request tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// `*`, or an ARN with [`UNKNOWN_PART`] for each part that the record does not tell.
+    pub arn: String,
+    /// Whether nothing of it is unknown.
+    pub complete: bool,
+}
+
+impl<'a> Parameters<'a> {
+    /// Whether the request's parameters were logged.
+    pub fn are_known(self) -> bool {
+        matches!(self.0, Some(Value::Object(_)))
+    }
+
+    /// The value at a dotted path.
+    pub fn get(self, path: &str) -> Option<&'a Value> {
+        let mut value = self.0?;
+        for name in path.split('.') {
+            let Value::Object(members) = value else { return None };
+            value = members.get(name).or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))?;
+        }
+        Some(value)
+    }
+
+    /// A text, number or one-element list at a dotted path, unless AWS hides it.
+    pub fn text(self, path: &str) -> Option<String> {
+        scalar(self.get(path)?)
+    }
+
+    /// The texts of a list at a dotted path; `None` if something of it is hidden or not a text.
+    pub fn texts(self, path: &str) -> Option<Vec<String>> {
+        match self.get(path)? {
+            Value::Array(items) => items.iter().map(scalar).collect(),
+            other => Some(vec![scalar(other)?]),
+        }
+    }
+
+    /// Tags at a dotted path, given as `[{key, value}]` or `{key: value}`.
+    pub fn tags(self, path: &str) -> Option<Vec<(String, String)>> {
+        match self.get(path)? {
+            Value::Array(items) => items
+                .iter()
+                .map(|item| {
+                    let tag = Parameters(Some(item));
+                    Some((tag.text("key").or_else(|| tag.text("tagKey"))?, tag.text("value").or_else(|| tag.text("tagValue"))?))
+                })
+                .collect(),
+            Value::Object(members) => members.iter().map(|(key, value)| Some((key.clone(), scalar(value)?))).collect(),
+            _ => None,
+        }
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Array(items) => match items.as_slice() {
+            [only] => return scalar(only),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    (text != HIDDEN && !text.contains("***")).then_some(text)
+}
+
+impl Service {
+    /// The resource that a call of `operation` acts on. `None` where the catalogue does not know.
+    pub fn resource(&self, operation: &Operation, parameters: Parameters<'_>, place: Place<'_>) -> Option<Resolved> {
+        if operation.without_resource() {
+            return Some(Resolved { arn: "*".to_owned(), complete: true });
+        }
+        if let Some(path) = &operation.arn_parameter
+            && let Some(arn) = parameters.text(path).filter(|text| text.starts_with("arn:"))
+        {
+            return Some(Resolved { arn, complete: true });
+        }
+        let templates: Vec<&str> = operation.resource.iter().filter_map(|kind| self.resources.get(kind)).map(|t| t.arn.as_str()).collect();
+        let mut expanded = templates.iter().map(|template| expand(template, parameters, place, operation.creates));
+        match templates.len() {
+            0 => None,
+            1 => expanded.next(),
+            _ => expanded.find(|resolved| resolved.complete),
+        }
+    }
+
+    /// The resource of a template name, for checks that name it by a parameter of another service's call.
+    pub fn resource_named(&self, operation: &Operation, value: &str, place: Place<'_>) -> Option<Resolved> {
+        if value.starts_with("arn:") {
+            return Some(Resolved { arn: value.to_owned(), complete: true });
+        }
+        let template = &self.resources.get(operation.resource.first()?)?.arn;
+        let cut = template.rfind("${")?;
+        let head = expand(template.get(..cut)?, Parameters(None), place, false);
+        Some(Resolved { arn: format!("{}{value}", head.arn), complete: head.complete })
+    }
+}
+
+/// Fills a template. A parameter that itself holds an ARN replaces all of it.
+fn expand(template: &str, parameters: Parameters<'_>, place: Place<'_>, creates: bool) -> Resolved {
+    let mut arn = String::with_capacity(template.len() + 24);
+    let mut complete = true;
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("${") {
+        arn.push_str(before);
+        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+        rest = tail;
+        let value = match name {
+            "Partition" => Some(partition(place.region).to_owned()),
+            "Region" => Some(place.region.to_owned()),
+            "Account" => Some(place.account.to_owned()),
+            _ => parameter(name, parameters, creates),
+        };
+        match value {
+            Some(value) if value.starts_with("arn:") => return Resolved { arn: value, complete: true },
+            Some(value) if !value.contains(':') && !value.starts_with("alias/") => arn.push_str(&value),
+            _ => {
+                arn.push_str(UNKNOWN_PART);
+                complete = false;
+            }
+        }
+    }
+    arn.push_str(rest);
+    Resolved { arn, complete }
+}
+
+/// A placeholder's value: the first of its alternatives that is present. A missing `name?` is an empty path where the
+/// call creates the thing, else unknown.
+fn parameter(name: &str, parameters: Parameters<'_>, creates: bool) -> Option<String> {
+    let (names, optional) = name.strip_suffix('?').map_or((name, false), |names| (names, true));
+    let found = names.split('|').find_map(|path| parameters.text(path));
+    match found {
+        Some(path) if optional => Some(path.trim_start_matches('/').to_owned()),
+        None if optional && creates && parameters.are_known() => Some(String::new()),
+        other => other,
+    }
+}
+
+/// The partition of a region.
+pub(crate) fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Catalog;
+    use super::*;
+
+    fn resource(action: &str, parameters: &str) -> Option<String> {
+        let value: Value = serde_json::from_str(parameters).unwrap();
+        let (service, operation) = Catalog::builtin().action(action).unwrap();
+        let place = Place { region: "eu-west-1", account: "111122223333" };
+        service.resource(operation, Parameters(Some(&value)), place).map(|resolved| resolved.arn)
+    }
+
+    #[test]
+    fn resources_come_from_the_parameters() {
+        let organization = "arn:aws:workmail:eu-west-1:111122223333:organization/m-1";
+        assert_eq!(resource("workmail:CreateUser", r#"{"organizationId":"m-1"}"#).unwrap(), organization);
+        assert_eq!(resource("workmail:CreateUser", r#"{"OrganizationID":"m-1"}"#).unwrap(), organization);
+        assert_eq!(resource("workmail:TagResource", &format!(r#"{{"resourceARN":"{organization}"}}"#)).unwrap(), organization);
+        assert_eq!(resource("workmail:CreateUser", "null").unwrap(), "arn:aws:workmail:eu-west-1:111122223333:organization/<?>");
+        assert_eq!(resource("workmail:ListOrganizations", "null").unwrap(), "*");
+        assert_eq!(
+            resource("workmailmessageflow:GetRawMessageContent", r#"{"messageId":"x-1"}"#).unwrap(),
+            "arn:aws:workmailmessageflow:eu-west-1:111122223333:message/<?>/<?>/x-1"
+        );
+    }
+
+    #[test]
+    fn a_role_named_without_its_path_is_partly_unknown_unless_created() {
+        assert_eq!(resource("iam:DeleteRole", r#"{"roleName":"ops"}"#).unwrap(), "arn:aws:iam::111122223333:role/<?>ops");
+        assert_eq!(resource("iam:CreateRole", r#"{"roleName":"ops"}"#).unwrap(), "arn:aws:iam::111122223333:role/ops");
+        assert_eq!(resource("iam:CreateRole", r#"{"roleName":"ops","path":"/a/"}"#).unwrap(), "arn:aws:iam::111122223333:role/a/ops");
+    }
+}

@@ -1,0 +1,181 @@
+//! One service of the catalogue.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+
+/// A service: its actions, resource types, and what its requests look like in the log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    #[serde(rename = "format")]
+    _format: u32,
+    /// Version of the data file, a date.
+    pub version: String,
+    /// IAM prefix of its actions.
+    pub prefix: String,
+    /// Name for people.
+    pub name: String,
+    /// CloudTrail event sources, in lower case.
+    pub event_sources: Vec<String>,
+    /// Whether every action of the service is listed.
+    pub complete: bool,
+    /// Whether its resources can have policies of their own.
+    pub resource_policies: ResourcePolicies,
+    /// Whether resource control policies act on it.
+    pub rcp: bool,
+    /// The region that all calls are made to, for global services.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Whether every request-level condition key of its actions is listed.
+    #[serde(default)]
+    pub keys_complete: bool,
+    /// Resource types.
+    #[serde(default)]
+    pub resources: BTreeMap<String, ResourceTemplate>,
+    /// Actions by name.
+    pub actions: BTreeMap<String, Operation>,
+    /// Event names whose action differs.
+    #[serde(default)]
+    pub events: BTreeMap<String, String>,
+    #[serde(skip)]
+    folded: HashMap<String, String>,
+}
+
+/// Whether a service's resources have policies of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResourcePolicies {
+    /// Never.
+    None,
+    /// Some resources may.
+    Some,
+    /// The resource's side always takes part.
+    Required,
+}
+
+/// A resource type: the shape of its ARN.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceTemplate {
+    /// ARN with `${Partition}`, `${Region}`, `${Account}` and request parameters as placeholders.
+    pub arn: String,
+    /// Condition keys of the resource type.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// An action.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// The action's name without prefix; set when loaded.
+    #[serde(skip)]
+    pub name: String,
+    /// Access level: List, Read, Write, Tagging, Permissions management.
+    pub level: String,
+    /// `legacy` for names that AWS no longer lists.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Whether an API operation of that name exists.
+    #[serde(default)]
+    pub api: bool,
+    /// Whether it is only a permission: console calls and checks of services.
+    #[serde(default)]
+    pub permission_only: bool,
+    /// Whether the call succeeds without any permission.
+    #[serde(default)]
+    pub no_permission: bool,
+    /// Whether the call makes the resource that it names.
+    #[serde(default)]
+    pub creates: bool,
+    /// Resource types, `*` for none.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub resource: Vec<String>,
+    /// The request parameter that holds the resource's ARN.
+    #[serde(default)]
+    pub arn_parameter: Option<String>,
+    /// Condition keys of the action itself.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Condition key to request parameter.
+    #[serde(default)]
+    pub context: BTreeMap<String, String>,
+    /// Further checks that the call needs.
+    #[serde(default)]
+    pub also: Vec<AlsoChecked>,
+}
+
+/// A further check of a call, for example `iam:PassRole`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlsoChecked {
+    /// The action that is checked too.
+    pub action: String,
+    /// The request parameter that holds its resource; without it the check is not made.
+    pub resource_parameter: String,
+    /// Context keys of that check alone.
+    #[serde(default)]
+    pub context: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// Reads a data file.
+    pub(super) fn load(text: &str) -> Result<Self, serde_json::Error> {
+        let mut service: Self = serde_json::from_str(text)?;
+        for (name, operation) in &mut service.actions {
+            operation.name.clone_from(name);
+            service.folded.insert(name.to_ascii_lowercase(), name.clone());
+        }
+        Ok(service)
+    }
+
+    /// An action by its name without prefix, in any letter case.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.actions.get(name).or_else(|| self.actions.get(self.folded.get(&name.to_ascii_lowercase())?))
+    }
+
+    /// `prefix:Name`.
+    pub fn action_name(&self, operation: &Operation) -> String {
+        format!("{}:{}", self.prefix, operation.name)
+    }
+
+    /// Whether CloudTrail can show a use of the action. Checks that services make on their own leave no event of their
+    /// name; of WorkMail these are the two for mail delivery and vended logs, its other console calls are logged.
+    pub fn is_observable(&self, operation: &Operation) -> bool {
+        const CHECKS_ONLY: [&str; 2] = ["AllowVendedLogDeliveryForResource", "DeliverToMailbox"];
+        if self.prefix == "workmail" { !CHECKS_ONLY.contains(&operation.name.as_str()) } else { operation.api }
+    }
+
+    /// The action that an event name of another spelling means.
+    pub(super) fn renamed(&self, event_name: &str) -> Option<&str> {
+        self.events.get(event_name).map(String::as_str)
+    }
+}
+
+impl Operation {
+    /// Whether the action has no resource-level permission.
+    pub fn without_resource(&self) -> bool {
+        matches!(self.resource.as_slice(), [only] if only == "*")
+    }
+
+    /// Whether AWS no longer lists the name.
+    pub fn is_legacy(&self) -> bool {
+        self.status.as_deref() == Some("legacy")
+    }
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        Nothing(()),
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Nothing(()) => Vec::new(),
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
+}

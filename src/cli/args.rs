@@ -1,0 +1,146 @@
+//! Arguments as the user types them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Replays AWS CloudTrail logs against the IAM policies you are about to ship, and says who would lose or gain access,
+/// why, and how sure it is.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Load log files into an events dataset (Parquet)
+    Ingest(Ingest),
+    /// Replay every event against the baseline and each candidate, and write a report folder
+    Replay(Box<Replay>),
+    /// Write a synthetic WorkMail estate: logs, account snapshots, candidates
+    Generate(Generate),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// Threads [default: one for each processor]
+    #[arg(long, global = true, value_name = "N", help_heading = "Output")]
+    pub(super) threads: Option<usize>,
+    /// When to draw a progress bar
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(super) progress: When,
+    /// When to colour (NO_COLOR is respected)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(super) color: When,
+    /// Print errors only
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Print more of what is done
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ingest {
+    /// Log files and folders of them
+    #[arg(required = true, value_name = "LOGS")]
+    pub(super) logs: Vec<PathBuf>,
+    /// The folder of the events dataset: new, empty, or a dataset to add to
+    #[arg(short, long, value_name = "EVENTS")]
+    pub(super) output: PathBuf,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// Log files, folders of them, or one events dataset
+    #[arg(required = true, value_name = "LOGS|EVENTS")]
+    pub(super) logs: Vec<PathBuf>,
+    /// The policies in force: account snapshots, policy documents, folders of them; without it the log is the baseline
+    #[arg(long, value_name = "PATH")]
+    pub(super) baseline: Vec<PathBuf>,
+    /// A draft: a change set (*.toml), an account snapshot, policy documents, or a folder
+    #[arg(long, required = true, value_name = "[NAME=]PATH")]
+    pub(super) candidate: Vec<String>,
+    /// What bare policy documents of a candidate are
+    #[arg(long, value_name = "TYPE", default_value = "identity")]
+    pub(super) candidate_type: CandidateTypeArg,
+    /// The report folder: new, empty, or an older report to replace
+    #[arg(short, long, value_name = "REPORT")]
+    pub(super) output: PathBuf,
+    /// Keep the events dataset that the logs are loaded into
+    #[arg(long, value_name = "EVENTS")]
+    pub(super) keep: Option<PathBuf>,
+    /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
+    #[arg(long, value_name = "LAYER", value_delimiter = ',')]
+    pub(super) assume_absent: Vec<String>,
+    /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
+    #[arg(long, value_name = "CLASS[:N|:N%]")]
+    pub(super) fail_on: Vec<String>,
+    #[command(flatten)]
+    pub(super) filters: Filters,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CandidateTypeArg {
+    Identity,
+    Boundary,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct Filters {
+    /// Only events at or after this date or RFC 3339 time (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Only events before this date or RFC 3339 time (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Only events of principals of this account
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Vec<String>,
+    /// Only events of this region
+    #[arg(long, value_name = "REGION")]
+    pub(super) region: Vec<String>,
+    /// Only events of this service, by its IAM prefix
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) service: Vec<String>,
+    /// Only events of principals whose ARN matches; bare candidate documents are for them alone
+    #[arg(long, value_name = "GLOB")]
+    pub(super) principal: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// The folder to write: new or empty
+    #[arg(value_name = "OUT")]
+    pub(super) output: PathBuf,
+    /// Distinct events
+    #[arg(long, value_name = "N")]
+    pub(super) events: u64,
+    /// The seed of all chance: the same seed gives the same bytes
+    #[arg(long, value_name = "S")]
+    pub(super) seed: u64,
+}

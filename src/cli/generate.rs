@@ -1,0 +1,32 @@
+//! `retrial generate`.
+
+use super::printer::Printer;
+use super::{Exit, args};
+use crate::error::{Error, Result};
+use crate::generate::{Options, generate};
+use crate::progress::Progress as _;
+
+pub(super) fn run(arguments: &args::Generate, printer: &Printer) -> Result<Exit> {
+    let out = &arguments.output;
+    if std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Error::Usage(format!("`{}` is not empty: give a new or an empty folder", out.display())));
+    }
+    let bar = printer.bar();
+    bar.begin("writing events", arguments.events, 0);
+    let mut last = 0;
+    let options = Options { events: arguments.events, seed: arguments.seed };
+    let written = generate(out, &options, &mut |events| {
+        bar.advance(0, events.saturating_sub(last));
+        last = events;
+    })
+    .map_err(|error| Error::io("write", out, error))?;
+    bar.end();
+    printer.say(&format!(
+        "{} events in {} files ({} bytes) and the policies that explain them: {}",
+        written.events,
+        written.files,
+        written.bytes,
+        out.display()
+    ));
+    Ok(Exit::Done)
+}

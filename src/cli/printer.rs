@@ -1,0 +1,88 @@
+//! Every decision on standard output and standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::args::{Common, When};
+use super::diagnostic;
+use super::progress::Bar;
+use crate::error::{Error, Result};
+
+/// What is printed where, and how.
+#[derive(Debug)]
+pub(super) struct Printer {
+    quiet: bool,
+    verbose: bool,
+    progress: bool,
+    color_out: bool,
+    color_err: bool,
+}
+
+impl Printer {
+    pub(super) fn new(common: &Common) -> Self {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let color = |terminal: bool| match common.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !no_color && !dumb,
+        };
+        Self {
+            quiet: common.quiet,
+            verbose: common.verbose,
+            progress: !common.quiet
+                && common.progress != When::Never
+                && (common.progress == When::Always || std::io::stderr().is_terminal()),
+            color_out: color(std::io::stdout().is_terminal()),
+            color_err: color(std::io::stderr().is_terminal()),
+        }
+    }
+
+    /// A progress bar, or plain lines now and then where there is no terminal.
+    pub(super) fn bar(&self) -> Bar {
+        Bar::new(self.progress, self.quiet)
+    }
+
+    /// Columns of the terminal: 100 where there is none.
+    pub(super) fn width(&self) -> usize {
+        let terminal = if std::io::stdout().is_terminal() { terminal_size::terminal_size() } else { None };
+        terminal.map_or(100, |(width, _)| usize::from(width.0))
+    }
+
+    pub(super) fn color(&self) -> bool {
+        self.color_out
+    }
+
+    /// Data: standard output.
+    pub(super) fn out(&self, text: &str) -> Result<()> {
+        let mut output = std::io::stdout().lock();
+        let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        written.map_err(|error| Error::io("write", std::path::Path::new("standard output"), error))
+    }
+
+    /// A remark: standard error, not with `-q`.
+    pub(super) fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A remark for `-v`.
+    pub(super) fn detail(&self, text: &str) {
+        if self.verbose {
+            eprintln!("{text}");
+        }
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{}: {text}", if self.color_err { "\u{1b}[33mwarning\u{1b}[0m" } else { "warning" });
+        }
+    }
+
+    pub(super) fn error(&self, error: &Error) {
+        match error {
+            Error::Policy(policy) => eprintln!("{}", diagnostic::render(policy, self.color_err)),
+            other => eprintln!("{}: {other}", if self.color_err { "\u{1b}[31merror\u{1b}[0m" } else { "error" }),
+        }
+    }
+}

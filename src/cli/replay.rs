@@ -1,0 +1,184 @@
+//! `retrial replay`: the main job.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::args::{self, CandidateTypeArg, Filters, Format};
+use super::output::{Staged, Temporary};
+use super::printer::Printer;
+use super::{Exit, ingest as ingest_command};
+use crate::account::{CandidateType, PolicySet, load};
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::evaluate::{LayerKind, Layers};
+use crate::iam::Pattern;
+use crate::ingest::{Dataset, ingest};
+use crate::replay::{Filter, Options, replay};
+use crate::report::{Report, gate};
+
+pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
+    let thresholds = arguments.fail_on.iter().map(|text| gate::parse(text)).collect::<Result<Vec<_>>>()?.concat();
+    let options = options(&arguments)?;
+    let staged = Staged::new(&arguments.output)?;
+    let (dataset, _temporary) = dataset(&arguments, printer)?;
+    ingest_command::name_skipped(&dataset.ledger.skipped, 0, printer);
+    let started = std::time::Instant::now();
+    let mut manifest = replay(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
+    manifest.run.insert("seconds".to_owned(), format!("{:.3}", started.elapsed().as_secs_f64()));
+    manifest.run.insert("threads".to_owned(), rayon::current_num_threads().to_string());
+    manifest.write(&staged.path().join("manifest.json"))?;
+    let report = Report::open(staged.path())?;
+    write_texts(&report, staged.path(), printer)?;
+    staged.publish()?;
+    match arguments.format {
+        Format::Text => print_summary(&report, &arguments.output, printer)?,
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&report.manifest).map_err(|error| Error::Internal(error.to_string()))?;
+            printer.out(&(text + "\n"))?;
+        }
+    }
+    if manifest.counts.events == 0 && !options.filter.is_empty() {
+        printer.warn("the filters let no event through");
+        return Ok(if thresholds.is_empty() { Exit::Done } else { Exit::NotJudged });
+    }
+    if thresholds.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let judgement = gate::judge(&report, &thresholds)?;
+    judgement.lines.iter().for_each(|line| printer.say(line));
+    Ok(match judgement {
+        gate::Judgement { judged: false, .. } => Exit::NotJudged,
+        gate::Judgement { failed: true, .. } => Exit::Found,
+        _ => Exit::Done,
+    })
+}
+
+/// The dataset to replay: the one that is named, or a temporary one that the logs are loaded into.
+fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Option<Temporary>)> {
+    if let [only] = arguments.logs.as_slice()
+        && Dataset::is_at(only)
+    {
+        return Ok((Dataset::open(only)?, None));
+    }
+    if let Some(dataset) = arguments.logs.iter().find(|path| Dataset::is_at(path)) {
+        return Err(Error::Usage(format!(
+            "`{}` is an events dataset: replay it alone, or add the logs to it with `retrial ingest`",
+            dataset.display()
+        )));
+    }
+    let temporary = if arguments.keep.is_none() { Some(Temporary::new(&arguments.output)?) } else { None };
+    let path = arguments.keep.as_deref().or(temporary.as_ref().map(|temporary| temporary.0.as_path())).unwrap_or(Path::new("."));
+    let mut dataset = Dataset::open_or_create(path)?;
+    let ingested = ingest(&arguments.logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
+    printer.detail(&format!("loaded {} records from {} files", ingested.records, ingested.files));
+    Ok((dataset, temporary))
+}
+
+fn options(arguments: &args::Replay) -> Result<Options> {
+    let principals: Vec<Pattern> = arguments.filters.principal.iter().map(|glob| Pattern::glob(glob)).collect();
+    let mut policy_files = Vec::new();
+    let baseline = if arguments.baseline.is_empty() || arguments.baseline == [PathBuf::from("logged")] {
+        PolicySet::logged()
+    } else {
+        let loaded = load(&arguments.baseline)?;
+        policy_files.push(("baseline".to_owned(), loaded.files.clone()));
+        loaded.into_baseline()?
+    };
+    let candidate_type = match arguments.candidate_type {
+        CandidateTypeArg::Identity => CandidateType::Identity,
+        CandidateTypeArg::Boundary => CandidateType::Boundary,
+    };
+    let mut candidates = Vec::new();
+    let mut names = BTreeSet::from(["baseline".to_owned()]);
+    for text in &arguments.candidate {
+        let (name, path) = candidate_name(text)?;
+        if !names.insert(name.clone()) {
+            return Err(Error::Usage(format!("the name `{name}` is taken: name the candidate with --candidate NAME=PATH")));
+        }
+        let loaded = load(std::slice::from_ref(&path))?;
+        policy_files.push((name.clone(), loaded.files.clone()));
+        candidates.push((name, loaded.into_candidate(&baseline, candidate_type, &principals)?));
+    }
+    Ok(Options {
+        baseline,
+        candidates,
+        filter: filter(&arguments.filters, principals)?,
+        assume_absent: assume_absent(&arguments.assume_absent)?,
+        policy_files,
+        arguments: std::env::args().skip(1).collect(),
+    })
+}
+
+/// `NAME=PATH`, or a path whose stem is the name.
+fn candidate_name(text: &str) -> Result<(String, PathBuf)> {
+    let fits = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if let Some((name, path)) = text.split_once('=').filter(|(name, _)| fits(name)) {
+        return Ok((name.to_owned(), PathBuf::from(path)));
+    }
+    let path = PathBuf::from(text);
+    let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let name = stem.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if fits(&name) {
+        return Ok((name, path));
+    }
+    Err(Error::Usage(format!(
+        "`{text}` gives no name for the candidate: write --candidate NAME=PATH, the name of letters, digits, `_` and `-`"
+    )))
+}
+
+fn filter(filters: &Filters, principals: Vec<Pattern>) -> Result<Filter> {
+    let time = |flag: &str, text: &Option<String>| {
+        text.as_ref()
+            .map(|text| {
+                let parsed = crate::iam::condition::date::parse(text).filter(|_| text.len() >= 10);
+                parsed.ok_or_else(|| Error::Usage(format!("`{text}` for {flag} is no time: write 2026-01-31 or 2026-01-31T08:00:00Z")))
+            })
+            .transpose()
+    };
+    Ok(Filter {
+        since: time("--since", &filters.since)?,
+        until: time("--until", &filters.until)?,
+        accounts: filters.account.clone(),
+        regions: filters.region.clone(),
+        services: filters.service.clone(),
+        principals,
+    })
+}
+
+fn assume_absent(names: &[String]) -> Result<Layers> {
+    names.iter().try_fold(Layers::NONE, |layers, name| match LayerKind::parse(name) {
+        Some(layer) if layer != LayerKind::Identity => Ok(layers.with(layer)),
+        _ => Err(Error::Usage(format!("`{name}` in --assume-absent is no layer: scp, rcp, session, endpoint, resource, boundary"))),
+    })
+}
+
+#[cfg(feature = "summary")]
+fn write_texts(report: &Report, folder: &Path, _: &Printer) -> Result<()> {
+    let path = folder.join("report.md");
+    std::fs::write(&path, crate::report::markdown::render(report)?).map_err(|error| Error::io("write", &path, error))
+}
+
+#[cfg(not(feature = "summary"))]
+fn write_texts(_: &Report, _: &Path, printer: &Printer) -> Result<()> {
+    printer.warn("built without the feature `summary`: the tables and the manifest are written, report.md is not");
+    Ok(())
+}
+
+#[cfg(feature = "summary")]
+fn print_summary(report: &Report, folder: &Path, printer: &Printer) -> Result<()> {
+    let style = crate::report::terminal::Style { width: printer.width(), color: printer.color() };
+    printer.out(&crate::report::terminal::render(report, style)?)?;
+    printer.say(&format!("\nreport: {} (report.md, changes.parquet, principals.parquet, ...)", folder.display()));
+    Ok(())
+}
+
+#[cfg(not(feature = "summary"))]
+fn print_summary(report: &Report, folder: &Path, printer: &Printer) -> Result<()> {
+    for candidate in &report.manifest.candidates {
+        let events: Vec<String> =
+            candidate.events.iter().filter(|(_, count)| **count > 0).map(|(change, count)| format!("{count} {change}")).collect();
+        printer.out(&format!("{}: {}\n", candidate.name, events.join(", ")))?;
+    }
+    printer.say(&format!("report: {}", folder.display()));
+    Ok(())
+}

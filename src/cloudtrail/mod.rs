@@ -1,0 +1,10 @@
+//! The CloudTrail log format: text in, records out.
+//!
+//! Decoding never fails as a whole: what is not a record is a [`Skipped`] with its reason, and the rest goes on.
+
+pub mod container;
+pub mod denial;
+mod record;
+
+pub use container::{Sink, SkipReason, Skipped, decode};
+pub use record::{Identity, Lax, Record, SessionContext, SessionIssuer, TlsDetails, event_time};

@@ -1,0 +1,286 @@
+//! One CloudTrail record: borrowed text, only the fields that are used.
+//!
+//! Logs hold numbers where texts belong and the other way round: [`Lax`] takes any scalar, [`Nested`] passes over what
+//! is not an object.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use serde_json::value::RawValue;
+
+/// A scalar as text; null, lists and objects are nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lax<'a>(pub Option<Cow<'a, str>>);
+
+impl Lax<'_> {
+    /// The text, unless it is missing or empty.
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Whether it is `true`, as a boolean or as text.
+    pub fn is_true(&self) -> bool {
+        self.get().is_some_and(|text| text.eq_ignore_ascii_case("true"))
+    }
+
+    /// A boolean, given as boolean or as text.
+    pub fn boolean(&self) -> Option<bool> {
+        match self.get() {
+            Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        }
+    }
+}
+
+struct LaxVisitor;
+
+impl<'de> Visitor<'de> for LaxVisitor {
+    type Value = Lax<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Borrowed(text))))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Owned(text.to_owned()))))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Borrowed(if flag { "true" } else { "false" }))))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Owned(number.to_string()))))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Owned(number.to_string()))))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Lax(Some(Cow::Owned(number.to_string()))))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Lax(None))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Lax(None))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Lax(None))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lax<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LaxVisitor)
+    }
+}
+
+/// An object, or nothing where something else stands.
+#[derive(Debug, Clone)]
+pub struct Nested<T>(pub Option<T>);
+
+impl<T> Default for Nested<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+struct NestedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NestedVisitor<T> {
+    type Value = Nested<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|value| Nested(Some(value)))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Nested(None))
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Nested(None))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NestedVisitor(PhantomData))
+    }
+}
+
+/// A CloudTrail record. Field meanings: CloudTrail user guide, record contents.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
+pub struct Record<'a> {
+    pub event_version: Lax<'a>,
+    pub user_identity: Nested<Identity<'a>>,
+    pub event_time: Lax<'a>,
+    pub event_source: Lax<'a>,
+    pub event_name: Lax<'a>,
+    pub aws_region: Lax<'a>,
+    #[serde(rename = "sourceIPAddress")]
+    pub source_ip_address: Lax<'a>,
+    pub user_agent: Lax<'a>,
+    pub error_code: Lax<'a>,
+    pub error_message: Lax<'a>,
+    #[serde(borrow)]
+    pub request_parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub response_elements: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub resources: Option<&'a RawValue>,
+    #[serde(rename = "requestID")]
+    pub request_id: Lax<'a>,
+    #[serde(rename = "eventID")]
+    pub event_id: Lax<'a>,
+    pub event_type: Lax<'a>,
+    pub read_only: Lax<'a>,
+    pub recipient_account_id: Lax<'a>,
+    #[serde(rename = "sharedEventID")]
+    pub shared_event_id: Lax<'a>,
+    pub vpc_endpoint_id: Lax<'a>,
+    pub vpc_endpoint_account_id: Lax<'a>,
+    pub event_category: Lax<'a>,
+    pub management_event: Lax<'a>,
+    pub session_credential_from_console: Lax<'a>,
+    pub addendum: Nested<Addendum<'a>>,
+    pub tls_details: Nested<TlsDetails<'a>>,
+    pub insight_details: Nested<IgnoredAny>,
+}
+
+/// `addendum`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub struct Addendum<'a> {
+    /// Why it was sent.
+    pub reason: Lax<'a>,
+    /// The event that it replaces or completes.
+    #[serde(rename = "originalEventID")]
+    pub original_event_id: Lax<'a>,
+}
+
+/// `tlsDetails`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub struct TlsDetails<'a> {
+    /// The protocol version.
+    pub tls_version: Lax<'a>,
+}
+
+/// `userIdentity`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
+pub struct Identity<'a> {
+    #[serde(rename = "type")]
+    pub identity_type: Lax<'a>,
+    pub principal_id: Lax<'a>,
+    pub arn: Lax<'a>,
+    pub account_id: Lax<'a>,
+    pub access_key_id: Lax<'a>,
+    pub user_name: Lax<'a>,
+    pub invoked_by: Lax<'a>,
+    pub session_context: Nested<SessionContext<'a>>,
+}
+
+/// `userIdentity.sessionContext`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
+pub struct SessionContext<'a> {
+    pub session_issuer: Nested<SessionIssuer<'a>>,
+    pub web_id_federation_data: Nested<WebIdFederationData<'a>>,
+    pub assumed_root: Lax<'a>,
+    pub attributes: Nested<SessionAttributes<'a>>,
+    pub source_identity: Lax<'a>,
+    pub ec2_role_delivery: Lax<'a>,
+}
+
+/// `sessionIssuer`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+#[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
+pub struct SessionIssuer<'a> {
+    #[serde(rename = "type")]
+    pub issuer_type: Lax<'a>,
+    pub user_name: Lax<'a>,
+    pub principal_id: Lax<'a>,
+    pub arn: Lax<'a>,
+    pub account_id: Lax<'a>,
+}
+
+/// `webIdFederationData`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub struct WebIdFederationData<'a> {
+    /// The provider.
+    pub federated_provider: Lax<'a>,
+}
+
+/// `sessionContext.attributes`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+pub struct SessionAttributes<'a> {
+    /// When the credentials were issued.
+    pub creation_date: Lax<'a>,
+    /// `"true"` or `"false"`.
+    pub mfa_authenticated: Lax<'a>,
+}
+
+/// Microseconds since 1970 of a record's `eventTime`: ISO 8601 with `T` or a space, in UTC where no zone is given.
+pub fn event_time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if text.len() < 19 {
+        return None;
+    }
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Some(instant.as_microsecond());
+    }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    Some(jiff::tz::Offset::UTC.to_timestamp(local).ok()?.as_microsecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_types_do_not_cost_the_record() {
+        let text = r#"{"eventName":"A","recipientAccountId":111122223333,"readOnly":"true","userAgent":["a"],"userIdentity":"x","tlsDetails":null,"resources":""}"#;
+        let record: Record<'_> = serde_json::from_str(text).unwrap();
+        assert_eq!(record.recipient_account_id.get(), Some("111122223333"));
+        assert!(record.read_only.is_true() && record.user_agent.get().is_none() && record.user_identity.0.is_none());
+    }
+
+    #[test]
+    fn times_are_read_in_both_forms() {
+        assert_eq!(event_time("2021-12-02 22:11:24.500"), event_time("2021-12-02T22:11:24.5Z"));
+        assert_eq!(event_time("2021-12-02"), None);
+        assert_eq!(event_time("yesterday at noon it was"), None);
+    }
+}

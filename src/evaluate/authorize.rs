@@ -1,0 +1,231 @@
+//! Combines the layers into one decision: the AWS evaluation logic, over statements whose applying may be left open.
+
+use super::compile::{BundleId, CompiledBundle, Program};
+use super::request::{LayerKind, Layers, ResourceState};
+use super::statement::{Literal, Request, applies};
+use crate::iam::document::Effect;
+use crate::iam::principal::Grant;
+
+/// A statement, by policy and position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct StatementRef {
+    pub(super) document: usize,
+    pub(super) statement: usize,
+}
+
+/// A statement that applies if all its literals hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Term {
+    pub(super) statement: StatementRef,
+    pub(super) layer: LayerKind,
+    pub(super) literals: Vec<Literal>,
+}
+
+/// Some term of it must hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Group {
+    pub(super) layer: LayerKind,
+    /// Index from the root, for service and resource control policies.
+    pub(super) level: Option<usize>,
+    pub(super) terms: Vec<Term>,
+}
+
+/// What the policies of one side come to for one request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Side {
+    /// The bundle that it was made from.
+    pub(super) bundle: BundleId,
+    /// The call needs no permission.
+    pub(super) always: bool,
+    pub(super) denies: Vec<Term>,
+    /// Each must allow.
+    pub(super) guards: Vec<Group>,
+    /// Boundary and session policies: each must allow, unless a resource-based policy grants past them.
+    pub(super) limits: Vec<Group>,
+    /// Identity-based policies; `None`: not limited (root).
+    pub(super) identity: Option<Vec<Term>>,
+    /// An unknown identity-based policy may grant.
+    pub(super) opaque_identity: bool,
+    /// Resource-based policies.
+    pub(super) resource: Option<ResourceSide>,
+    /// An unknown resource-based policy may grant.
+    pub(super) opaque_resource: bool,
+    /// Layers of which it is not known whether they permit.
+    pub(super) opaque: Layers,
+}
+
+/// The grants of a resource-based policy by how they name the caller.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ResourceSide {
+    pub(super) cross_account: bool,
+    pub(super) grants: Vec<(Grant, Term)>,
+}
+
+/// How a policy set answers in one situation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Allowed.
+    Allowed,
+    /// A Deny statement applies.
+    ExplicitDeny,
+    /// Nothing allows, or a layer that must allow does not.
+    ImplicitDeny,
+    /// A layer whose policies were not supplied denies.
+    OpaqueDeny,
+}
+
+impl Program {
+    pub(super) fn side(&self, id: BundleId, request: &Request) -> Side {
+        let Some(bundle) = self.bundles.get(id) else { return Side::default() };
+        let subject = &request.subject;
+        let mut side = Side { bundle: id, always: subject.no_permission, ..Side::default() };
+        if side.always {
+            return side;
+        }
+        side.opaque = bundle.opaque.union(subject.opaque);
+        let mut identity = self.group(request, LayerKind::Identity, None, &bundle.identity, &mut side.denies);
+        if bundle.identity_opaque && !bundle.unlimited {
+            side.opaque_identity = true;
+            side.opaque = side.opaque.with(LayerKind::Identity);
+        }
+        side.identity = (!bundle.unlimited).then(|| std::mem::take(&mut identity.terms));
+        let limits = [(LayerKind::Boundary, &bundle.boundary), (LayerKind::Session, &bundle.session)];
+        for (layer, documents) in limits {
+            if let Some(documents) = documents {
+                let group = self.group(request, layer, None, documents, &mut side.denies);
+                side.limits.push(group);
+            }
+        }
+        self.guards(bundle, request, &mut side);
+        if let Some(documents) = &bundle.resource {
+            side.resource = Some(self.resource_side(request, documents, bundle.boundary.is_some(), &mut side.denies));
+        } else if cross_account(request).is_some() && !side.opaque.contains(LayerKind::Resource) {
+            side.resource = Some(ResourceSide { cross_account: true, grants: Vec::new() });
+        }
+        side.opaque_resource = side.opaque.contains(LayerKind::Resource) && cross_account(request).is_none();
+        side
+    }
+
+    fn guards(&self, bundle: &CompiledBundle, request: &Request, side: &mut Side) {
+        for (layer, levels) in [(LayerKind::Scp, &bundle.scps), (LayerKind::Rcp, &bundle.rcps)] {
+            for (level, documents) in levels.iter().flatten().enumerate() {
+                let group = self.group(request, layer, Some(level), documents, &mut side.denies);
+                side.guards.push(group);
+            }
+        }
+        if let Some(documents) = &bundle.endpoint {
+            let group = self.group(request, LayerKind::Endpoint, None, documents, &mut side.denies);
+            side.guards.push(group);
+        }
+    }
+
+    fn group(&self, request: &Request, layer: LayerKind, level: Option<usize>, documents: &[usize], denies: &mut Vec<Term>) -> Group {
+        let mut terms = Vec::new();
+        for (reference, statement) in self.statements(documents) {
+            if let Some(principal) = &statement.principal
+                && !principal.covers(&request.subject.caller)
+            {
+                continue;
+            }
+            if let Ok(literals) = applies(self, request, statement) {
+                let term = Term { statement: reference, layer, literals };
+                if statement.effect == Effect::Deny { denies.push(term) } else { terms.push(term) }
+            }
+        }
+        Group { layer, level, terms }
+    }
+
+    fn resource_side(&self, request: &Request, documents: &[usize], has_boundary: bool, denies: &mut Vec<Term>) -> ResourceSide {
+        let caller = &request.subject.caller;
+        let mut grants = Vec::new();
+        for (reference, statement) in self.statements(documents) {
+            let Some(principal) = &statement.principal else { continue };
+            let Ok(literals) = applies(self, request, statement) else { continue };
+            let term = Term { statement: reference, layer: LayerKind::Resource, literals };
+            match statement.effect {
+                Effect::Deny if principal.covers(caller) || (principal.negated && has_boundary) => denies.push(term),
+                Effect::Allow if principal.negated && principal.covers(caller) => grants.push((Grant::Direct, term)),
+                Effect::Allow if !principal.negated => grants.extend(principal.grant(caller).map(|grant| (grant, term))),
+                _ => {}
+            }
+        }
+        ResourceSide { cross_account: cross_account(request).is_some(), grants }
+    }
+
+    pub(super) fn statements<'p>(
+        &'p self,
+        documents: &'p [usize],
+    ) -> impl Iterator<Item = (StatementRef, &'p super::compile::CompiledStatement)> {
+        documents.iter().filter_map(|id| self.documents.get(*id).map(|document| (*id, document))).flat_map(|(document, policy)| {
+            policy.statements.iter().enumerate().map(move |(statement, compiled)| (StatementRef { document, statement }, compiled))
+        })
+    }
+}
+
+/// The resource's account, if it is known and not the caller's.
+fn cross_account(request: &Request) -> Option<&str> {
+    if request.resource == ResourceState::None {
+        return None;
+    }
+    let subject = &request.subject;
+    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    subject
+        .resource_account
+        .as_deref()
+        .filter(|account| is_account(account) && is_account(&subject.caller.account) && *account != subject.caller.account)
+}
+
+/// One situation: a truth value for every literal and for the opaque layers.
+pub(super) trait Situation {
+    fn literal(&self, literal: &Literal) -> bool;
+    /// Whether the opaque layers permit.
+    fn permits(&self, opaque: Layers) -> bool;
+    /// Whether an unknown policy of the layer grants.
+    fn grants(&self, layer: LayerKind) -> bool;
+}
+
+impl Side {
+    /// The decision in one situation.
+    pub(super) fn verdict(&self, situation: &impl Situation) -> Verdict {
+        if self.always {
+            return Verdict::Allowed;
+        }
+        let holds = |term: &Term| term.literals.iter().all(|literal| situation.literal(literal));
+        if self.denies.iter().any(holds) {
+            return Verdict::ExplicitDeny;
+        }
+        if !self.opaque.is_empty() && !situation.permits(self.opaque) {
+            return Verdict::OpaqueDeny;
+        }
+        let allows = |group: &Group| group.terms.iter().any(holds);
+        let guards = self.guards.iter().all(allows);
+        let limits = self.limits.iter().all(allows);
+        let identity = self.identity.as_ref().is_none_or(|terms| terms.iter().any(holds))
+            || (self.opaque_identity && situation.grants(LayerKind::Identity));
+        let granted = |least: Grant| {
+            self.resource.as_ref().is_some_and(|resource| resource.grants.iter().any(|(grant, term)| *grant >= least && holds(term)))
+        };
+        let core = match &self.resource {
+            Some(resource) if resource.cross_account => identity && limits && granted(Grant::Account),
+            _ => {
+                (identity && limits)
+                    || granted(Grant::Direct)
+                    || (limits && granted(Grant::Role))
+                    || (self.opaque_resource && situation.grants(LayerKind::Resource))
+            }
+        };
+        if guards && core { Verdict::Allowed } else { Verdict::ImplicitDeny }
+    }
+
+    /// Whether both come to the same residual policies.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        *self == Self { bundle: self.bundle, ..other.clone() }
+    }
+
+    /// All literals of all terms.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &Literal> {
+        let grants = self.resource.iter().flat_map(|resource| resource.grants.iter().map(|(_, term)| term));
+        let groups = self.guards.iter().chain(&self.limits).flat_map(|group| &group.terms);
+        self.denies.iter().chain(groups).chain(self.identity.iter().flatten()).chain(grants).flat_map(|term| &term.literals)
+    }
+}

@@ -1,0 +1,457 @@
+//! Policy documents to a [`Program`]: statements with their patterns compiled, condition entries interned by key.
+//!
+//! One program holds every bundle of the baseline and of all candidates, so that an entry that stands in both is one
+//! question with one answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::domain::{KeyShape, Question, Vector, vectors};
+use super::request::{ContextState, LayerKind, Layers};
+use crate::account::{Bundle, Layer, Policy};
+use crate::catalog;
+use crate::iam::action::ActionPattern;
+use crate::iam::condition::{Base, Matcher, Operator, Piece, Test};
+use crate::iam::document::{Condition, Effect, Element, PolicyType, Statement, Version};
+use crate::iam::pattern::{Pattern, Token, arn_tokens, glob_tokens};
+use crate::iam::principal::PrincipalElement;
+use crate::iam::variable::{Part, Template};
+
+/// Index of a context key in a program.
+pub type KeyId = usize;
+/// Index of a bundle in a program.
+pub type BundleId = usize;
+/// Index of a condition entry in a program.
+pub(super) type AtomId = usize;
+
+/// A compiled set of policies: immutable, shared by threads.
+#[derive(Debug, Default)]
+pub struct Program {
+    pub(super) keys: Vec<Key>,
+    pub(super) atoms: Vec<Atom>,
+    pub(super) documents: Vec<CompiledPolicy>,
+    pub(super) bundles: Vec<CompiledBundle>,
+}
+
+/// A context key that some policy looks at.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Lower case.
+    pub(super) name: String,
+    /// As policies write it.
+    pub(super) display: String,
+    pub(super) shape: KeyShape,
+    /// The entries with fixed values on this key; the answers of a [`Cell`] are in this order.
+    pub(super) tests: Vec<AtomId>,
+    /// Whether some policy takes the value itself, as a variable or beside one.
+    pub(super) by_value: bool,
+}
+
+/// One `(operator, key, values)` entry.
+#[derive(Debug)]
+pub(super) struct Atom {
+    pub(super) key: KeyId,
+    pub(super) operator: Operator,
+    /// The policy's values as written.
+    pub(super) written: Vec<String>,
+    pub(super) kind: AtomKind,
+}
+
+#[derive(Debug)]
+pub(super) enum AtomKind {
+    /// Fixed values; the index among the key's tests.
+    Fixed { slot: usize, question: Question },
+    /// Values with policy variables.
+    Templates(Vec<Template>),
+}
+
+#[derive(Debug)]
+pub(super) struct CompiledPolicy {
+    pub(super) policy: Arc<Policy>,
+    pub(super) statements: Vec<CompiledStatement>,
+}
+
+#[derive(Debug)]
+pub(super) struct CompiledStatement {
+    pub(super) effect: Effect,
+    pub(super) principal: Option<PrincipalElement>,
+    pub(super) not_action: bool,
+    pub(super) actions: Vec<ActionPattern>,
+    pub(super) not_resource: bool,
+    /// `None` in resource-based policies without the element.
+    pub(super) resources: Option<Vec<ResourcePattern>>,
+    pub(super) atoms: Vec<AtomId>,
+}
+
+/// A `Resource` pattern.
+#[derive(Debug, Clone)]
+pub(super) enum ResourcePattern {
+    /// Stars only: matches also a request without resource.
+    Everything,
+    /// Nothing: a short text in a policy type that is not padded.
+    Nothing,
+    /// Without variables.
+    Fixed(Pattern),
+    /// The five leading segments, and the sixth with variables.
+    Template { head: Vec<Token>, tail: Template },
+}
+
+#[derive(Debug)]
+pub(super) struct CompiledBundle {
+    pub(super) identity: Vec<usize>,
+    pub(super) identity_opaque: bool,
+    pub(super) unlimited: bool,
+    pub(super) boundary: Option<Vec<usize>>,
+    pub(super) session: Option<Vec<usize>>,
+    pub(super) endpoint: Option<Vec<usize>>,
+    pub(super) resource: Option<Vec<usize>>,
+    pub(super) scps: Option<Vec<Vec<usize>>>,
+    pub(super) rcps: Option<Vec<Vec<usize>>>,
+    pub(super) opaque: Layers,
+    /// The keys that its policies look at, sorted.
+    pub(super) keys: Vec<KeyId>,
+}
+
+/// What is known of one key in one request: the vectors of answers to the program's tests on it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cell {
+    /// `None`: too many to tell apart, each question stands alone.
+    pub(super) vectors: Option<Vec<Vector>>,
+    /// Whether the key's value is wholly unknown, rather than one of few.
+    pub(super) open: Openness,
+}
+
+/// How much of a key is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Openness {
+    Known,
+    Few,
+    Present,
+    Unknown,
+}
+
+impl Program {
+    /// How many context keys some policy looks at; their ids are 0 to this.
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The name of a context key, in lower case.
+    pub fn key_name(&self, key: KeyId) -> &str {
+        self.keys.get(key).map(|key| key.name.as_str()).unwrap_or_default()
+    }
+
+    /// Whether some policy takes the key's value itself: then equal cells are not enough to be equal.
+    pub fn key_is_by_value(&self, key: KeyId) -> bool {
+        self.keys.get(key).is_some_and(|key| key.by_value)
+    }
+
+    /// The keys that a bundle's policies look at.
+    pub fn bundle_keys(&self, bundle: BundleId) -> &[KeyId] {
+        self.bundles.get(bundle).map_or(&[], |bundle| &bundle.keys)
+    }
+
+    /// The cell of a key's state: the answers to everything that the policies ask of it.
+    pub fn classify(&self, key: KeyId, state: &ContextState) -> Cell {
+        let Some(info) = self.keys.get(key) else { return Cell { vectors: None, open: Openness::Unknown } };
+        let questions: Vec<&Question> = info.tests.iter().filter_map(|atom| self.question(*atom)).collect();
+        let vectors = vectors(state, &questions, info.shape).map(|set| set.into_iter().collect());
+        Cell { vectors, open: openness(state) }
+    }
+
+    pub(super) fn question(&self, atom: AtomId) -> Option<&Question> {
+        match &self.atoms.get(atom)?.kind {
+            AtomKind::Fixed { question, .. } => Some(question),
+            AtomKind::Templates(_) => None,
+        }
+    }
+}
+
+pub(super) fn openness(state: &ContextState) -> Openness {
+    match state {
+        ContextState::Absent | ContextState::Known(_) => Openness::Known,
+        ContextState::OneOf(_) => Openness::Few,
+        ContextState::PresentUnknown(_) => Openness::Present,
+        ContextState::Unknown => Openness::Unknown,
+    }
+}
+
+/// Builds a [`Program`].
+#[derive(Debug, Default)]
+pub struct Compiler {
+    program: Program,
+    key_ids: HashMap<String, KeyId>,
+    atom_ids: HashMap<(Operator, KeyId, Vec<String>, Version), AtomId>,
+    document_ids: HashMap<(usize, PolicyType), usize>,
+    bundle_ids: HashMap<BundleKey, BundleId>,
+    declared_lists: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct BundleKey {
+    layers: Vec<Option<Vec<Vec<usize>>>>,
+    opaque: Layers,
+    identity_opaque: bool,
+    unlimited: bool,
+}
+
+impl Compiler {
+    /// An empty one. `lists` names context keys (in lower case) whose type is a list beyond those that AWS documents.
+    pub fn new(lists: impl IntoIterator<Item = String>) -> Self {
+        Self { declared_lists: lists.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Adds a bundle; equal bundles get the same id.
+    pub fn bundle(&mut self, bundle: &Bundle) -> BundleId {
+        let mut opaque = Layers::NONE;
+        let mut layer = |this: &mut Self, layer: &Layer, kind: LayerKind, policy_type: PolicyType| match layer {
+            Layer::Absent => None,
+            Layer::Opaque(_) => {
+                opaque = opaque.with(kind);
+                None
+            }
+            Layer::Policies(policies) => Some(this.policies(policies, policy_type)),
+        };
+        let boundary = layer(self, &bundle.boundary, LayerKind::Boundary, PolicyType::Boundary);
+        let session = layer(self, &bundle.session, LayerKind::Session, PolicyType::Session);
+        let endpoint = layer(self, &bundle.endpoint, LayerKind::Endpoint, PolicyType::Endpoint);
+        let resource = layer(self, &bundle.resource, LayerKind::Resource, PolicyType::Resource);
+        if bundle.scps_opaque {
+            opaque = opaque.with(LayerKind::Scp);
+        }
+        let scps = bundle.scps.as_ref().map(|levels| self.levels(levels, PolicyType::Scp));
+        let rcps = bundle.rcps.as_ref().map(|levels| self.levels(levels, PolicyType::Rcp));
+        let identity = self.policies(&bundle.identity, PolicyType::Identity);
+        let identity_opaque = bundle.identity_opaque.is_some();
+        let one = |documents: &Option<Vec<usize>>| documents.as_ref().map(|d| vec![d.clone()]);
+        let key = BundleKey {
+            layers: vec![
+                Some(vec![identity.clone()]),
+                one(&boundary),
+                one(&session),
+                one(&endpoint),
+                one(&resource),
+                scps.clone(),
+                rcps.clone(),
+            ],
+            opaque,
+            identity_opaque,
+            unlimited: bundle.unlimited,
+        };
+        if let Some(id) = self.bundle_ids.get(&key) {
+            return *id;
+        }
+        let keys = self.keys_of(key.layers.iter().flatten().flatten().flatten().copied());
+        let compiled = CompiledBundle {
+            identity,
+            identity_opaque,
+            unlimited: bundle.unlimited,
+            boundary,
+            session,
+            endpoint,
+            resource,
+            scps,
+            rcps,
+            opaque,
+            keys,
+        };
+        let id = self.program.bundles.len();
+        self.program.bundles.push(compiled);
+        self.bundle_ids.insert(key, id);
+        id
+    }
+
+    /// The finished program.
+    pub fn finish(self) -> Program {
+        self.program
+    }
+
+    fn levels(&mut self, levels: &[Vec<Arc<Policy>>], policy_type: PolicyType) -> Vec<Vec<usize>> {
+        levels.iter().map(|level| self.policies(level, policy_type)).collect()
+    }
+
+    fn policies(&mut self, policies: &[Arc<Policy>], policy_type: PolicyType) -> Vec<usize> {
+        policies.iter().map(|policy| self.policy(policy, policy_type)).collect()
+    }
+
+    fn policy(&mut self, policy: &Arc<Policy>, policy_type: PolicyType) -> usize {
+        let identity = (Arc::as_ptr(policy) as usize, policy_type);
+        if let Some(id) = self.document_ids.get(&identity) {
+            return *id;
+        }
+        let version = policy.document.version;
+        let statements = policy.document.statements.iter().map(|s| self.statement(s, version, policy_type)).collect();
+        let id = self.program.documents.len();
+        self.program.documents.push(CompiledPolicy { policy: Arc::clone(policy), statements });
+        self.document_ids.insert(identity, id);
+        id
+    }
+
+    fn statement(&mut self, statement: &Statement, version: Version, policy_type: PolicyType) -> CompiledStatement {
+        let resource = |element: &Element| element.patterns.iter().map(|text| ResourcePattern::new(text, version, policy_type)).collect();
+        let resources: Option<Vec<ResourcePattern>> = statement.resource.as_ref().map(resource);
+        for pattern in resources.iter().flatten() {
+            if let ResourcePattern::Template { tail, .. } = pattern {
+                self.by_value(tail);
+            }
+        }
+        CompiledStatement {
+            effect: statement.effect,
+            principal: statement.principal.clone(),
+            not_action: statement.action.negated,
+            actions: statement.action.patterns.iter().map(|text| ActionPattern::new(text)).collect(),
+            not_resource: statement.resource.as_ref().is_some_and(|element| element.negated),
+            resources,
+            atoms: statement.conditions.iter().map(|condition| self.atom(condition, version)).collect(),
+        }
+    }
+
+    fn atom(&mut self, condition: &Condition, version: Version) -> AtomId {
+        let key = self.key(&condition.key, &condition.written_key);
+        let identity = (condition.operator, key, condition.values.clone(), version);
+        if let Some(id) = self.atom_ids.get(&identity) {
+            return *id;
+        }
+        let base = condition.operator.base;
+        let variables = version == Version::V2012 && base.takes_variables();
+        let templates: Vec<Template> =
+            condition.values.iter().map(|value| if variables { Template::parse(value) } else { Template::literal(value) }).collect();
+        let id = self.program.atoms.len();
+        let kind = if templates.iter().any(Template::has_variables) {
+            templates.iter().for_each(|template| self.by_value(template));
+            self.mark_by_value(key);
+            AtomKind::Templates(templates)
+        } else {
+            let matchers = templates.iter().map(|template| Matcher::new(base, &fixed_pieces(template, base))).collect();
+            let question = Question::Test(Test { operator: condition.operator, matchers });
+            let slot = self.program.keys.get(key).map_or(0, |key| key.tests.len());
+            if let Some(key) = self.program.keys.get_mut(key) {
+                key.tests.push(id);
+            }
+            AtomKind::Fixed { slot, question }
+        };
+        self.program.atoms.push(Atom { key, operator: condition.operator, written: condition.values.clone(), kind });
+        self.atom_ids.insert(identity, id);
+        id
+    }
+
+    fn by_value(&mut self, template: &Template) {
+        for name in template.keys() {
+            let key = self.key(name, name);
+            self.mark_by_value(key);
+        }
+    }
+
+    fn mark_by_value(&mut self, key: KeyId) {
+        if let Some(key) = self.program.keys.get_mut(key) {
+            key.by_value = true;
+        }
+    }
+
+    fn key(&mut self, name: &str, written: &str) -> KeyId {
+        if let Some(id) = self.key_ids.get(name) {
+            return *id;
+        }
+        let known = catalog::key(name);
+        let shape = KeyShape {
+            multivalued: known.as_ref().is_some_and(|key| key.multivalued) || self.declared_lists.iter().any(|list| list == name),
+            may_be_empty: known.as_ref().is_some_and(|key| key.tag),
+            undeclared: known.is_none() && self.declared_lists.is_empty(),
+        };
+        let id = self.program.keys.len();
+        let display = known.map_or_else(|| written.to_owned(), |key| key.display(written));
+        self.program.keys.push(Key { name: name.to_owned(), display, shape, tests: Vec::new(), by_value: false });
+        self.key_ids.insert(name.to_owned(), id);
+        id
+    }
+
+    fn keys_of(&self, documents: impl Iterator<Item = usize>) -> Vec<KeyId> {
+        let mut keys = Vec::new();
+        for statement in documents.filter_map(|id| self.program.documents.get(id)).flat_map(|document| &document.statements) {
+            for atom in statement.atoms.iter().filter_map(|atom| self.program.atoms.get(*atom)) {
+                keys.push(atom.key);
+                if let AtomKind::Templates(templates) = &atom.kind {
+                    keys.extend(templates.iter().flat_map(Template::keys).filter_map(|name| self.key_ids.get(name)));
+                }
+            }
+            for pattern in statement.resources.iter().flatten() {
+                if let ResourcePattern::Template { tail, .. } = pattern {
+                    keys.extend(tail.keys().filter_map(|name| self.key_ids.get(name)));
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+fn fixed_pieces(template: &Template, base: Base) -> Vec<Piece> {
+    let piece = |part: &Part| match part {
+        Part::Text(text) => Piece { text: text.clone(), literal: !base.takes_wildcards() },
+        Part::Literal(character) => Piece { text: character.to_string(), literal: true },
+        Part::Variable { .. } => Piece { text: String::new(), literal: true },
+    };
+    template.parts.iter().map(piece).collect()
+}
+
+impl ResourcePattern {
+    /// Compiles a `Resource` text: stars, an ARN, or a short ARN, which is padded by policy type (`A-SHORTARN`).
+    fn new(text: &str, version: Version, policy_type: PolicyType) -> Self {
+        if !text.is_empty() && text.bytes().all(|b| b == b'*') {
+            return Self::Everything;
+        }
+        let missing = 5usize.saturating_sub(text.matches(':').count());
+        let padded = match policy_type {
+            _ if missing == 0 => text.to_owned(),
+            PolicyType::Identity | PolicyType::Boundary | PolicyType::Session => text.to_owned() + &":*".repeat(missing),
+            PolicyType::Resource | PolicyType::Endpoint if text.contains('*') => text.to_owned() + &":*".repeat(missing),
+            PolicyType::Scp if text.ends_with('*') => text.to_owned() + &":*".repeat(missing),
+            _ => return Self::Nothing,
+        };
+        let Some((head, tail)) = arn_tokens(&padded) else { return Self::Nothing };
+        let template = if version == Version::V2012 { Template::parse(tail) } else { Template::literal(tail) };
+        if template.has_variables() {
+            return Self::Template { head, tail: template };
+        }
+        let mut tokens = head;
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => tokens.extend(glob_tokens(text, true)),
+                Part::Literal(character) => tokens.push(Token::Char(*character)),
+                Part::Variable { .. } => {}
+            }
+        }
+        Self::Fixed(Pattern::from_tokens(tokens))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, policy_type: PolicyType, arn: &str) -> bool {
+        match ResourcePattern::new(pattern, Version::V2012, policy_type) {
+            ResourcePattern::Everything => true,
+            ResourcePattern::Fixed(pattern) => pattern.matches(arn),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn segments_keep_their_wildcards_except_at_the_end() {
+        let lambda = "arn:aws:lambda:us-east-1:111122223333:function:prod";
+        assert!(matches("arn:aws:lambda:*:function:prod", PolicyType::Identity, lambda));
+        assert!(!matches("arn:aws:sqs:us-*-1:q", PolicyType::Identity, "arn:aws:sqs:us-east-1:111122223333:q"));
+        assert!(matches("arn:aws:workmail:*", PolicyType::Identity, "arn:aws:workmail:eu-west-1:1:organization/m-1"));
+        assert!(matches("arn:aws:ec2:us-east-1:1:*/*", PolicyType::Identity, "arn:aws:ec2:us-east-1:1:instance/i-1"));
+    }
+
+    #[test]
+    fn short_texts_are_padded_by_policy_type() {
+        let bucket = "arn:aws:s3:::bucket";
+        assert!(matches("arn:aws:s3", PolicyType::Identity, bucket));
+        assert!(!matches("arn:aws:s3", PolicyType::Scp, bucket) && matches("arn:aws:s3:*", PolicyType::Scp, bucket));
+        assert!(!matches("arn:aws:s3:*", PolicyType::Rcp, bucket));
+    }
+}

@@ -1,0 +1,222 @@
+//! What an evaluation comes to: the decision of each side, what would settle it, and under which condition it is allowed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::authorize::Verdict;
+use super::compile::Program;
+use super::request::{LayerKind, Layers};
+use super::split::{Case, Evaluation, Unknown, Variable};
+use super::words;
+
+/// The decision of one policy set on one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Decision {
+    /// Allowed in every case that is possible.
+    Allowed,
+    /// Denied by a Deny statement.
+    ExplicitDeny,
+    /// Denied because nothing, or not every layer, allows it.
+    ImplicitDeny,
+    /// Denied either way, the kind unknown.
+    Denied,
+    /// Depends on what the log does not tell.
+    Undetermined,
+}
+
+impl Decision {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::ExplicitDeny => "explicit_deny",
+            Self::ImplicitDeny => "implicit_deny",
+            Self::Denied => "denied",
+            Self::Undetermined => "undetermined",
+        }
+    }
+
+    /// From the verdicts that are possible.
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let verdicts: BTreeSet<Verdict> = verdicts.into_iter().collect();
+        match verdicts.iter().copied().collect::<Vec<_>>().as_slice() {
+            [Verdict::Allowed] => Self::Allowed,
+            [Verdict::ExplicitDeny] => Self::ExplicitDeny,
+            [Verdict::ImplicitDeny] => Self::ImplicitDeny,
+            all if !all.is_empty() && !all.contains(&Verdict::Allowed) => Self::Denied,
+            _ => Self::Undetermined,
+        }
+    }
+}
+
+/// What the log says happened, as far as it concerns authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Observation {
+    /// The call succeeded.
+    Success,
+    /// The call was denied; the layer that the message names.
+    AccessDenied(Option<LayerKind>),
+    /// Another error, or no observation: nothing follows.
+    Open,
+}
+
+/// One of the two policy sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The policies in force.
+    Baseline,
+    /// The draft.
+    Candidate,
+}
+
+impl Case {
+    /// The verdict of one side.
+    pub fn verdict(&self, which: Which) -> Verdict {
+        match which {
+            Which::Baseline => self.baseline,
+            Which::Candidate => self.candidate,
+        }
+    }
+
+    /// Whether baseline and candidate allow.
+    pub fn pair(&self) -> (bool, bool) {
+        (self.baseline == Verdict::Allowed, self.candidate == Verdict::Allowed)
+    }
+}
+
+impl Evaluation {
+    /// The cases that agree with what was observed; empty if the policies cannot explain the log.
+    ///
+    /// A denial that names a layer whose policies were not supplied settles that layer for the event. With
+    /// `logged`, where the log itself is the baseline, a denial that names the identity-based policies also says
+    /// that the layers before them permitted.
+    pub fn consistent(&self, observation: Observation, logged: bool) -> Vec<&Case> {
+        let agrees = |case: &&Case| match observation {
+            Observation::Success => case.baseline == Verdict::Allowed,
+            Observation::AccessDenied(_) => case.baseline != Verdict::Allowed,
+            Observation::Open => true,
+        };
+        let cases: Vec<&Case> = self.cases.iter().filter(agrees).collect();
+        let Observation::AccessDenied(Some(layer)) = observation else { return cases };
+        let named: Vec<&Case> = cases.iter().copied().filter(|case| self.fits(case, layer, logged)).collect();
+        if named.is_empty() { cases } else { named }
+    }
+
+    fn fits(&self, case: &Case, layer: LayerKind, logged: bool) -> bool {
+        self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
+            Unknown::Permit(layers) if layer != LayerKind::Identity && layers.contains(layer) => *state == 0,
+            Unknown::Permit(_) if logged && layer == LayerKind::Identity => *state == 1,
+            Unknown::Grant(LayerKind::Identity) if logged && layer == LayerKind::Identity => *state == 0,
+            _ => true,
+        })
+    }
+
+    /// Whether in a case all layers that were not supplied permit.
+    pub fn opaque_layers_permit(&self, case: &Case) -> bool {
+        self.variables.iter().zip(&case.states).all(|(variable, state)| !matches!(variable.what, Unknown::Permit(_)) || *state == 1)
+    }
+
+    /// Whether, taking the policies that were not supplied to permit and to grant nothing, the baseline allows in
+    /// some and in every case.
+    pub fn baseline_without_opaque(&self) -> (bool, bool) {
+        let known = |case: &&Case| {
+            self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
+                Unknown::Permit(_) => *state == 1,
+                Unknown::Grant(_) => *state == 0,
+                _ => true,
+            })
+        };
+        let allowed: Vec<bool> = self.cases.iter().filter(known).map(|case| case.pair().0).collect();
+        (allowed.contains(&true), !allowed.contains(&false))
+    }
+
+    /// The keys and layers that would settle `outcome` over `cases`: those of which two states, all else equal, give
+    /// two outcomes; where no single one does, all that vary.
+    pub fn settled_by<T: PartialEq>(&self, program: &Program, cases: &[&Case], outcome: impl Fn(&Case) -> T) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for variable in self.settling(cases, &outcome) {
+            names.extend(self.variables.get(variable).into_iter().flat_map(|v| variable_names(program, v)));
+        }
+        if self.capped && cases.windows(2).any(|pair| matches!(pair, [a, b] if outcome(a) != outcome(b))) {
+            names.extend(self.variables.iter().flat_map(|variable| variable_names(program, variable)));
+        }
+        names.into_iter().collect()
+    }
+
+    fn settling<T: PartialEq>(&self, cases: &[&Case], outcome: &impl Fn(&Case) -> T) -> Vec<usize> {
+        let settles = |index: usize| {
+            let mut seen: BTreeMap<Vec<usize>, T> = BTreeMap::new();
+            cases.iter().any(|case| {
+                let mut rest = case.states.clone();
+                if index < rest.len() {
+                    rest.remove(index);
+                }
+                let value = outcome(case);
+                match seen.get(&rest) {
+                    Some(known) => *known != value,
+                    None => {
+                        seen.insert(rest, value);
+                        false
+                    }
+                }
+            })
+        };
+        let found: Vec<usize> = (0..self.variables.len()).filter(|index| settles(*index)).collect();
+        let differs = cases.windows(2).any(|pair| matches!(pair, [a, b] if outcome(a) != outcome(b)));
+        if found.is_empty() && differs {
+            let varies = |index: &usize| cases.iter().map(|case| case.states.get(*index)).collect::<BTreeSet<_>>().len() > 1;
+            return (0..self.variables.len()).filter(varies).collect();
+        }
+        found
+    }
+
+    /// Under which condition one side allows, in words; empty if it always or never does.
+    pub fn residual(&self, program: &Program, cases: &[&Case], which: Which) -> String {
+        const MOST_WAYS: usize = 4;
+        let allowed = |case: &Case| case.verdict(which) == Verdict::Allowed;
+        let settling = self.settling(cases, &allowed);
+        if settling.is_empty() || self.capped {
+            return String::new();
+        }
+        let ways: BTreeSet<Vec<usize>> = cases
+            .iter()
+            .filter(|case| allowed(case))
+            .map(|case| settling.iter().filter_map(|index| case.states.get(*index).copied()).collect())
+            .collect();
+        let columns: Vec<BTreeSet<usize>> =
+            (0..settling.len()).map(|column| ways.iter().filter_map(|way| way.get(column).copied()).collect()).collect();
+        let is_product = columns.iter().map(BTreeSet::len).product::<usize>() == ways.len();
+        let phrase = |column: usize, states: &[usize]| {
+            let variable = settling.get(column).and_then(|index| self.variables.get(*index));
+            variable.map(|variable| words::variable(program, variable, states)).unwrap_or_default()
+        };
+        if is_product {
+            let parts = columns.iter().enumerate().map(|(column, states)| phrase(column, &states.iter().copied().collect::<Vec<_>>()));
+            return format!("allowed if {}", parts.collect::<Vec<_>>().join(" and "));
+        }
+        let way =
+            |way: &Vec<usize>| way.iter().enumerate().map(|(column, state)| phrase(column, &[*state])).collect::<Vec<_>>().join(" and ");
+        let mut lines: Vec<String> = ways.iter().take(MOST_WAYS).map(way).collect();
+        if ways.len() > MOST_WAYS {
+            lines.push(format!("one of {} more ways", ways.len() - MOST_WAYS));
+        }
+        format!("allowed if {}", lines.join("; or "))
+    }
+
+    /// The layers of which some unknown policy takes part, as assumption names.
+    pub fn opaque_layers(&self) -> Layers {
+        self.checks.iter().fold(Layers::NONE, |all, sides| all.union(sides.baseline.opaque).union(sides.candidate.opaque))
+    }
+}
+
+/// The names by which a variable is asked for: context keys, `layer:NAME`, `action`, `resource`.
+pub(super) fn variable_names(program: &Program, variable: &Variable) -> Vec<String> {
+    let key = |key: &usize| program.keys.get(*key).map(|key| key.display.clone());
+    match &variable.what {
+        Unknown::Key(id) => key(id).into_iter().collect(),
+        Unknown::Resource => vec!["resource".to_owned()],
+        Unknown::Action => vec!["action".to_owned()],
+        Unknown::Permit(layers) => layers.iter().map(|layer| format!("layer:{}", layer.name())).collect(),
+        Unknown::Grant(layer) => vec![format!("layer:{}", layer.name())],
+        Unknown::Free(_, keys) => keys.iter().filter_map(key).collect(),
+    }
+}

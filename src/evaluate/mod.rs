@@ -1,0 +1,26 @@
+//! The evaluator: does a policy set allow a request, as far as the request is known.
+//!
+//! Policy sets are compiled once into a [`Program`]. A [`Request`] says what is known of each context key the program
+//! looks at; [`Program::evaluate`] decides it for two bundles of policies together, in every situation that what is
+//! unknown leaves possible. Nothing here fails, and nothing guesses: what cannot be decided is [`Decision::Undetermined`]
+//! with the keys that would settle it.
+
+mod authorize;
+mod automaton;
+mod compile;
+mod decision;
+mod domain;
+mod explain;
+mod request;
+mod split;
+mod statement;
+mod words;
+
+pub use authorize::Verdict;
+pub use compile::{BundleId, Cell, Compiler, KeyId, Program};
+pub use decision::{Decision, Observation, Which};
+pub use domain::{KeyShape, Vector};
+pub use explain::{DecidingStatement, Explanation, statement_name};
+pub use request::{ActionState, Bounds, ContextState, LayerKind, Layers, ResourceState, Subject};
+pub use split::{Case, Evaluation};
+pub use statement::{KnownKey, Request};

@@ -1,0 +1,206 @@
+//! A request as far as a log tells it: what is asked, by whom, and what is known of the request context.
+
+use crate::iam::condition::numeric::Decimal;
+use crate::iam::principal::Caller;
+
+/// What is known of one context key: a set of possible states, absence being one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ContextState {
+    /// The key is not in the request.
+    Absent,
+    /// The key is in the request with exactly these values (sorted and distinct where there are several).
+    Known(Vec<String>),
+    /// The key is in the request, its value was not logged.
+    PresentUnknown(Option<Bounds>),
+    /// Neither presence nor value is known.
+    Unknown,
+    /// One of a few states; `None` is absence.
+    OneOf(Vec<Option<Vec<String>>>),
+}
+
+impl ContextState {
+    /// A known single value.
+    pub fn value(text: impl Into<String>) -> Self {
+        Self::Known(vec![text.into()])
+    }
+
+    /// Whether exactly one state is possible.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Absent | Self::Known(_))
+    }
+
+    /// The value, if the key is known to have exactly one: what a policy variable takes.
+    pub fn single(&self) -> Option<&str> {
+        match self {
+            Self::Known(values) => match values.as_slice() {
+                [value] if !value.is_empty() => Some(value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Limits within which an unknown value lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Bounds {
+    /// An instant between two others, both possible, in microseconds since 1970.
+    Time {
+        /// Earliest.
+        from: i64,
+        /// Latest.
+        to: i64,
+    },
+    /// A number that is at least this.
+    AtLeast(Decimal),
+}
+
+/// What the request acts on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ResourceState {
+    /// The action has no resource-level permission: only `Resource` patterns of stars match.
+    None,
+    /// An ARN, with [`crate::iam::pattern::UNKNOWN_PART`] for each part that the record does not tell.
+    Arn(String),
+    /// Wholly unknown.
+    Unknown,
+}
+
+impl ResourceState {
+    /// From the text form of the events dataset: `*`, an ARN, or null.
+    pub fn from_text(text: Option<&str>) -> Self {
+        match text {
+            None => Self::Unknown,
+            Some("*") => Self::None,
+            Some(arn) => Self::Arn(arn.to_owned()),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ActionState {
+    /// `prefix:Name` as the service writes it.
+    pub display: String,
+    /// `prefix:Name` in lower case.
+    pub name: String,
+    /// Whether only the prefix is sure: the name is a guess by the general rule.
+    pub guessed: bool,
+}
+
+impl ActionState {
+    /// A known action.
+    pub fn known(name: &str) -> Self {
+        Self { display: name.to_owned(), name: name.to_ascii_lowercase(), guessed: false }
+    }
+}
+
+/// Layers that exist for this request but whose policies were not supplied. A bit set over [`LayerKind`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Layers(u16);
+
+/// The kinds of policy that take part in a decision, in the order in which a denial is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerKind {
+    /// Service control policies.
+    Scp,
+    /// Resource control policies.
+    Rcp,
+    /// VPC endpoint policy.
+    Endpoint,
+    /// Resource-based policy.
+    Resource,
+    /// Permissions boundary.
+    Boundary,
+    /// Session policies.
+    Session,
+    /// Identity-based policies.
+    Identity,
+}
+
+impl LayerKind {
+    /// All layers.
+    pub const ALL: [LayerKind; 7] = [Self::Scp, Self::Rcp, Self::Endpoint, Self::Resource, Self::Boundary, Self::Session, Self::Identity];
+
+    /// The name in files and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scp => "scp",
+            Self::Rcp => "rcp",
+            Self::Endpoint => "endpoint",
+            Self::Resource => "resource",
+            Self::Boundary => "boundary",
+            Self::Session => "session",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// The layer of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|layer| layer.name() == name)
+    }
+
+    /// The name in sentences.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Scp => "service control policy",
+            Self::Rcp => "resource control policy",
+            Self::Endpoint => "VPC endpoint policy",
+            Self::Resource => "resource-based policy",
+            Self::Boundary => "permissions boundary",
+            Self::Session => "session policy",
+            Self::Identity => "identity-based policy",
+        }
+    }
+}
+
+impl Layers {
+    /// No layer.
+    pub const NONE: Self = Self(0);
+
+    /// With one layer more.
+    #[must_use]
+    pub fn with(self, layer: LayerKind) -> Self {
+        Self(self.0 | (1 << layer as u16))
+    }
+
+    /// With the layers of both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Without the layers of the other.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether it holds the layer.
+    pub fn contains(self, layer: LayerKind) -> bool {
+        self.0 & (1 << layer as u16) != 0
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The layers in order.
+    pub fn iter(self) -> impl Iterator<Item = LayerKind> {
+        LayerKind::ALL.into_iter().filter(move |layer| self.contains(*layer))
+    }
+}
+
+/// What a decision needs beside the policies and the context.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// The caller, for `Principal` elements.
+    pub caller: Caller,
+    /// The account of the resource; `None` if unknown.
+    pub resource_account: Option<String>,
+    /// Layers of this event that exist but were not supplied, beyond those of the bundle.
+    pub opaque: Layers,
+    /// Whether the call succeeds without any permission (`sts:GetCallerIdentity`).
+    pub no_permission: bool,
+}

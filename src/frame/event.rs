@@ -1,0 +1,234 @@
+//! Event rows into columns.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StructBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Field};
+
+use super::schema::{EVENTS, check_fields};
+use crate::error::Result;
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the names are those of the columns, which the interface describes")]
+        pub enum $kind { $($variant),* }
+
+        impl $kind {
+            /// Column names, in the order of the variants.
+            pub const NAMES: [&'static str; [$($name),*].len()] = [$($name),*];
+        }
+    };
+}
+
+names! {
+    /// The text columns of the events dataset.
+    Text {
+        EventId = "event_id", RequestId = "request_id", SharedEventId = "shared_event_id", AddendumOf = "addendum_of",
+        EventVersion = "event_version", EventType = "event_type", EventCategory = "event_category",
+        EventSource = "event_source", EventName = "event_name", Region = "region", AccountId = "account_id",
+        PrincipalAccountId = "principal_account_id", IdentityType = "identity_type", PrincipalArn = "principal_arn",
+        PrincipalId = "principal_id", SessionName = "session_name", SourceIdentity = "source_identity",
+        SessionIssuerArn = "session_issuer_arn", FederatedProvider = "federated_provider", AccessKeyId = "access_key_id",
+        IssuedAccessKeyId = "issued_access_key_id", InvokedBy = "invoked_by", SourceIp = "source_ip",
+        VpcEndpointId = "vpc_endpoint_id", VpcEndpointAccountId = "vpc_endpoint_account_id", UserAgent = "user_agent",
+        Tls = "tls", Outcome = "outcome", ErrorCode = "error_code", ErrorMessage = "error_message", DeniedBy = "denied_by",
+        Action = "action", Resource = "resource", MappingSource = "mapping_source", ResourceSource = "resource_source",
+        NotReplayable = "not_replayable", RequestParameters = "request_parameters", SourceFile = "source_file",
+    }
+}
+
+names! {
+    /// The boolean columns of the events dataset.
+    Flag {
+        ReadOnly = "read_only", AssumedRoot = "assumed_root", ConsoleSession = "console_session", Mfa = "mfa",
+        RequestContextComplete = "request_context_complete",
+    }
+}
+
+/// A further check of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check<'a> {
+    /// `prefix:Name`.
+    pub action: Cow<'a, str>,
+    /// As the column `resource`.
+    pub resource: Option<Cow<'a, str>>,
+    /// How it is known that it is made.
+    pub source: &'static str,
+}
+
+/// One event, mapped.
+#[derive(Debug, Clone)]
+pub struct EventRow<'a> {
+    /// The text columns, by [`Text`].
+    pub text: [Option<Cow<'a, str>>; Text::NAMES.len()],
+    /// The boolean columns, by [`Flag`].
+    pub flags: [Option<bool>; Flag::NAMES.len()],
+    /// Microseconds since 1970.
+    pub event_time: i64,
+    /// Microseconds since 1970.
+    pub session_created: Option<i64>,
+    /// Checks beside the event's own.
+    pub more_checks: Vec<Check<'a>>,
+    /// Context keys of the request in lower case, sorted; `None`: unknown value.
+    pub request_context: Vec<(String, Option<Vec<String>>)>,
+    /// Position in the file.
+    pub source_index: i64,
+}
+
+impl Default for EventRow<'_> {
+    fn default() -> Self {
+        Self {
+            text: [const { None }; Text::NAMES.len()],
+            flags: [None; Flag::NAMES.len()],
+            event_time: 0,
+            session_created: None,
+            more_checks: Vec::new(),
+            request_context: Vec::new(),
+            source_index: 0,
+        }
+    }
+}
+
+impl<'a> EventRow<'a> {
+    /// Sets a text column.
+    pub fn set(&mut self, column: Text, value: Option<impl Into<Cow<'a, str>>>) {
+        if let Some(slot) = self.text.get_mut(column as usize) {
+            *slot = value.map(Into::into);
+        }
+    }
+
+    /// Sets a boolean column.
+    pub fn flag(&mut self, column: Flag, value: Option<bool>) {
+        if let Some(slot) = self.flags.get_mut(column as usize) {
+            *slot = value;
+        }
+    }
+
+    /// A text column.
+    pub fn get(&self, column: Text) -> Option<&str> {
+        self.text.get(column as usize).and_then(|value| value.as_deref())
+    }
+}
+
+/// Collects event rows into a batch of [`EVENTS`].
+#[derive(Debug)]
+pub struct EventBuilder {
+    text: Vec<StringBuilder>,
+    flags: Vec<BooleanBuilder>,
+    event_time: TimestampMicrosecondBuilder,
+    session_created: TimestampMicrosecondBuilder,
+    more_checks: ListBuilder<StructBuilder>,
+    request_context: MapBuilder<StringBuilder, ListBuilder<StringBuilder>>,
+    source_index: Int64Builder,
+    rows: usize,
+}
+
+impl Default for EventBuilder {
+    fn default() -> Self {
+        let time = || TimestampMicrosecondBuilder::new().with_data_type(super::schema::timestamp());
+        let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+        Self {
+            text: Text::NAMES.iter().map(|_| StringBuilder::new()).collect(),
+            flags: Flag::NAMES.iter().map(|_| BooleanBuilder::new()).collect(),
+            event_time: time(),
+            session_created: time(),
+            more_checks: ListBuilder::new(StructBuilder::from_fields(check_fields(), 0)).with_field(Field::new(
+                "item",
+                DataType::Struct(check_fields()),
+                true,
+            )),
+            request_context: MapBuilder::new(Some(names), StringBuilder::new(), ListBuilder::new(StringBuilder::new())),
+            source_index: Int64Builder::new(),
+            rows: 0,
+        }
+    }
+}
+
+impl EventBuilder {
+    /// Rows so far.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
+    pub fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
+        for (builder, value) in self.text.iter_mut().zip(&row.text) {
+            builder.append_option(value.as_deref());
+        }
+        for (builder, value) in self.flags.iter_mut().zip(&row.flags) {
+            builder.append_option(*value);
+        }
+        self.event_time.append_value(row.event_time);
+        self.session_created.append_option(row.session_created);
+        for check in &row.more_checks {
+            let values = self.more_checks.values();
+            let texts = [Some(check.action.as_ref()), check.resource.as_deref(), Some(check.source)];
+            for (field, text) in texts.into_iter().enumerate() {
+                if let Some(builder) = values.field_builder::<StringBuilder>(field) {
+                    builder.append_option(text);
+                }
+            }
+            values.append(true);
+        }
+        self.more_checks.append(true);
+        for (key, value) in &row.request_context {
+            self.request_context.keys().append_value(key);
+            match value {
+                Some(texts) => self.request_context.values().append_value(texts.iter().map(Some)),
+                None => self.request_context.values().append_null(),
+            }
+        }
+        self.request_context.append(true)?;
+        self.source_index.append_value(row.source_index);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The rows as a batch; the builder is empty after.
+    ///
+    /// # Errors
+    /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
+    pub fn finish(&mut self) -> Result<RecordBatch> {
+        self.rows = 0;
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(EVENTS.schema.fields().len());
+        for field in EVENTS.schema.fields() {
+            let name = field.name().as_str();
+            let column: ArrayRef = match name {
+                "event_time" => Arc::new(self.event_time.finish()),
+                "session_created" => Arc::new(self.session_created.finish()),
+                "more_checks" => Arc::new(self.more_checks.finish()),
+                "request_context" => Arc::new(self.request_context.finish()),
+                "source_index" => Arc::new(self.source_index.finish()),
+                _ => self.simple(name)?,
+            };
+            columns.push(column);
+        }
+        Ok(RecordBatch::try_new(Arc::clone(&EVENTS.schema), columns)?)
+    }
+
+    fn simple(&mut self, name: &str) -> Result<ArrayRef> {
+        let text = Text::NAMES.iter().position(|known| *known == name).and_then(|at| self.text.get_mut(at));
+        if let Some(builder) = text {
+            return Ok(Arc::new(builder.finish()));
+        }
+        let flag = Flag::NAMES.iter().position(|known| *known == name).and_then(|at| self.flags.get_mut(at));
+        match flag {
+            Some(builder) => Ok(Arc::new(builder.finish())),
+            None => Err(crate::Error::Internal(format!("the events table has no builder for column `{name}`"))),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Columns: the tables' schemas, Arrow in memory, Parquet at rest, polars for the summary.
+
+mod event;
+#[cfg(feature = "summary")]
+pub mod interop;
+pub mod parquet;
+pub mod read;
+pub mod schema;
+mod table;
+
+pub use event::{Check, EventBuilder, EventRow, Flag, Text};
+pub use table::{Cell, TableBuilder};

@@ -1,0 +1,79 @@
+//! Amazon Resource Names: `arn:partition:service:region:account:resource`.
+
+/// A borrowed ARN, split at its first five colons. Nothing is validated beyond the six parts: logs hold masked and
+/// placeholder accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: &'a str,
+    /// The service's ARN prefix, for example `workmail`.
+    pub service: &'a str,
+    /// Empty for global services.
+    pub region: &'a str,
+    /// Account id, or empty.
+    pub account: &'a str,
+    /// Everything after the fifth colon; may hold `:` and `/`.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Splits `text`, or `None` if it does not begin with `arn:` or has fewer than six parts.
+    ///
+    /// ```
+    /// let arn = retrial::iam::Arn::parse("arn:aws:iam::111122223333:role/ops/Mail").unwrap();
+    /// assert_eq!((arn.account, arn.resource), ("111122223333", "role/ops/Mail"));
+    /// ```
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        if parts.next()? != "arn" {
+            return None;
+        }
+        Some(Self {
+            partition: parts.next()?,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        })
+    }
+
+    /// The name after the last `/` of the resource: the user or role name without its path.
+    pub fn name(&self) -> &'a str {
+        self.resource.rsplit('/').next().unwrap_or(self.resource)
+    }
+}
+
+/// The permission set of an Identity Center role ARN: `MailAdmin` of
+/// `arn:aws:iam::...:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_MailAdmin_0123456789abcdef`.
+pub fn permission_set(role_arn: &str) -> Option<&str> {
+    let resource = Arn::parse(role_arn)?.resource;
+    let path = resource.strip_prefix("role/aws-reserved/sso.amazonaws.com/")?;
+    let name = path.rsplit('/').next()?.strip_prefix("AWSReservedSSO_")?;
+    let (set, suffix) = name.rsplit_once('_')?;
+    let hex = suffix.len() == 16 && suffix.bytes().all(|b| b.is_ascii_hexdigit());
+    hex.then_some(set)
+}
+
+/// Whether the role ARN is that of a service-linked role.
+pub fn is_service_linked(role_arn: &str) -> bool {
+    Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_at_the_first_five_colons_only() {
+        let arn = Arn::parse("arn:aws:logs:eu-west-1:111122223333:log-group:/a:b").unwrap();
+        assert_eq!((arn.service, arn.resource), ("logs", "log-group:/a:b"));
+        assert!(Arn::parse("arn:aws:iam").is_none() && Arn::parse("urn:a:b:c:d:e").is_none());
+    }
+
+    #[test]
+    fn permission_sets_keep_underscores_of_their_own() {
+        let arn = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Mail_Admin_0123456789abcdef";
+        assert_eq!(permission_set(arn), Some("Mail_Admin"));
+        assert_eq!(permission_set("arn:aws:iam::111122223333:role/AWSReservedSSO_Mail_0123456789abcdef"), None);
+    }
+}

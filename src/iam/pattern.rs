@@ -1,0 +1,294 @@
+//! Wildcard patterns: `*` and `?`, matched in linear time, also against text that is only partly known.
+//!
+//! A pattern is a list of tokens run as a nondeterministic automaton: no backtracking, so `*a*a*a*b` stays fast.
+//! Wildcards of an ARN's first five segments do not pass a colon, unless a `*` ends its segment (IAM user guide,
+//! `Resource` element: such a wildcard "can expand to match beyond the colon boundaries").
+
+/// One step of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Token {
+    /// Exactly this character.
+    Char(char),
+    /// `?`; `colon` says whether it may be a colon.
+    One {
+        /// May be a colon.
+        colon: bool,
+    },
+    /// `*`; `colon` says whether it may run over colons.
+    Any {
+        /// May run over colons.
+        colon: bool,
+    },
+}
+
+/// The three answers of a pattern to a text that is partly unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Matching {
+    /// Matches every completion.
+    Yes,
+    /// Matches no completion.
+    No,
+    /// Depends on the unknown part.
+    Maybe,
+}
+
+impl From<bool> for Matching {
+    fn from(value: bool) -> Self {
+        if value { Self::Yes } else { Self::No }
+    }
+}
+
+/// Stands in a text for a part that the log does not tell.
+pub const UNKNOWN_PART: &str = "<?>";
+
+/// A compiled pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    tokens: Vec<Token>,
+    shape: Shape,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Shape {
+    Everything,
+    Exact(String),
+    Prefix(String),
+    General,
+}
+
+impl Pattern {
+    /// A plain glob: wildcards pass every character.
+    pub fn glob(text: &str) -> Self {
+        Self::from_tokens(glob_tokens(text, true).collect())
+    }
+
+    /// A pattern made of tokens.
+    pub fn from_tokens(tokens: Vec<Token>) -> Self {
+        let mut simple: Vec<Token> = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            match (simple.last_mut(), token) {
+                (Some(Token::Any { colon: last }), Token::Any { colon }) => *last |= colon,
+                _ => simple.push(token),
+            }
+        }
+        let shape = Shape::of(&simple);
+        Self { tokens: simple, shape }
+    }
+
+    /// The tokens, runs of stars made one.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// Whether it matches every text.
+    pub fn is_everything(&self) -> bool {
+        self.shape == Shape::Everything
+    }
+
+    /// The only text that it matches, if it has no wildcard.
+    pub fn literal(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether the whole of `text` matches.
+    ///
+    /// ```
+    /// use retrial::iam::Pattern;
+    /// assert!(Pattern::glob("workmail:Li*s").matches("workmail:ListUsers"));
+    /// assert!(!Pattern::glob("a.c").matches("abc"));
+    /// ```
+    pub fn matches(&self, text: &str) -> bool {
+        match &self.shape {
+            Shape::Everything => true,
+            Shape::Exact(literal) => literal == text,
+            Shape::Prefix(prefix) => text.starts_with(prefix.as_str()),
+            Shape::General => {
+                let mut states = States::start(&self.tokens);
+                for character in text.chars() {
+                    states = states.step(&self.tokens, character);
+                    if states.is_dead() {
+                        return false;
+                    }
+                }
+                states.accepts(&self.tokens)
+            }
+        }
+    }
+
+    /// Matches a text in which [`UNKNOWN_PART`] stands for any run of characters.
+    pub fn matches_partly(&self, text: &str) -> Matching {
+        if !text.contains(UNKNOWN_PART) {
+            return self.matches(text).into();
+        }
+        if self.is_everything() {
+            return Matching::Yes;
+        }
+        let mut possible = vec![States::start(&self.tokens)];
+        for (index, known) in text.split(UNKNOWN_PART).enumerate() {
+            if index > 0 {
+                match reachable(&self.tokens, possible) {
+                    Some(reached) => possible = reached,
+                    None => return Matching::Maybe,
+                }
+            }
+            for states in &mut possible {
+                for character in known.chars() {
+                    *states = states.step(&self.tokens, character);
+                }
+            }
+        }
+        let accepted = possible.iter().filter(|states| states.accepts(&self.tokens)).count();
+        match accepted {
+            0 => Matching::No,
+            n if n == possible.len() => Matching::Yes,
+            _ => Matching::Maybe,
+        }
+    }
+}
+
+impl Shape {
+    fn of(tokens: &[Token]) -> Self {
+        let literal = |tokens: &[Token]| -> Option<String> {
+            tokens.iter().map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect()
+        };
+        match tokens.split_last() {
+            Some((Token::Any { colon: true }, [])) => Self::Everything,
+            Some((Token::Any { colon: true }, rest)) => literal(rest).map_or(Self::General, Self::Prefix),
+            _ => literal(tokens).map_or(Self::General, Self::Exact),
+        }
+    }
+}
+
+/// Tokens of a plain glob text.
+pub fn glob_tokens(text: &str, colon: bool) -> impl Iterator<Item = Token> + '_ {
+    text.chars().map(move |character| match character {
+        '*' => Token::Any { colon },
+        '?' => Token::One { colon },
+        other => Token::Char(other),
+    })
+}
+
+/// Every set of automaton states that some text can lead to from one of `from`; `None` if there are too many to follow.
+fn reachable(tokens: &[Token], from: Vec<States>) -> Option<Vec<States>> {
+    const LIMIT: usize = 2_000;
+    let mut alphabet: Vec<char> = tokens.iter().filter_map(|t| if let Token::Char(c) = t { Some(*c) } else { None }).collect();
+    alphabet.extend([':', OTHER]);
+    alphabet.sort_unstable();
+    alphabet.dedup();
+    let mut seen: Vec<States> = Vec::new();
+    let mut queue = from;
+    let mut known = std::collections::HashSet::new();
+    while let Some(states) = queue.pop() {
+        if !known.insert(states.clone()) {
+            continue;
+        }
+        if known.len() > LIMIT {
+            return None;
+        }
+        for character in &alphabet {
+            queue.push(states.step(tokens, *character));
+        }
+        seen.push(states);
+    }
+    Some(seen)
+}
+
+/// A character that no policy holds: stands for all that a pattern does not name.
+pub const OTHER: char = '\u{10FFFD}';
+
+/// The states that the automaton of a pattern can be in, as sorted token positions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct States(Vec<u32>);
+
+impl States {
+    /// The states before the first character.
+    pub fn start(tokens: &[Token]) -> Self {
+        let mut states = Self(Vec::with_capacity(4));
+        states.enter(tokens, 0);
+        states
+    }
+
+    /// The states after one more character.
+    pub fn step(&self, tokens: &[Token], character: char) -> Self {
+        let mut next = Self(Vec::with_capacity(self.0.len() + 1));
+        for &position in &self.0 {
+            match tokens.get(position as usize) {
+                Some(Token::Char(c)) if *c == character => next.enter(tokens, position + 1),
+                Some(Token::One { colon }) if *colon || character != ':' => next.enter(tokens, position + 1),
+                Some(Token::Any { colon }) if *colon || character != ':' => next.enter(tokens, position),
+                _ => {}
+            }
+        }
+        next
+    }
+
+    /// Whether the text so far is a match.
+    pub fn accepts(&self, tokens: &[Token]) -> bool {
+        self.0.last().is_some_and(|last| *last as usize == tokens.len())
+    }
+
+    /// Whether no continuation can match.
+    pub fn is_dead(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn enter(&mut self, tokens: &[Token], position: u32) {
+        if let Err(at) = self.0.binary_search(&position) {
+            self.0.insert(at, position);
+            if matches!(tokens.get(position as usize), Some(Token::Any { .. })) {
+                self.enter(tokens, position + 1);
+            }
+        }
+    }
+}
+
+/// Tokens of a `Resource` pattern's text: the first five segments with the colon rule, the sixth free.
+/// `None` if the text has fewer than six segments.
+pub fn arn_tokens(text: &str) -> Option<(Vec<Token>, &str)> {
+    let mut rest = text;
+    let mut tokens = Vec::with_capacity(text.len());
+    for _ in 0..5 {
+        let (segment, after) = rest.split_once(':')?;
+        let start = tokens.len();
+        tokens.extend(glob_tokens(segment, false));
+        if segment.ends_with('*') && tokens.len() > start {
+            tokens.pop();
+            tokens.push(Token::Any { colon: true });
+        }
+        tokens.push(Token::Char(':'));
+        rest = after;
+    }
+    Some((tokens, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_stars_stay_fast() {
+        let pattern = Pattern::glob(&"*a".repeat(60));
+        assert!(!pattern.matches(&format!("{}b", "a".repeat(5_000))));
+    }
+
+    #[test]
+    fn unknown_parts_give_three_answers() {
+        let text = "arn:aws:workmail:eu-west-1:1:organization/<?>";
+        let answer = |pattern: &str| Pattern::glob(pattern).matches_partly(text);
+        assert_eq!(answer("arn:aws:workmail:*"), Matching::Yes);
+        assert_eq!(answer("arn:aws:workmail:eu-west-1:1:organization/*"), Matching::Yes);
+        assert_eq!(answer("arn:aws:workmail:eu-west-1:1:organization/m-1"), Matching::Maybe);
+        assert_eq!(answer("arn:aws:workmail:us-east-1:1:organization/*"), Matching::No);
+    }
+
+    #[test]
+    fn a_known_tail_decides_against_a_pattern() {
+        let text = "arn:aws:workmailmessageflow:us-east-1:1:message/<?>/<?>/id-1";
+        assert_eq!(Pattern::glob("arn:aws:workmailmessageflow:us-east-1:1:message/m-1/incoming/id-2").matches_partly(text), Matching::No);
+        assert_eq!(Pattern::glob("*/id-1").matches_partly(text), Matching::Yes);
+        assert_eq!(Pattern::glob("*/incoming/*").matches_partly(text), Matching::Maybe);
+    }
+}

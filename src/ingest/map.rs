@@ -1,0 +1,352 @@
+//! A CloudTrail record to its event row: who, which action on which resource, what happened, and what the context keys need.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
+use crate::cloudtrail::{Identity, Record, denial, event_time};
+use crate::frame::{Check, EventRow, Flag, Text};
+use crate::iam::arn::{self, Arn};
+
+/// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
+pub fn map_record<'a>(catalog: &Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
+    let mut row = EventRow {
+        event_time: record.event_time.get().and_then(event_time).unwrap_or_default(),
+        source_index: i64::try_from(index).unwrap_or(i64::MAX),
+        ..EventRow::default()
+    };
+    row.set(Text::SourceFile, Some(file));
+    envelope(&mut row, record, text);
+    if let Some(identity) = &record.user_identity.0 {
+        principal(&mut row, identity);
+    }
+    let (outcome, _) = catalog.outcome(record.error_code.get());
+    row.set(Text::Outcome, Some(outcome.name()));
+    let parameters: Option<Value> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
+    let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
+    row.set(Text::NotReplayable, not_replayable(record, &mapped, outcome));
+    row
+}
+
+fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
+    let event_id = match record.event_id.get() {
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(canonical_digest(text)),
+    };
+    row.set(Text::EventId, Some(event_id));
+    let addendum = record.addendum.0.as_ref().and_then(|addendum| addendum.original_event_id.get());
+    for (column, value) in [
+        (Text::RequestId, record.request_id.get()),
+        (Text::SharedEventId, record.shared_event_id.get()),
+        (Text::AddendumOf, addendum),
+        (Text::EventVersion, record.event_version.get()),
+        (Text::EventType, record.event_type.get()),
+        (Text::EventCategory, record.event_category.get()),
+        (Text::EventSource, record.event_source.get().map(str::trim)),
+        (Text::EventName, record.event_name.get()),
+        (Text::Region, record.aws_region.get()),
+        (Text::SourceIp, record.source_ip_address.get()),
+        (Text::VpcEndpointId, record.vpc_endpoint_id.get()),
+        (Text::VpcEndpointAccountId, record.vpc_endpoint_account_id.get()),
+        (Text::UserAgent, record.user_agent.get()),
+        (Text::Tls, record.tls_details.0.as_ref().and_then(|tls| tls.tls_version.get())),
+        (Text::ErrorCode, record.error_code.get()),
+        (Text::ErrorMessage, record.error_message.get()),
+        (Text::RequestParameters, record.request_parameters.map(|raw| raw.get()).filter(|text| *text != "null")),
+    ] {
+        row.set(column, value);
+    }
+    row.flag(Flag::ReadOnly, record.read_only.boolean());
+    row.flag(Flag::ConsoleSession, record.session_credential_from_console.boolean());
+    let caller_account = record.user_identity.0.as_ref().and_then(|identity| identity.account_id.get());
+    row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
+}
+
+/// SHA-256 of the record with sorted members, for records without an id.
+fn canonical_digest(text: &str) -> String {
+    let canonical = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| value.to_string());
+    Sha256::digest(canonical.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
+    let context = identity.session_context.0.as_ref();
+    let issuer = context.and_then(|context| context.session_issuer.0.as_ref());
+    let attributes = context.and_then(|context| context.attributes.0.as_ref());
+    let kind = identity.identity_type.get();
+    let (id, session_of_id) =
+        match identity.principal_id.get().map(|id| id.split_once(':').map_or((id, None), |(id, session)| (id, Some(session)))) {
+            Some((id, session)) => (Some(id), session),
+            None => (None, None),
+        };
+    let own_arn = identity.arn.get();
+    let issuer_arn = issuer.and_then(|issuer| issuer.arn.get());
+    let (principal_arn, principal_id) = match kind {
+        Some("AssumedRole") => (issuer_arn.map(Cow::Borrowed).or_else(|| own_arn.and_then(role_of_session).map(Cow::Owned)), id),
+        Some("FederatedUser") => (issuer_arn.map(Cow::Borrowed), issuer.and_then(|issuer| issuer.principal_id.get())),
+        _ => (own_arn.map(Cow::Borrowed), id),
+    };
+    let account = identity.account_id.get().map(Cow::Borrowed);
+    let account = account.or_else(|| principal_arn.as_deref().and_then(Arn::parse).map(|arn| Cow::Owned(arn.account.to_owned())));
+    let session_name = match kind {
+        Some("AssumedRole") => session_of_id.or_else(|| own_arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name)),
+        Some("FederatedUser") => own_arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name),
+        _ => None,
+    };
+    row.set(Text::PrincipalArn, principal_arn);
+    row.set(Text::PrincipalId, principal_id);
+    row.set(Text::PrincipalAccountId, account.filter(|account| !account.is_empty()));
+    row.set(Text::SessionName, session_name);
+    row.set(Text::IdentityType, kind);
+    row.set(Text::SessionIssuerArn, issuer_arn);
+    row.set(Text::AccessKeyId, identity.access_key_id.get());
+    row.set(Text::InvokedBy, identity.invoked_by.get());
+    row.set(Text::SourceIdentity, context.and_then(|context| context.source_identity.get()));
+    row.set(
+        Text::FederatedProvider,
+        context.and_then(|context| context.web_id_federation_data.0.as_ref()).and_then(|data| data.federated_provider.get()),
+    );
+    row.flag(Flag::AssumedRoot, context.and_then(|context| context.assumed_root.boolean()));
+    row.flag(Flag::Mfa, attributes.and_then(|attributes| attributes.mfa_authenticated.boolean()));
+    row.session_created = attributes.and_then(|attributes| attributes.creation_date.get()).and_then(event_time);
+}
+
+/// `arn:aws:iam::ACCOUNT:role/NAME` of a session ARN, which does not hold the role's path.
+fn role_of_session(session_arn: &str) -> Option<String> {
+    let arn = Arn::parse(session_arn)?;
+    let name = arn.resource.strip_prefix("assumed-role/")?.split('/').next()?;
+    Some(format!("arn:{}:iam::{}:role/{name}", arn.partition, arn.account))
+}
+
+/// Action, resource, further checks and request context.
+fn authorization<'a, 'c>(
+    catalog: &'c Catalog,
+    row: &mut EventRow<'a>,
+    record: &'a Record<'a>,
+    parameters: Parameters<'_>,
+    outcome: Outcome,
+) -> MappedAction<'c> {
+    let source = record.event_source.get().unwrap_or_default();
+    let name = record.event_name.get().unwrap_or_default();
+    let (mut mapped, mut action) = catalog.map_event(source, name);
+    let denial = match (outcome, record.error_message.get()) {
+        (Outcome::AccessDenied, Some(message)) => denial::parse(message),
+        _ => denial::Denial::default(),
+    };
+    let mut names_action = false;
+    if let Some(named) = denial.action {
+        let named = canonical_action(catalog, named);
+        names_action = named.eq_ignore_ascii_case(&action);
+        if !names_action && mapped.source == MappingSource::Rule {
+            (mapped.operation, mapped.service) =
+                catalog.action(&named).map_or((None, mapped.service), |(service, operation)| (Some(operation), Some(service)));
+            (mapped.source, action, names_action) = (MappingSource::ErrorMessage, named, true);
+        } else if !names_action {
+            let resource = denial.resource.map(|resource| Cow::Owned(resource.to_owned()));
+            row.more_checks.push(Check { action: Cow::Owned(named), resource, source: MappingSource::ErrorMessage.name() });
+        } else if mapped.source == MappingSource::Rule {
+            (mapped.source, action) = (MappingSource::ErrorMessage, named);
+        }
+    }
+    let place = Place { region: record.aws_region.get().unwrap_or_default(), account: row.get(Text::AccountId).unwrap_or_default() };
+    let named_resource = denial.resource.filter(|_| names_action);
+    let (resource, resource_source) = resource(&mapped, record, parameters, place, named_resource);
+    let checks = further_checks(catalog, &mapped, &action, parameters, place);
+    for check in checks {
+        if !row.more_checks.iter().any(|known| known.action == check.action && (known.resource.is_some() || check.resource.is_none())) {
+            row.more_checks.push(check);
+        }
+    }
+    request_context(row, &mapped, parameters);
+    row.set(Text::DeniedBy, denied_by(record, &denial));
+    row.set(Text::Resource, resource);
+    row.set(Text::ResourceSource, resource_source);
+    row.set(Text::Action, Some(action));
+    row.set(Text::MappingSource, Some(mapped.source.name()));
+    mapped
+}
+
+/// An action of a message in the spelling of the catalogue, without version.
+fn canonical_action(catalog: &Catalog, named: &str) -> String {
+    let named = crate::catalog::cut_version(named);
+    match catalog.action(named) {
+        Some((service, operation)) => service.action_name(operation),
+        None => named.split_once(':').map_or_else(|| named.to_owned(), |(prefix, name)| format!("{}:{name}", prefix.to_ascii_lowercase())),
+    }
+}
+
+fn resource(
+    mapped: &MappedAction<'_>,
+    record: &Record<'_>,
+    parameters: Parameters<'_>,
+    place: Place<'_>,
+    named: Option<&str>,
+) -> (Option<String>, Option<&'static str>) {
+    let resolved = match (mapped.service, mapped.operation) {
+        (Some(service), Some(operation)) => service.resource(operation, parameters, place),
+        _ => None,
+    };
+    match resolved {
+        Some(resolved) if resolved.arn == "*" => (Some(resolved.arn), Some("catalog")),
+        Some(resolved) if resolved.complete => (Some(resolved.arn), Some("parameters")),
+        resolved => {
+            if let Some(named) = named {
+                return (Some(named.to_owned()), Some("error_message"));
+            }
+            let listed = mapped
+                .service
+                .filter(|_| mapped.operation.is_some())
+                .and_then(|service| listed_resource(record, &service.prefix, resolved.as_ref().map(|r| r.arn.as_str())));
+            match (listed, resolved) {
+                (Some(arn), _) => (Some(arn), Some("record")),
+                (None, Some(partial)) => (Some(partial.arn), Some("partial")),
+                (None, None) => (None, None),
+            }
+        }
+    }
+}
+
+/// The only resource of the record's own list that is of the service and fits the partly known ARN.
+fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> Option<String> {
+    let list: Value = serde_json::from_str(record.resources?.get()).ok()?;
+    let items = match &list {
+        Value::Array(items) => items.as_slice(),
+        Value::Object(_) => std::slice::from_ref(&list),
+        _ => return None,
+    };
+    let arns = items.iter().filter_map(|item| Parameters(Some(item)).text("arn"));
+    let pattern = outline.map(|outline| crate::iam::Pattern::glob(&outline.replace(crate::iam::pattern::UNKNOWN_PART, "*")));
+    let fits = |arn: &String| {
+        Arn::parse(arn).is_some_and(|parsed| parsed.service == prefix) && pattern.as_ref().is_none_or(|pattern| pattern.matches(arn))
+    };
+    let mut fitting = arns.filter(fits);
+    let only = fitting.next()?;
+    fitting.next().is_none().then_some(only)
+}
+
+/// The checks that the catalogue says the call needs beside its own; their resource is unknown where the parameters are.
+fn further_checks(
+    catalog: &Catalog,
+    mapped: &MappedAction<'_>,
+    action: &str,
+    parameters: Parameters<'_>,
+    place: Place<'_>,
+) -> Vec<Check<'static>> {
+    let Some(operation) = mapped.operation else { return Vec::new() };
+    let mut checks = Vec::new();
+    for also in &operation.also {
+        let value = parameters.text(&also.resource_parameter);
+        if value.is_none() && parameters.are_known() {
+            continue;
+        }
+        let resource = value.and_then(|value| {
+            let (service, operation) = catalog.action(&also.action)?;
+            service.resource_named(operation, &value, place)
+        });
+        if also.action != action || resource.is_some() {
+            let resource = resource.map(|resolved| Cow::Owned(resolved.arn));
+            checks.push(Check { action: Cow::Owned(also.action.clone()), resource, source: MappingSource::Inferred.name() });
+        }
+    }
+    checks
+}
+
+fn request_context(row: &mut EventRow<'_>, mapped: &MappedAction<'_>, parameters: Parameters<'_>) {
+    let Some(operation) = mapped.operation else {
+        row.flag(Flag::RequestContextComplete, Some(false));
+        return;
+    };
+    let mut keys: Vec<(String, Option<Vec<String>>)> = Vec::new();
+    let mut complete = mapped.service.is_some_and(|service| service.keys_complete);
+    for (key, path) in &operation.context {
+        let name = key.to_ascii_lowercase();
+        let present = parameters.get(path).is_some();
+        match name.as_str() {
+            "aws:requesttag" => match parameters.tags(path) {
+                Some(tags) => {
+                    keys.extend(tags.into_iter().map(|(tag, value)| (format!("{name}/{}", tag.to_lowercase()), Some(vec![value]))))
+                }
+                None => complete &= !present && parameters.are_known(),
+            },
+            "aws:tagkeys" => {
+                let tags = parameters.tags(path).map(|tags| tags.into_iter().map(|(tag, _)| tag).collect());
+                let values: Option<Vec<String>> = tags.or_else(|| parameters.texts(path));
+                if present || !parameters.are_known() {
+                    keys.push((name, values.map(sorted)));
+                }
+            }
+            _ if present || !parameters.are_known() => keys.push((name, parameters.texts(path).map(sorted))),
+            _ => {}
+        }
+    }
+    // Two tags that differ by case only make one key with an unknown value (assumption A-TAGCASE).
+    keys.sort();
+    let mut merged: Vec<(String, Option<Vec<String>>)> = Vec::with_capacity(keys.len());
+    for (key, values) in keys {
+        match merged.last_mut() {
+            Some((last, known)) if *last == key => *known = None,
+            _ => merged.push((key, values)),
+        }
+    }
+    row.request_context = merged;
+    row.flag(Flag::RequestContextComplete, Some(complete));
+}
+
+fn sorted(mut values: Vec<String>) -> Vec<String> {
+    values.sort();
+    values.dedup();
+    values
+}
+
+/// The layer that denied, and the policy if the message names it: `scp`, `scp arn:...`.
+fn denied_by(record: &Record<'_>, denial: &denial::Denial<'_>) -> Option<String> {
+    if record.error_code.get() == Some("VpceAccessDenied") {
+        return Some("endpoint".to_owned());
+    }
+    let layer = denial.layer?;
+    Some(denial.policy.map_or_else(|| layer.to_owned(), |policy| format!("{layer} {policy}")))
+}
+
+/// Why no policy can decide the event; `None` if one can.
+fn not_replayable(record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
+    let event_type = record.event_type.get().unwrap_or("AwsApiCall");
+    let source = record.event_source.get().unwrap_or_default();
+    if record.event_category.get() == Some("NetworkActivity") || event_type == "AwsVpceEvents" {
+        return Some("network_activity");
+    }
+    if event_type.eq_ignore_ascii_case("AwsConsoleSignIn") || source.trim().eq_ignore_ascii_case("signin.amazonaws.com") {
+        return Some("sign_in");
+    }
+    if event_type != "AwsApiCall" {
+        return Some("service_event");
+    }
+    if mapped.operation.is_some_and(|operation| operation.no_permission) {
+        return Some("no_permission_needed");
+    }
+    let Some(identity) = &record.user_identity.0 else { return Some("no_identity") };
+    let kind = identity.identity_type.get();
+    if outcome == Outcome::Unauthenticated || matches!(kind, Some("SAMLUser" | "WebIdentityUser")) {
+        return Some("unauthenticated");
+    }
+    match kind {
+        Some("AWSService" | "AWSAccount" | "Root") => None,
+        Some("IAMUser" | "Role" | "AssumedRole" | "FederatedUser") => {
+            let issuer = identity
+                .session_context
+                .0
+                .as_ref()
+                .and_then(|context| context.session_issuer.0.as_ref())
+                .and_then(|issuer| issuer.arn.get());
+            let arn = issuer.or(identity.arn.get());
+            match arn {
+                None if identity.principal_id.get().is_none() => Some("no_identity"),
+                Some(arn) if arn::is_service_linked(arn) => Some("service_linked_role"),
+                _ => None,
+            }
+        }
+        None if identity.invoked_by.get().is_some() => Some("service_event"),
+        _ => Some("no_identity"),
+    }
+}

@@ -1,0 +1,21 @@
+//! Replays AWS CloudTrail logs against the IAM policies you are about to ship, and says which principals would lose or
+//! gain access, why, and how sure it is.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail"))]
+
+pub mod account;
+pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod cloudtrail;
+pub mod error;
+pub mod evaluate;
+pub mod frame;
+pub mod generate;
+pub mod iam;
+pub mod ingest;
+pub mod progress;
+pub mod replay;
+pub mod report;
+
+pub use arrow;
+pub use error::{Error, Result};

@@ -1,0 +1,435 @@
+//! A finished tally: each distinct request decided, its rows added up by everything that describes them, sorted, and the
+//! statements that they name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use sha2::{Digest, Sha256};
+
+use super::batch::{CheckKey, RequestKey};
+use super::compare::{Change, Compared, Contradiction, compare};
+use super::principals::{Principal, Principals};
+use super::tally::Measures;
+use crate::account::Policy;
+use crate::account::load::hex;
+use crate::error::Result;
+use crate::evaluate::{
+    ActionState, Case, ContextState, Decision, Evaluation, Explanation, KnownKey, LayerKind, Observation, Program, Request, ResourceState,
+    Subject, Which,
+};
+use crate::frame::schema::{CHANGES, STATEMENTS};
+use crate::frame::{Cell, TableBuilder};
+use crate::iam::principal::Caller;
+
+/// Everything that describes a change, in the order of the table: the key of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChangeKey {
+    pub(crate) candidate: String,
+    pub(crate) change: Change,
+    pub(crate) change_from_log: Change,
+    pub(crate) contradiction: Option<Contradiction>,
+    pub(crate) baseline_decision: Decision,
+    pub(crate) candidate_decision: Decision,
+    pub(crate) observed: String,
+    pub(crate) principal_arn: Option<String>,
+    pub(crate) principal_type: String,
+    pub(crate) permission_set: Option<String>,
+    pub(crate) account_id: Option<String>,
+    pub(crate) resource_account_id: Option<String>,
+    pub(crate) action: String,
+    pub(crate) resource: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) checks: Vec<String>,
+    pub(crate) deciding_action: String,
+    pub(crate) deciding_resource: Option<String>,
+    pub(crate) context: Vec<String>,
+    pub(crate) baseline_reason: String,
+    pub(crate) candidate_reason: String,
+    pub(crate) baseline: Deciding,
+    pub(crate) candidate_side: Deciding,
+    pub(crate) candidate_deciding: Vec<String>,
+    pub(crate) missing_keys: Vec<String>,
+    pub(crate) residual: String,
+    pub(crate) assumptions: Vec<String>,
+    pub(crate) mapping_source: String,
+    pub(crate) resource_source: Option<String>,
+}
+
+/// The statement that decides, as a row names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deciding {
+    layer: Option<String>,
+    policy: Option<String>,
+    statement: Option<i64>,
+    sid: Option<String>,
+}
+
+/// A statement that some row names: side, layer, policy name, position.
+type StatementKey = (String, LayerKind, String, usize);
+
+/// Decided requests.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) rows: BTreeMap<ChangeKey, Measures>,
+    statements: BTreeMap<StatementKey, Arc<Policy>>,
+    pub(crate) agreement: Agreement,
+    /// Agreeing and contradicting events of each principal, by its index.
+    pub(crate) by_principal: BTreeMap<usize, (u64, u64)>,
+    /// Rows of each candidate and principal, for the principals table.
+    pub(crate) of_principal: BTreeMap<(String, usize), Vec<(Change, String, bool, Measures)>>,
+}
+
+/// How well the baseline explains the log, in events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Agreement {
+    /// Replayed events with success or access_denied.
+    pub events: u64,
+    /// The baseline says what the log says.
+    pub agree: u64,
+    /// Only a policy that was not supplied can explain it.
+    pub explained_by_opaque: u64,
+    /// What the log does not tell decides.
+    pub open: u64,
+    /// The baseline cannot explain it.
+    pub contradict: u64,
+}
+
+impl Changes {
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        for (key, measures) in other.rows {
+            self.rows.entry(key).or_default().merge(&measures);
+        }
+        self.statements.extend(other.statements);
+        let (own, more) = (&mut self.agreement, other.agreement);
+        own.events += more.events;
+        own.agree += more.agree;
+        own.explained_by_opaque += more.explained_by_opaque;
+        own.open += more.open;
+        own.contradict += more.contradict;
+        for (principal, (agree, contradict)) in other.by_principal {
+            let own = self.by_principal.entry(principal).or_default();
+            *own = (own.0 + agree, own.1 + contradict);
+        }
+        for (principal, rows) in other.of_principal {
+            self.of_principal.entry(principal).or_default().extend(rows);
+        }
+        self
+    }
+
+    /// The table of changes.
+    pub(super) fn table(&self) -> Result<RecordBatch> {
+        let mut table = TableBuilder::new(&CHANGES)?;
+        for (key, measures) in &self.rows {
+            table.push(key.cells(measures))?;
+        }
+        table.finish()
+    }
+
+    /// The table of statements.
+    pub(super) fn statements_table(&self) -> Result<RecordBatch> {
+        let mut table = TableBuilder::new(&STATEMENTS)?;
+        for ((side, layer, name, index), policy) in &self.statements {
+            let Some(statement) = policy.document.statements.get(*index) else { continue };
+            table.push(vec![
+                side.as_str().into(),
+                layer.name().into(),
+                name.as_str().into(),
+                Cell::count(*index as u64),
+                Cell::text(statement.sid.as_deref()),
+                Cell::text(policy.file.as_ref().map(|file| file.display().to_string())),
+                Cell::count(statement.lines.0 as u64),
+                Cell::count(statement.lines.1 as u64),
+                statement.text.as_str().into(),
+            ])?;
+        }
+        table.finish()
+    }
+}
+
+/// What deciding needs, shared by threads.
+pub(super) struct Decider<'a> {
+    pub(super) program: &'a Program,
+    pub(super) principals: &'a Principals,
+    pub(super) candidates: Vec<String>,
+    pub(super) logged: bool,
+}
+
+impl Decider<'_> {
+    /// Decides one distinct request for every candidate.
+    pub(super) fn decide(&self, request: &RequestKey, measures: &Measures) -> Changes {
+        let mut changes = Changes::default();
+        let Some(principal) = self.principals.all.get(request.principal) else { return changes };
+        let observation = observation(request);
+        let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
+        for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
+            let evaluation = self.program.evaluate(&checks, principal.baseline, *bundle);
+            let compared = compare(&evaluation, observation, self.logged);
+            if index == 0 {
+                self.agree(&mut changes, request.principal, &evaluation, &compared, observation, measures.events);
+            }
+            let key = self.key(candidate, request, principal, &checks, *bundle, &evaluation, &compared, &mut changes);
+            let used = request.outcome == "success";
+            let brief = (key.change, key.action.clone(), used, measures.clone());
+            changes.of_principal.entry((candidate.clone(), request.principal)).or_default().push(brief);
+            changes.rows.entry(key).or_default().merge(measures);
+        }
+        changes
+    }
+
+    fn request(&self, check: &CheckKey, principal: &Principal) -> Request {
+        let unknown =
+            |key| KnownKey { cell: Arc::new(self.program.classify(key, &ContextState::Unknown)), state: Arc::new(ContextState::Unknown) };
+        let known = |key| {
+            check
+                .facts
+                .iter()
+                .find(|fact| fact.key == key)
+                .map(|fact| KnownKey { cell: Arc::clone(&fact.cell), state: Arc::clone(&fact.state) })
+        };
+        let arn = principal.arn.clone().unwrap_or_default();
+        let is_role = principal.principal_type == "Role";
+        Request {
+            action: ActionState { guessed: check.source == "rule", ..ActionState::known(&check.action) },
+            resource: ResourceState::from_text(check.resource.as_deref()),
+            subject: Arc::new(Subject {
+                caller: Caller {
+                    arn: arn.clone(),
+                    role_arn: is_role.then_some(arn),
+                    account: principal.account.clone(),
+                    ..Caller::default()
+                },
+                resource_account: check.resource_account.clone(),
+                opaque: check.opaque,
+                no_permission: false,
+            }),
+            context: (0..self.program.key_count()).map(|key| known(key).unwrap_or_else(|| unknown(key))).collect::<Vec<_>>(),
+        }
+    }
+
+    fn agree(
+        &self,
+        changes: &mut Changes,
+        principal: usize,
+        evaluation: &Evaluation,
+        compared: &Compared<'_>,
+        observation: Observation,
+        events: u64,
+    ) {
+        if self.logged || observation == Observation::Open {
+            return;
+        }
+        let (some, every) = evaluation.baseline_without_opaque();
+        let success = observation == Observation::Success;
+        let agreement = &mut changes.agreement;
+        agreement.events += events;
+        let mut of_principal = (0, 0);
+        if compared.contradiction.is_some() {
+            agreement.contradict += events;
+            of_principal.1 = events;
+        } else if (success && every) || (!success && !some) {
+            agreement.agree += events;
+            of_principal.0 = events;
+        } else if (success && !some) || (!success && every) {
+            agreement.explained_by_opaque += events;
+        } else {
+            agreement.open += events;
+        }
+        changes.by_principal.insert(principal, of_principal);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a row is described by all of them")]
+    fn key(
+        &self,
+        candidate: &str,
+        request: &RequestKey,
+        principal: &Principal,
+        checks: &[Request],
+        bundle: usize,
+        evaluation: &Evaluation,
+        compared: &Compared<'_>,
+        changes: &mut Changes,
+    ) -> ChangeKey {
+        let shown = shown_case(compared);
+        let explain = |which| shown.map(|case| self.program.explain(checks, evaluation, case, which));
+        let (baseline, other) = (explain(Which::Baseline), explain(Which::Candidate));
+        let deciding_check = deciding_check(compared.change, baseline.as_ref(), other.as_ref());
+        let deciding = request.checks.get(deciding_check).or(request.checks.first());
+        let own = request.checks.first();
+        let context =
+            checks.get(deciding_check).map(|check| self.program.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
+        let mut note = |side: &str, explanation: &Option<(usize, Explanation)>| {
+            for statement in explanation.iter().flat_map(|(_, explanation)| &explanation.statements) {
+                let key = (side.to_owned(), statement.layer, statement.policy.name.clone(), statement.statement);
+                changes.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
+            }
+        };
+        note("baseline", &baseline);
+        note(candidate, &other);
+        let decision = |which| Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
+        let candidate_deciding =
+            other.iter().flat_map(|(_, e)| &e.statements).map(|s| format!("{}#{}", s.policy.name, s.statement)).collect::<BTreeSet<_>>();
+        ChangeKey {
+            candidate: candidate.to_owned(),
+            change: compared.change,
+            change_from_log: compared.change_from_log,
+            contradiction: compared.contradiction,
+            baseline_decision: decision(Which::Baseline),
+            candidate_decision: decision(Which::Candidate),
+            observed: request.outcome.clone(),
+            principal_arn: principal.arn.clone(),
+            principal_type: principal.principal_type.clone(),
+            permission_set: principal.permission_set.clone(),
+            account_id: Some(principal.account.clone()).filter(|account| !account.is_empty()),
+            resource_account_id: request.account.clone(),
+            action: own.map(|check| check.action.clone()).unwrap_or_default(),
+            resource: own.and_then(|check| check.resource.clone()),
+            region: request.region.clone(),
+            checks: request.checks.iter().map(check_words).collect(),
+            deciding_action: deciding.map(|check| check.action.clone()).unwrap_or_default(),
+            deciding_resource: deciding.and_then(|check| check.resource.clone()),
+            context,
+            baseline_reason: self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
+            candidate_reason: self.reason(other.as_ref(), compared, evaluation, Which::Candidate),
+            baseline: Deciding::of(baseline.as_ref()),
+            candidate_side: Deciding::of(other.as_ref()),
+            candidate_deciding: candidate_deciding.into_iter().collect(),
+            missing_keys: evaluation.settled_by(self.program, &compared.cases, Case::pair),
+            residual: evaluation.residual(self.program, &compared.cases, Which::Candidate),
+            assumptions: self.assumptions(evaluation, compared),
+            mapping_source: own.map(|check| check.source.clone()).unwrap_or_default(),
+            resource_source: request.resource_source.clone(),
+        }
+    }
+
+    /// The reason of the shown case; where a side is undetermined, what it depends on.
+    fn reason(&self, explanation: Option<&(usize, Explanation)>, compared: &Compared<'_>, evaluation: &Evaluation, which: Which) -> String {
+        let reason = explanation.map(|(_, explanation)| explanation.reason.clone()).unwrap_or_default();
+        let decision = Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
+        if decision != Decision::Undetermined {
+            return reason;
+        }
+        let residual = evaluation.residual(self.program, &compared.cases, which);
+        if residual.is_empty() { format!("not determined; for example {reason}") } else { format!("not determined: {residual}") }
+    }
+
+    /// What the result rests on: layers that were not supplied and are left open, and the cap on situations.
+    fn assumptions(&self, evaluation: &Evaluation, compared: &Compared<'_>) -> Vec<String> {
+        let settling = evaluation.settled_by(self.program, &compared.cases, Case::pair);
+        let mut assumptions: BTreeSet<String> = settling.into_iter().filter(|name| name.starts_with("layer:")).collect();
+        if evaluation.capped {
+            assumptions.insert("A-CAP".to_owned());
+        }
+        assumptions.into_iter().collect()
+    }
+}
+
+/// The case that a row's reasons are taken from: one that shows the change.
+fn shown_case<'e>(compared: &Compared<'e>) -> Option<&'e Case> {
+    let wanted = match compared.change {
+        Change::Lost | Change::PotentiallyLost | Change::Undetermined => Some((true, false)),
+        Change::Gained | Change::PotentiallyGained => Some((false, true)),
+        _ => None,
+    };
+    let found = wanted.and_then(|pair| compared.cases.iter().find(|case| case.pair() == pair));
+    found.or(compared.cases.first()).copied()
+}
+
+/// The check that decides: the one that denies on the side that denies.
+fn deciding_check(change: Change, baseline: Option<&(usize, Explanation)>, candidate: Option<&(usize, Explanation)>) -> usize {
+    let side = match change {
+        Change::Gained | Change::PotentiallyGained => baseline,
+        _ => candidate,
+    };
+    side.map_or(0, |(check, _)| *check)
+}
+
+fn check_words(check: &CheckKey) -> String {
+    let resource = check.resource.as_deref().unwrap_or("unknown resource");
+    let inferred = if check.source == "inferred" { " (inferred)" } else { "" };
+    format!("{} on {resource}{inferred}", check.action)
+}
+
+fn observation(request: &RequestKey) -> Observation {
+    match request.outcome.as_str() {
+        "success" => Observation::Success,
+        "access_denied" => {
+            let layer = request.denied_by.as_deref().and_then(|text| text.split(' ').next()).and_then(LayerKind::parse);
+            Observation::AccessDenied(layer)
+        }
+        _ => Observation::Open,
+    }
+}
+
+impl Deciding {
+    fn of(explanation: Option<&(usize, Explanation)>) -> Self {
+        let Some((_, explanation)) = explanation else { return Self::default() };
+        let first = explanation.statements.first();
+        let sid = first.and_then(|s| s.policy.document.statements.get(s.statement)).and_then(|statement| statement.sid.clone());
+        Self {
+            layer: explanation.layer.map(|layer| layer.name().to_owned()),
+            policy: first.map(|statement| statement.policy.name.clone()),
+            statement: first.and_then(|statement| i64::try_from(statement.statement).ok()),
+            sid,
+        }
+    }
+}
+
+impl ChangeKey {
+    /// First 16 hex digits of the SHA-256 of candidate and key.
+    fn id(&self) -> String {
+        let digest = Sha256::digest(format!("{self:?}").as_bytes());
+        hex(digest.get(..8).unwrap_or_default())
+    }
+
+    fn cells(&self, measures: &Measures) -> Vec<Cell> {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let maybe = |text: &Option<String>| Cell::text(text.as_deref());
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
+        let deciding =
+            |side: &Deciding| [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)];
+        let mut cells = vec![
+            Cell::Text(self.id()),
+            text(&self.candidate),
+            text(self.change.name()),
+            text(self.change_from_log.name()),
+            Cell::text(self.contradiction.map(Contradiction::name)),
+            text(self.baseline_decision.name()),
+            text(self.candidate_decision.name()),
+            text(&self.observed),
+            maybe(&self.principal_arn),
+            text(&self.principal_type),
+            maybe(&self.permission_set),
+            maybe(&self.account_id),
+            maybe(&self.resource_account_id),
+            text(&self.action),
+            maybe(&self.resource),
+            maybe(&self.region),
+            Cell::Texts(self.checks.clone()),
+            text(&self.deciding_action),
+            maybe(&self.deciding_resource),
+            Cell::Texts(self.context.clone()),
+            Cell::count(measures.events),
+            Cell::count(measures.session_count()),
+            Cell::count(measures.days.len() as u64),
+            time(measures.first_seen),
+            time(measures.last_seen),
+            Cell::Texts(measures.session_names.iter().cloned().collect()),
+            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
+            text(&self.baseline_reason),
+            text(&self.candidate_reason),
+        ];
+        cells.extend(deciding(&self.baseline));
+        cells.extend(deciding(&self.candidate_side));
+        cells.extend([
+            Cell::Texts(self.candidate_deciding.clone()),
+            Cell::Texts(self.missing_keys.clone()),
+            residual,
+            Cell::Texts(self.assumptions.clone()),
+            text(&self.mapping_source),
+            maybe(&self.resource_source),
+        ]);
+        cells
+    }
+}

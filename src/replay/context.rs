@@ -1,0 +1,378 @@
+//! The table from context keys to what an event row tells of them: the only place where event rows become the context
+//! of requests.
+//!
+//! Rules: the IAM user guide's "AWS global condition context keys" and the CloudTrail record reference, with the cases
+//! that decide soundness: MFA is absent for long-term keys and federated sessions, an address that is a service's name
+//! is unknown, what a log never holds (tags, organization ids) is unknown and not absent.
+
+use crate::catalog::Catalog;
+use crate::evaluate::{Bounds, ContextState};
+use crate::frame::{Flag, Text};
+use crate::iam::arn::{Arn, is_service_linked, permission_set};
+use crate::iam::condition::date;
+use crate::iam::condition::numeric::Decimal;
+
+use super::principals::Principal;
+use super::view::EventView;
+
+/// How far before and after `eventTime` the evaluation may have been, in microseconds: the record's time is that of the
+/// completion, in whole seconds.
+const BEFORE: i64 = 5_000_000;
+const AFTER: i64 = 1_000_000;
+
+/// One event with what is known of its principal.
+pub(super) struct EventContext<'b> {
+    pub(super) event: EventView<'b>,
+    pub(super) principal: &'b Principal,
+    pub(super) catalog: &'b Catalog,
+}
+
+/// Who made the call, as far as context keys differ by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Root,
+    User,
+    Role,
+    FederatedUser,
+    Service,
+    Other,
+}
+
+fn absent_or(values: &[&str]) -> ContextState {
+    let known = values.iter().map(|value| Some(vec![(*value).to_owned()]));
+    ContextState::OneOf(std::iter::once(None).chain(known).collect())
+}
+
+fn either(a: &str, b: &str) -> ContextState {
+    ContextState::OneOf(vec![Some(vec![a.to_owned()]), Some(vec![b.to_owned()])])
+}
+
+fn known_or(value: Option<&str>, otherwise: ContextState) -> ContextState {
+    value.map_or(otherwise, ContextState::value)
+}
+
+impl EventContext<'_> {
+    /// What is known of a key, by its name in lower case, for the event's own check.
+    pub(super) fn state(&self, key: &str) -> ContextState {
+        match key {
+            "aws:currenttime" | "aws:epochtime" => {
+                let time = self.event.time();
+                ContextState::PresentUnknown(Some(Bounds::Time { from: time - BEFORE, to: time + AFTER }))
+            }
+            "aws:requestedregion" => known_or(self.text(Text::Region), ContextState::PresentUnknown(None)),
+            "aws:securetransport" => self.secure_transport(),
+            "aws:useragent" => self.user_agent(),
+            "aws:referer" if self.is_console() => ContextState::Unknown,
+            "aws:referer" => ContextState::Absent,
+            "aws:ismcpserviceaction" | "aws:calledviaawsmcp" => ContextState::Absent,
+            "aws:viaawsmcpservice" => absent_or(&["false"]),
+            "aws:multifactorauthpresent" => self.mfa_present(),
+            "aws:multifactorauthage" => self.mfa_age(),
+            "aws:tokenissuetime" => self.token_issue_time(),
+            "aws:assumedroot" if self.event.flag(Flag::AssumedRoot) == Some(true) => ContextState::value("true"),
+            "aws:assumedroot" => ContextState::Absent,
+            _ => self
+                .principal_state(key)
+                .or_else(|| self.service_state(key))
+                .or_else(|| self.network_state(key))
+                .or_else(|| self.resource_state(key))
+                .unwrap_or_else(|| self.request_state(key)),
+        }
+    }
+
+    fn text(&self, column: Text) -> Option<&str> {
+        self.event.text(column)
+    }
+
+    fn kind(&self) -> Kind {
+        match self.text(Text::IdentityType) {
+            Some("Root") => Kind::Root,
+            Some("IAMUser") => Kind::User,
+            Some("AssumedRole" | "Role") => Kind::Role,
+            Some("FederatedUser") => Kind::FederatedUser,
+            Some("AWSService") => Kind::Service,
+            _ => Kind::Other,
+        }
+    }
+
+    fn is_console(&self) -> bool {
+        let agent = self.text(Text::UserAgent).unwrap_or_default();
+        let browser = agent.contains("Mozilla/") || agent.contains("console.amazonaws.com") || agent.contains("AWS Internal");
+        browser || self.event.flag(Flag::ConsoleSession) == Some(true)
+    }
+
+    /// The caller's address, where the record holds one.
+    fn address(&self) -> Option<&str> {
+        self.text(Text::SourceIp).filter(|text| crate::iam::condition::ip::address(text).is_some())
+    }
+
+    /// Whether the call was made with temporary credentials: `None` if the record contradicts itself.
+    fn temporary(&self) -> Option<bool> {
+        let attributes = self.event.session_created().is_some() || self.event.flag(Flag::Mfa).is_some();
+        let key = self.text(Text::AccessKeyId).unwrap_or_default();
+        let by_service = self.text(Text::InvokedBy).is_some();
+        match (self.kind(), attributes) {
+            (Kind::Role | Kind::FederatedUser, _) => Some(true),
+            (_, true) if key.starts_with("AKIA") && !by_service => None,
+            (_, true) => Some(true),
+            (_, false) if key.starts_with("ASIA") => None,
+            (_, false) => Some(false),
+        }
+    }
+
+    fn secure_transport(&self) -> ContextState {
+        let https_only =
+            self.text(Text::Action).and_then(|action| action.split(':').next()).and_then(|prefix| self.catalog.service(prefix)).is_some();
+        let service_made = self.text(Text::InvokedBy).is_some() || self.is_console();
+        if self.text(Text::Tls).is_some() || https_only || service_made { ContextState::value("true") } else { either("false", "true") }
+    }
+
+    fn user_agent(&self) -> ContextState {
+        let Some(agent) = self.text(Text::UserAgent) else { return ContextState::PresentUnknown(None) };
+        let service_made = self.text(Text::InvokedBy).is_some() || agent.ends_with(".amazonaws.com");
+        if self.is_console() || service_made || agent.len() >= 1_000 {
+            return ContextState::PresentUnknown(None);
+        }
+        let inner = agent.strip_prefix('[').and_then(|agent| agent.strip_suffix(']')).unwrap_or(agent);
+        ContextState::value(inner)
+    }
+
+    fn mfa_present(&self) -> ContextState {
+        let logged = self.event.flag(Flag::Mfa);
+        let role_arn = self.principal.arn.as_deref().unwrap_or_default();
+        match self.kind() {
+            Kind::FederatedUser | Kind::Service => ContextState::Absent,
+            Kind::Role if permission_set(role_arn).is_some() || role_arn.contains(":role/aws-reserved/sso.amazonaws.com/") => {
+                ContextState::Absent
+            }
+            Kind::Role if self.text(Text::FederatedProvider).is_some() || is_service_linked(role_arn) => ContextState::Absent,
+            Kind::Role => match logged {
+                Some(true) => ContextState::value("true"),
+                Some(false) => absent_or(&["false"]),
+                None => absent_or(&["false", "true"]),
+            },
+            Kind::User | Kind::Root => match (self.temporary(), logged) {
+                (Some(false), _) => ContextState::Absent,
+                (Some(true), Some(mfa)) => ContextState::value(mfa.to_string()),
+                (None, Some(mfa)) => absent_or(&[if mfa { "true" } else { "false" }]),
+                _ => absent_or(&["false", "true"]),
+            },
+            Kind::Other => ContextState::Unknown,
+        }
+    }
+
+    fn mfa_age(&self) -> ContextState {
+        let with_mfa = |state: &Option<Vec<String>>| state.as_ref().is_some_and(|values| values.iter().any(|value| value == "true"));
+        match self.mfa_present() {
+            ContextState::Absent => ContextState::Absent,
+            ContextState::Known(values) if !with_mfa(&Some(values.clone())) => ContextState::Absent,
+            ContextState::OneOf(states) if !states.iter().any(with_mfa) => ContextState::Absent,
+            ContextState::Known(_) => {
+                let least = self.event.session_created().map(|created| (self.event.time() - created).max(0) / 1_000_000);
+                ContextState::PresentUnknown(least.and_then(|seconds| Decimal::parse(&seconds.to_string())).map(Bounds::AtLeast))
+            }
+            _ => ContextState::Unknown,
+        }
+    }
+
+    fn token_issue_time(&self) -> ContextState {
+        let issued = self.event.session_created().map(date::format);
+        match (self.temporary(), issued) {
+            (Some(false), _) => ContextState::Absent,
+            (Some(true), Some(time)) => ContextState::value(time),
+            (Some(true), None) => ContextState::PresentUnknown(None),
+            (None, Some(time)) => absent_or(&[&time]),
+            (None, None) => ContextState::Unknown,
+        }
+    }
+
+    /// Keys of the caller.
+    fn principal_state(&self, key: &str) -> Option<ContextState> {
+        let present_unknown = ContextState::PresentUnknown(None);
+        let arn = self.principal.arn.as_deref();
+        Some(match (key, self.kind()) {
+            ("aws:principalarn", Kind::Service) => ContextState::Absent,
+            ("aws:principalarn", Kind::FederatedUser) => match (self.text(Text::SessionName), self.principal.account.as_str()) {
+                (Some(name), account) if !account.is_empty() => {
+                    ContextState::value(format!("arn:aws:sts::{account}:federated-user/{name}"))
+                }
+                _ => present_unknown,
+            },
+            ("aws:principalarn", _) if self.principal.arn_is_sure => known_or(arn, present_unknown),
+            ("aws:principalarn", _) => present_unknown,
+            ("aws:principalaccount", _) => {
+                known_or(Some(self.principal.account.as_str()).filter(|account| !account.is_empty()), present_unknown)
+            }
+            ("aws:principaltype", Kind::Root) => ContextState::value("Account"),
+            ("aws:principaltype", Kind::User) => ContextState::value("User"),
+            ("aws:principaltype", Kind::Role) => ContextState::value("AssumedRole"),
+            ("aws:principaltype", Kind::FederatedUser) => ContextState::value("FederatedUser"),
+            ("aws:principaltype", _) => present_unknown,
+            ("aws:principalisawsservice", kind) => ContextState::value((kind == Kind::Service).to_string()),
+            ("aws:principalservicename" | "aws:principalservicenameslist", Kind::Service) => present_unknown,
+            ("aws:principalservicename" | "aws:principalservicenameslist", _) => ContextState::Absent,
+            ("aws:userid", _) => self.user_id().map_or(present_unknown, ContextState::value),
+            ("aws:username", Kind::User) => known_or(arn.and_then(Arn::parse).map(|arn| arn.name()), present_unknown),
+            ("aws:username", Kind::Other) => ContextState::Unknown,
+            ("aws:username", _) => ContextState::Absent,
+            ("aws:sourceidentity", Kind::Role) => match self.text(Text::SourceIdentity) {
+                Some(identity) => ContextState::value(identity),
+                None if self.is_older_than(8) => ContextState::Unknown,
+                None => ContextState::Absent,
+            },
+            ("aws:sourceidentity", Kind::Other) => ContextState::Unknown,
+            ("aws:sourceidentity", _) => ContextState::Absent,
+            ("aws:federatedprovider", _) => known_or(self.text(Text::FederatedProvider), ContextState::Absent),
+            ("aws:signinsessionarn", _) if self.temporary() == Some(false) => ContextState::Absent,
+            ("aws:signinsessionarn", _) => ContextState::Unknown,
+            _ => return self.session_state(key).or_else(|| self.tag_state(key)),
+        })
+    }
+
+    /// Keys that only some role sessions have and that no record tells.
+    fn session_state(&self, key: &str) -> Option<ContextState> {
+        let sessions = [
+            "aws:chatbotsourcearn",
+            "aws:ec2instancesourcevpc",
+            "aws:ec2instancesourceprivateipv4",
+            "ec2:sourceinstancearn",
+            "ec2:roledelivery",
+            "lambda:sourcefunctionarn",
+            "identitystore:userid",
+        ];
+        let role = matches!(self.kind(), Kind::Role | Kind::Other);
+        sessions.contains(&key).then_some(if role { ContextState::Unknown } else { ContextState::Absent })
+    }
+
+    /// Tags of a user come from the snapshot; those of a role may be overridden by tags of the session.
+    fn tag_state(&self, key: &str) -> Option<ContextState> {
+        let tag = key.strip_prefix("aws:principaltag/")?;
+        let Some(tags) = &self.principal.tags else { return Some(ContextState::Unknown) };
+        let mut values = tags.iter().filter(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value);
+        let value = match (values.next(), values.next()) {
+            (Some(_), Some(_)) => return Some(ContextState::Unknown),
+            (value, _) => value,
+        };
+        Some(match (self.kind(), value) {
+            (Kind::User, Some(value)) => ContextState::value(value.clone()),
+            (Kind::User, None) => ContextState::Absent,
+            (_, Some(_)) => ContextState::PresentUnknown(None),
+            (_, None) => ContextState::Unknown,
+        })
+    }
+
+    fn user_id(&self) -> Option<String> {
+        let id = self.text(Text::PrincipalId);
+        match self.kind() {
+            Kind::Root => Some(self.principal.account.clone()).filter(|account| !account.is_empty()),
+            Kind::Role => Some(format!("{}:{}", id?, self.text(Text::SessionName)?)),
+            Kind::FederatedUser => Some(format!("{}:{}", self.principal.account, self.text(Text::SessionName)?)),
+            Kind::User => id.map(str::to_owned),
+            Kind::Service | Kind::Other => None,
+        }
+    }
+
+    /// Keys of calls that a service makes for the caller.
+    fn service_state(&self, key: &str) -> Option<ContextState> {
+        let invoked_by = self.text(Text::InvokedBy);
+        let console_hop = matches!(invoked_by, Some("AWS Internal" | "signin.amazonaws.com"));
+        let unsure = console_hop || matches!(self.kind(), Kind::Role | Kind::Other);
+        Some(match (key, self.kind(), invoked_by) {
+            ("aws:viaawsservice", Kind::Service, _) | ("aws:viaawsservice", _, None) => ContextState::value("false"),
+            ("aws:viaawsservice", ..) if unsure => either("false", "true"),
+            ("aws:viaawsservice", ..) => ContextState::value("true"),
+            ("aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast", Kind::Service, _) => ContextState::Absent,
+            ("aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast", _, None) => ContextState::Absent,
+            ("aws:calledvialast", _, Some(service)) if !console_hop && unsure => absent_or(&[service]),
+            ("aws:calledvialast", _, Some(service)) if !console_hop => ContextState::value(service),
+            ("aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast", ..) if unsure => ContextState::Unknown,
+            ("aws:calledvia" | "aws:calledviafirst" | "aws:calledvialast", ..) => ContextState::PresentUnknown(None),
+            ("aws:sourceaccount" | "aws:sourcearn" | "aws:sourceorgid" | "aws:sourceorgpaths", Kind::Service | Kind::Other, _) => {
+                ContextState::Unknown
+            }
+            ("aws:sourceaccount" | "aws:sourcearn" | "aws:sourceorgid" | "aws:sourceorgpaths", ..) => ContextState::Absent,
+            _ => return None,
+        })
+    }
+
+    /// Keys of the network path.
+    fn network_state(&self, key: &str) -> Option<ContextState> {
+        let endpoint = self.text(Text::VpcEndpointId);
+        let address = self.address();
+        let workmail = self.text(Text::Action).is_some_and(|action| action.starts_with("workmail"));
+        Some(match (key, endpoint) {
+            ("aws:sourceip", None) => known_or(address, ContextState::Unknown),
+            ("aws:sourceip", Some(_)) if address.is_some() => ContextState::Absent,
+            ("aws:sourceip", Some(_)) => ContextState::Unknown,
+            ("aws:vpcsourceip" | "aws:sourcevpce" | "aws:sourcevpc" | "aws:sourcevpcarn", None) => ContextState::Absent,
+            ("aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths", None) => ContextState::Absent,
+            ("aws:vpcsourceip", Some(_)) => known_or(address, ContextState::Unknown),
+            ("aws:sourcevpce", Some(id)) if address.is_some() => ContextState::value(id),
+            ("aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgpaths", Some(_)) if workmail => ContextState::Absent,
+            (
+                "aws:sourcevpc" | "aws:sourcevpce" | "aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths",
+                Some(_),
+            ) => ContextState::Unknown,
+            _ => return None,
+        })
+    }
+
+    /// Keys of the resource.
+    fn resource_state(&self, key: &str) -> Option<ContextState> {
+        let resource = self.text(Text::Resource);
+        match key {
+            "aws:resourceaccount" => {
+                let of_arn = resource.and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
+                Some(known_or(of_arn.or(self.text(Text::AccountId)), ContextState::PresentUnknown(None)))
+            }
+            "aws:resourceorgid" | "aws:resourceorgpaths" | "aws:principalorgid" | "aws:principalorgpaths" => Some(ContextState::Unknown),
+            _ => {
+                let (family, _) = key.split_once("resourcetag/")?;
+                let none = resource == Some("*");
+                family.ends_with(':').then_some(if none { ContextState::Absent } else { ContextState::Unknown })
+            }
+        }
+    }
+
+    /// Keys of the request itself, as the ingester found them.
+    fn request_state(&self, key: &str) -> ContextState {
+        let complete = self.event.flag(Flag::RequestContextComplete) == Some(true);
+        let of_request = key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || !key.starts_with("aws:");
+        match self.event.request_key(key) {
+            Some(Some(values)) => ContextState::Known(values),
+            Some(None) => ContextState::Unknown,
+            None if complete && of_request => ContextState::Absent,
+            None => ContextState::Unknown,
+        }
+    }
+
+    /// What is known of a key for a further check of the event: the caller and the call are the same, the request is another.
+    pub(super) fn check_state(&self, key: &str, own: &ContextState, check: &super::view::CheckRow) -> ContextState {
+        let own_action = self.text(Text::Action).unwrap_or_default();
+        let also =
+            self.catalog.action(own_action).and_then(|(_, operation)| operation.also.iter().find(|also| also.action == check.action));
+        if let Some(value) =
+            also.and_then(|also| also.context.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value))
+        {
+            return ContextState::value(value.clone());
+        }
+        match key {
+            "aws:tagkeys" => ContextState::Absent,
+            _ if key.starts_with("aws:requesttag/") => ContextState::Absent,
+            "aws:resourceaccount" => {
+                let account = check.resource.as_deref().and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
+                known_or(account, ContextState::PresentUnknown(None))
+            }
+            _ if key.contains(":resourcetag/") => ContextState::Unknown,
+            _ if key.starts_with("aws:") => own.clone(),
+            _ => ContextState::Unknown,
+        }
+    }
+
+    fn is_older_than(&self, minor: u32) -> bool {
+        let version = self.text(Text::EventVersion).and_then(|version| version.split_once('.'));
+        version
+            .and_then(|(major, rest)| Some((major.parse::<u32>().ok()?, rest.parse::<u32>().ok()?)))
+            .is_none_or(|version| version < (1, minor))
+    }
+}

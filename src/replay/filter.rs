@@ -1,0 +1,47 @@
+//! Which events of a dataset are replayed.
+
+use super::view::EventView;
+use crate::frame::Text;
+use crate::iam::Pattern;
+
+/// Filters; an empty list lets everything through, several values of one filter are alternatives.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Not before this instant, in microseconds since 1970.
+    pub since: Option<i64>,
+    /// Before this instant.
+    pub until: Option<i64>,
+    /// Accounts of the principals.
+    pub accounts: Vec<String>,
+    /// Regions.
+    pub regions: Vec<String>,
+    /// Service prefixes of the actions.
+    pub services: Vec<String>,
+    /// Globs over principal ARNs.
+    pub principals: Vec<Pattern>,
+}
+
+impl Filter {
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        self.since.is_none()
+            && self.until.is_none()
+            && self.accounts.is_empty()
+            && self.regions.is_empty()
+            && self.services.is_empty()
+            && self.principals.is_empty()
+    }
+
+    pub(super) fn keeps(&self, event: EventView<'_>) -> bool {
+        let time = event.time();
+        let one_of =
+            |wanted: &[String], value: Option<&str>| wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w == value));
+        self.since.is_none_or(|since| time >= since)
+            && self.until.is_none_or(|until| time < until)
+            && one_of(&self.accounts, event.text(Text::PrincipalAccountId))
+            && one_of(&self.regions, event.text(Text::Region))
+            && one_of(&self.services, event.text(Text::Action).and_then(|action| action.split(':').next()))
+            && (self.principals.is_empty()
+                || event.text(Text::PrincipalArn).is_some_and(|arn| self.principals.iter().any(|pattern| pattern.matches(arn))))
+    }
+}

@@ -1,0 +1,175 @@
+//! The batch: an events dataset against a baseline and candidates, in parallel, into a report folder.
+//!
+//! Events become distinct requests ([`tally`] says what is measured of them); each is decided once for the baseline and
+//! every candidate together ([`compare`] says what that makes of it), and the rows are added up by everything that
+//! describes them.
+
+mod batch;
+mod changes;
+pub mod compare;
+mod context;
+mod coverage;
+mod filter;
+mod manifest;
+mod principals;
+mod principals_table;
+pub mod tally;
+mod view;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::account::{PolicyFile, PolicySet};
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::evaluate::Layers;
+use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, SKIPPED, STATEMENTS};
+use crate::frame::{Cell, TableBuilder, parquet};
+use crate::ingest::Dataset;
+use crate::progress::Progress;
+
+use batch::{Accumulator, Shared};
+use changes::{Changes, Decider};
+use principals::Principals;
+
+pub use changes::Agreement;
+pub use compare::{Change, Contradiction};
+pub use filter::Filter;
+pub use manifest::{CandidateSummary, Counts, Manifest, Window};
+pub use tally::Measures;
+
+/// What to replay, and how.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The policies in force.
+    pub baseline: PolicySet,
+    /// The drafts, by name.
+    pub candidates: Vec<(String, PolicySet)>,
+    /// Which events.
+    pub filter: Filter,
+    /// Layers that are taken to be absent where no policy file supplies them.
+    pub assume_absent: Layers,
+    /// The policy files of the baseline and of each candidate, for the manifest.
+    pub policy_files: Vec<(String, Vec<PolicyFile>)>,
+    /// The arguments of the run, for the manifest.
+    pub arguments: Vec<String>,
+}
+
+/// Replays a dataset and writes the report folder: the tables and the manifest. `folder` must exist and be empty.
+///
+/// # Errors
+/// [`Error::Nothing`] if the dataset holds no event, [`Error::Io`] and [`Error::Columns`], [`Error::Internal`] if the
+/// sums of the report do not add up.
+pub fn replay(
+    dataset: &Dataset,
+    options: &Options,
+    catalog: &Catalog,
+    folder: &std::path::Path,
+    progress: &dyn Progress,
+) -> Result<Manifest> {
+    let files = dataset.files()?;
+    if files.is_empty() && dataset.ledger.counts.records == 0 {
+        return Err(Error::Nothing(format!("`{}` holds no event", dataset.path.display())));
+    }
+    if dataset.ledger.catalog_version != catalog.version() {
+        progress.warn(&format!(
+            "the events were mapped with catalogue {}, this program has {}: load the logs again to map them anew",
+            dataset.ledger.catalog_version,
+            catalog.version()
+        ));
+    }
+    let (principals, program) = join(&files, options)?;
+    let shared =
+        Shared { program: &program, principals: &principals, catalog, filter: &options.filter, assume_absent: options.assume_absent };
+    progress.begin("replaying events", files.len() as u64, 0);
+    let mut accumulated = files
+        .par_iter()
+        .map(|file| {
+            let mut accumulator = Accumulator::default();
+            parquet::read_each(file, Some(&view::columns()), |batch| accumulator.consume(&batch, &shared))?;
+            progress.advance(0, accumulator.events);
+            Ok(accumulator)
+        })
+        .try_reduce(Accumulator::default, |a, b| Ok::<_, Error>(a.merge(b)))?;
+    accumulated.coverage.skipped(&dataset.ledger.skipped);
+    progress.end();
+    progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
+    let decider = Decider {
+        program: &program,
+        principals: &principals,
+        candidates: options.candidates.iter().map(|(name, _)| name.clone()).collect(),
+        logged: options.baseline.logged,
+    };
+    let requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
+    let changes = requests
+        .par_iter()
+        .fold(Changes::default, |changes, (request, measures)| changes.merge(decider.decide(request, measures)))
+        .reduce(Changes::default, Changes::merge);
+    progress.end();
+    let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);
+    manifest.check()?;
+    write(folder, dataset, options, catalog, &principals, accumulated, &changes, &manifest)?;
+    Ok(manifest)
+}
+
+/// First pass: who is in the log, and with which policies.
+fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::evaluate::Program)> {
+    let seen = files
+        .par_iter()
+        .map(|file| {
+            let mut seen = BTreeSet::new();
+            parquet::read_each(file, Some(&principals::COLUMNS), |batch| principals::scan(&batch, &mut seen))?;
+            Ok(seen)
+        })
+        .try_reduce(BTreeSet::new, |mut a, b| {
+            a.extend(b);
+            Ok::<_, Error>(a)
+        })?;
+    Ok(Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the report is made of all of them")]
+fn write(
+    folder: &std::path::Path,
+    dataset: &Dataset,
+    options: &Options,
+    catalog: &Catalog,
+    principals: &Principals,
+    accumulated: Accumulator,
+    changes: &Changes,
+    manifest: &Manifest,
+) -> Result<()> {
+    let accounts = options.baseline.accounts.iter().chain(options.candidates.iter().flat_map(|(_, set)| &set.accounts)).cloned();
+    let tables = [
+        (&*CHANGES, changes.table()?),
+        (&*STATEMENTS, changes.statements_table()?),
+        (
+            &*PRINCIPALS,
+            principals_table::table(changes, principals, &accumulated.session_names, &options.baseline, &options.candidates, catalog)?,
+        ),
+        (&*SKIPPED, skipped_table(dataset)?),
+        (&*COVERAGE, accumulated.coverage.table(accounts)?),
+    ];
+    for (table, batch) in tables {
+        parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &[batch])?;
+    }
+    manifest.write(&folder.join("manifest.json"))
+}
+
+fn skipped_table(dataset: &Dataset) -> Result<arrow::array::RecordBatch> {
+    let mut table = TableBuilder::new(&SKIPPED)?;
+    for row in &dataset.ledger.skipped {
+        table.push(vec![
+            row.file.as_str().into(),
+            row.index.map_or(Cell::Null, Cell::count),
+            row.reason.as_str().into(),
+            row.detail.as_str().into(),
+            Cell::count(row.length),
+            row.sha256.as_str().into(),
+            row.event_time.map_or(Cell::Null, Cell::Time),
+        ])?;
+    }
+    table.finish()
+}

@@ -1,0 +1,165 @@
+//! The principals of a log, joined with the policy sets: who has which bundle in each of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::RecordBatch;
+
+use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
+use crate::error::Result;
+use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program};
+use crate::frame::read;
+use crate::iam::arn::{is_service_linked, permission_set};
+
+/// The columns that tell principals apart.
+pub(super) const COLUMNS: [&str; 5] = ["principal_arn", "principal_id", "principal_account_id", "identity_type", "session_issuer_arn"];
+
+/// A principal as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Seen {
+    pub(super) key: PrincipalKey,
+    pub(super) identity_type: String,
+    /// Whether the record says who issued the session: else the role's path is unknown.
+    pub(super) has_issuer: bool,
+}
+
+/// A principal with its policies.
+#[derive(Debug)]
+pub(crate) struct Principal {
+    /// ARN of the IAM identity; `None` for services and callers of whom only the account is known.
+    pub(crate) arn: Option<String>,
+    /// Whether the ARN is exact: with the path of a role.
+    pub(super) arn_is_sure: bool,
+    /// Account, or empty.
+    pub(crate) account: String,
+    /// `User`, `Role`, `Root`, `FederatedUser`, `AWSService`, `AWSAccount` or what the log says.
+    pub(crate) principal_type: String,
+    pub(crate) permission_set: Option<String>,
+    pub(super) in_snapshot: InSnapshot,
+    /// Tags of the newest baseline; `None` if they are not known.
+    pub(super) tags: Option<BTreeMap<String, String>>,
+    /// Whether some policy set says something of it.
+    pub(super) decidable: bool,
+    pub(super) baseline: BundleId,
+    pub(super) candidates: Vec<BundleId>,
+    /// The context keys that some of its policies look at, sorted.
+    pub(super) keys: Vec<KeyId>,
+    /// Whether each candidate's policies for it differ from the baseline's.
+    pub(super) changed: Vec<bool>,
+}
+
+/// All principals of a log, by how the log has them.
+#[derive(Debug, Default)]
+pub(super) struct Principals {
+    pub(super) all: Vec<Principal>,
+    index: HashMap<Seen, usize>,
+}
+
+impl Principals {
+    pub(super) fn find(&self, seen: &Seen) -> Option<usize> {
+        self.index.get(seen).copied()
+    }
+
+    /// Compiles the policies of every principal of `seen` into one program.
+    pub(super) fn compile(
+        seen: BTreeSet<Seen>,
+        baseline: &PolicySet,
+        candidates: &[(String, PolicySet)],
+        assume_absent: Layers,
+    ) -> (Self, Program) {
+        let mut compiler = Compiler::new([]);
+        let mut principals = Self::default();
+        for seen in seen {
+            let principal = Principal::new(&seen, baseline, candidates, assume_absent, &mut compiler);
+            principals.index.insert(seen, principals.all.len());
+            principals.all.push(principal);
+        }
+        let program = compiler.finish();
+        for principal in &mut principals.all {
+            let bundles = std::iter::once(&principal.baseline).chain(&principal.candidates);
+            let keys: BTreeSet<KeyId> = bundles.flat_map(|bundle| program.bundle_keys(*bundle)).copied().collect();
+            principal.keys = keys.into_iter().collect();
+        }
+        (principals, program)
+    }
+}
+
+impl Principal {
+    fn new(seen: &Seen, baseline: &PolicySet, candidates: &[(String, PolicySet)], assume_absent: Layers, compiler: &mut Compiler) -> Self {
+        let key = &seen.key;
+        let entity = baseline.find(key).ok();
+        let arn = entity.map(|entity| entity.arn.clone()).or_else(|| Some(key.arn.clone()).filter(|arn| !arn.is_empty()));
+        let mut compile = |set: &PolicySet| {
+            let mut bundle = set.bundle(key);
+            complete(&mut bundle, arn.as_deref().unwrap_or_default(), assume_absent);
+            (compiler.bundle(&bundle), bundle)
+        };
+        let (baseline_id, baseline_bundle) = compile(baseline);
+        let compiled: Vec<(BundleId, Bundle)> = candidates.iter().map(|(_, set)| compile(set)).collect();
+        let all = std::iter::once(baseline).chain(candidates.iter().map(|(_, set)| set));
+        let decidable = all
+            .into_iter()
+            .any(|set| set.logged || set.accounts.contains(&key.account) || set.find(key).is_ok() || !set.overrides.is_empty());
+        Self {
+            arn_is_sure: entity.is_some() || seen.has_issuer || seen.identity_type != "AssumedRole",
+            permission_set: arn.as_deref().and_then(permission_set).map(str::to_owned),
+            account: key.account.clone(),
+            principal_type: principal_type(&seen.identity_type).to_owned(),
+            in_snapshot: baseline.in_snapshot(key),
+            tags: entity.map(|entity| entity.tags.clone()),
+            decidable,
+            changed: compiled.iter().map(|(_, bundle)| *bundle != baseline_bundle).collect(),
+            baseline: baseline_id,
+            candidates: compiled.into_iter().map(|(id, _)| id).collect(),
+            keys: Vec::new(),
+            arn,
+        }
+    }
+}
+
+/// Adds the layers that exist without having been supplied, and takes away those that are assumed absent.
+fn complete(bundle: &mut Bundle, arn: &str, assume_absent: Layers) {
+    bundle.scps_opaque = bundle.scps.is_none() && !is_service_linked(arn) && !assume_absent.contains(LayerKind::Scp);
+    if assume_absent.contains(LayerKind::Boundary) && matches!(bundle.boundary, Layer::Opaque(_)) {
+        bundle.boundary = Layer::Absent;
+    }
+}
+
+/// The kind of principal in reports, from the identity type of the record.
+pub(super) fn principal_type(identity_type: &str) -> &str {
+    match identity_type {
+        "IAMUser" => "User",
+        "AssumedRole" => "Role",
+        "" => "Unknown",
+        other => other,
+    }
+}
+
+/// The principals of a batch.
+pub(super) fn scan(batch: &RecordBatch, seen: &mut BTreeSet<Seen>) -> Result<()> {
+    let column = |name| read::text(batch, name);
+    let columns = [
+        column("principal_arn")?,
+        column("principal_id")?,
+        column("principal_account_id")?,
+        column("identity_type")?,
+        column("session_issuer_arn")?,
+    ];
+    let mut last: Option<[Option<&str>; 5]> = None;
+    for row in 0..batch.num_rows() {
+        let values = columns.map(|column| read::get(column, row));
+        if last == Some(values) {
+            continue;
+        }
+        last = Some(values);
+        seen.insert(Seen::of(values));
+    }
+    Ok(())
+}
+
+impl Seen {
+    pub(super) fn of([arn, id, account, identity_type, issuer]: [Option<&str>; 5]) -> Self {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let key = PrincipalKey { arn: text(arn), id: text(id), account: text(account) };
+        Self { key, identity_type: text(identity_type), has_issuer: issuer.is_some() }
+    }
+}

@@ -1,0 +1,157 @@
+//! The table of principals: those of the log and those of the snapshots, for each candidate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow::array::RecordBatch;
+
+use super::changes::Changes;
+use super::compare::Change;
+use super::principals::Principals;
+use crate::account::{Bundle, EntityKind, InSnapshot, PolicySet, PrincipalKey};
+use crate::catalog::Catalog;
+use crate::error::Result;
+use crate::frame::schema::PRINCIPALS;
+use crate::frame::{Cell, TableBuilder};
+use crate::iam::arn::{Arn, permission_set};
+use crate::iam::{ActionPattern, Effect};
+
+/// One row, collected.
+#[derive(Debug, Default)]
+struct Row {
+    principal_type: String,
+    permission_set: Option<String>,
+    account: Option<String>,
+    in_snapshot: Option<InSnapshot>,
+    changed: bool,
+    events: u64,
+    counts: BTreeMap<Change, u64>,
+    used: BTreeSet<String>,
+    lost: BTreeSet<String>,
+    gained: BTreeSet<String>,
+    granted_unused: u64,
+    not_observable: u64,
+    session_names: BTreeSet<String>,
+    agree: u64,
+    contradict: u64,
+    first_seen: Option<i64>,
+    last_seen: Option<i64>,
+}
+
+/// Builds the table. Principals of which only the account is known stand under a null ARN.
+pub(super) fn table(
+    changes: &Changes,
+    principals: &Principals,
+    session_names: &BTreeMap<usize, BTreeSet<String>>,
+    baseline: &PolicySet,
+    candidates: &[(String, PolicySet)],
+    catalog: &Catalog,
+) -> Result<RecordBatch> {
+    let mut table = TableBuilder::new(&PRINCIPALS)?;
+    for (index, (candidate, set)) in candidates.iter().enumerate() {
+        let mut rows: BTreeMap<Option<String>, Row> = BTreeMap::new();
+        for (principal_index, principal) in principals.all.iter().enumerate() {
+            let Some(briefs) = changes.of_principal.get(&(candidate.clone(), principal_index)) else { continue };
+            let row = rows.entry(principal.arn.clone()).or_default();
+            row.principal_type.clone_from(&principal.principal_type);
+            row.permission_set.clone_from(&principal.permission_set);
+            row.account = Some(principal.account.clone()).filter(|account| !account.is_empty());
+            row.in_snapshot = row.in_snapshot.max(Some(principal.in_snapshot));
+            row.changed |= principal.changed.get(index).copied().unwrap_or(false);
+            row.session_names.extend(session_names.get(&principal_index).into_iter().flatten().cloned());
+            let (agree, contradict) = changes.by_principal.get(&principal_index).copied().unwrap_or_default();
+            row.agree += agree;
+            row.contradict += contradict;
+            for (change, action, used, measures) in briefs {
+                row.add(*change, action, *used, measures);
+            }
+        }
+        for entity in baseline.entities.values().chain(set.entities.values()) {
+            let key = PrincipalKey { arn: entity.arn.clone(), id: entity.id.clone(), account: account_of(&entity.arn) };
+            let row = rows.entry(Some(entity.arn.clone())).or_insert_with(|| Row {
+                principal_type: if entity.kind == EntityKind::User { "User" } else { "Role" }.to_owned(),
+                permission_set: permission_set(&entity.arn).map(str::to_owned),
+                account: Some(key.account.clone()),
+                in_snapshot: Some(baseline.in_snapshot(&key)),
+                changed: baseline.bundle(&key) != set.bundle(&key),
+                ..Row::default()
+            });
+            (row.granted_unused, row.not_observable) = unused(&set.bundle(&key), &row.used, catalog);
+        }
+        for (arn, row) in rows {
+            table.push(row.cells(candidate, arn))?;
+        }
+    }
+    table.finish()
+}
+
+/// Catalogue actions that some Allow covers and no success used, and how many of them the log never shows.
+fn unused(bundle: &Bundle, used: &BTreeSet<String>, catalog: &Catalog) -> (u64, u64) {
+    let allows =
+        bundle.identity.iter().flat_map(|policy| &policy.document.statements).filter(|statement| statement.effect == Effect::Allow);
+    let granted: Vec<(bool, Vec<ActionPattern>)> = allows
+        .map(|statement| (statement.action.negated, statement.action.patterns.iter().map(|text| ActionPattern::new(text)).collect()))
+        .collect();
+    let (mut unused, mut not_observable) = (0, 0);
+    for service in catalog.services() {
+        for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {
+            let name = service.action_name(operation);
+            let folded = name.to_ascii_lowercase();
+            let covered = granted.iter().any(|(negated, patterns)| patterns.iter().any(|pattern| pattern.matches(&folded)) != *negated);
+            if covered && !used.contains(&name) {
+                unused += 1;
+                not_observable += u64::from(!service.is_observable(operation));
+            }
+        }
+    }
+    (unused, not_observable)
+}
+
+fn account_of(arn: &str) -> String {
+    Arn::parse(arn).map(|arn| arn.account.to_owned()).unwrap_or_default()
+}
+
+impl Row {
+    fn add(&mut self, change: Change, action: &str, used: bool, measures: &super::tally::Measures) {
+        self.events += measures.events;
+        *self.counts.entry(change).or_default() += measures.events;
+        if used {
+            self.used.insert(action.to_owned());
+        }
+        match change {
+            Change::Lost => self.lost.insert(action.to_owned()),
+            Change::Gained => self.gained.insert(action.to_owned()),
+            _ => false,
+        };
+        self.first_seen = self.first_seen.into_iter().chain(measures.first_seen).min();
+        self.last_seen = self.last_seen.into_iter().chain(measures.last_seen).max();
+    }
+
+    fn cells(self, candidate: &str, arn: Option<String>) -> Vec<Cell> {
+        let list = |set: BTreeSet<String>| Cell::Texts(set.into_iter().collect());
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        let mut cells = vec![
+            candidate.into(),
+            Cell::text(arn),
+            Cell::Text(self.principal_type),
+            Cell::text(self.permission_set),
+            Cell::text(self.account),
+            Cell::text(self.in_snapshot.map(InSnapshot::name)),
+            Cell::Bool(self.changed),
+            Cell::count(self.events),
+        ];
+        cells.extend(Change::ALL.iter().map(|change| Cell::count(self.counts.get(change).copied().unwrap_or(0))));
+        cells.extend([
+            list(self.used),
+            list(self.lost),
+            list(self.gained),
+            Cell::count(self.granted_unused),
+            Cell::count(self.not_observable),
+            list(self.session_names),
+            Cell::count(self.agree),
+            Cell::count(self.contradict),
+            time(self.first_seen),
+            time(self.last_seen),
+        ]);
+        cells
+    }
+}

@@ -1,0 +1,191 @@
+//! The gate: which findings make a run fail, and what was not judged. A gate never passes on no evidence.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use arrow::array::Array as _;
+
+use super::{Report, grouped};
+use crate::error::{Error, Result};
+use crate::frame::read;
+use crate::frame::schema::CHANGE_COLUMNS;
+
+/// One class of `--fail-on` with its threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// A change, or `skipped`, `not_replayed`, `uncovered`, `unexercised`.
+    pub class: String,
+    /// How much is let through.
+    pub limit: Limit,
+}
+
+/// How much of a class is let through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// So many distinct requests (records, accounts, principals for the classes that are no changes).
+    Count(u64),
+    /// Such a share of the replayed events, in percent.
+    Percent(f64),
+}
+
+/// Classes beside the changes.
+const OTHERS: [&str; 4] = ["skipped", "not_replayed", "uncovered", "unexercised"];
+/// What `unsafe` stands for.
+const UNSAFE: [&str; 6] = ["lost", "potentially_lost", "undetermined", "baseline_contradicted", "uncovered", "unexercised"];
+
+/// Reads `CLASS[:N|:N%][,...]`.
+///
+/// # Errors
+/// [`Error::Usage`] that quotes what is wrong and lists the classes.
+pub fn parse(text: &str) -> Result<Vec<Threshold>> {
+    let mut thresholds = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let (class, limit) = part.split_once(':').unwrap_or((part, "0"));
+        let bad =
+            || Error::Usage(format!("`{part}` in --fail-on: the threshold is a number or a percentage, as in `lost:5` or `lost:0.1%`"));
+        let limit = match limit.strip_suffix('%') {
+            Some(share) => Limit::Percent(share.trim().parse().ok().filter(|share| (0.0..=100.0).contains(share)).ok_or_else(bad)?),
+            None => Limit::Count(limit.parse().map_err(|_| bad())?),
+        };
+        let classes: Vec<&str> = match class {
+            "unsafe" => UNSAFE.to_vec(),
+            known if CHANGE_COLUMNS.contains(&known) || OTHERS.contains(&known) => vec![known],
+            other => {
+                let all = CHANGE_COLUMNS.iter().chain(&OTHERS).copied().collect::<Vec<_>>().join(", ");
+                return Err(Error::Usage(format!("`{other}` in --fail-on is no class; there are: {all}, and the group `unsafe`")));
+            }
+        };
+        thresholds.extend(classes.into_iter().map(|class| Threshold { class: class.to_owned(), limit }));
+    }
+    Ok(thresholds)
+}
+
+/// What a gate found.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Whether a threshold is passed.
+    pub failed: bool,
+    /// Whether there was anything to judge.
+    pub judged: bool,
+    /// What to print, a line each.
+    pub lines: Vec<String>,
+}
+
+/// Requests and events of a class.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    requests: u64,
+    events: u64,
+}
+
+/// Judges a report.
+///
+/// # Errors
+/// [`Error::Columns`].
+pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
+    let counts = &report.manifest.counts;
+    let mut judgement = Judgement { failed: false, judged: counts.replayed > 0, lines: Vec::new() };
+    if !judgement.judged {
+        judgement.lines.push("gate: no event was replayed, there is nothing to judge".to_owned());
+        return Ok(judgement);
+    }
+    for candidate in &report.manifest.candidates {
+        let found = find(report, &candidate.name)?;
+        for threshold in thresholds {
+            let amount = found.get(threshold.class.as_str()).copied().unwrap_or_default();
+            let exceeded = match threshold.limit {
+                Limit::Count(limit) => amount.requests > limit,
+                // Shares of events; counts of this size are exact in a double.
+                Limit::Percent(limit) => amount.events as f64 * 100.0 > limit * counts.replayed as f64,
+            };
+            if exceeded {
+                judgement.failed = true;
+                let by_log = found.get("lost by the log").map_or(0, |found| found.requests);
+                let mut line = format!("gate: {}: {} {}", candidate.name, grouped(amount.requests), threshold.class.replace('_', " "));
+                if threshold.class == "lost" && by_log > 0 {
+                    let _ = write!(line, " ({} of them contradict the baseline and are lost by the log alone)", grouped(by_log));
+                }
+                judgement.lines.push(line);
+            }
+        }
+        let events = |class: &str| candidate.events.get(class).copied().unwrap_or(0);
+        judgement.lines.push(format!(
+            "gate: {} lost of {} replayed by {}; not judged: {} undetermined, {} contradicted, {} not replayed",
+            grouped(events("lost")),
+            grouped(counts.replayed),
+            candidate.name,
+            grouped(events("undetermined") + events("potentially_lost") + events("potentially_gained") + events("unchanged_unknown")),
+            grouped(events("baseline_contradicted")),
+            grouped(counts.not_replayed.values().sum()),
+        ));
+    }
+    Ok(judgement)
+}
+
+/// What each class comes to for a candidate. `lost` also counts contradicted rows that are lost by the log.
+fn find(report: &Report, candidate: &str) -> Result<BTreeMap<&'static str, Found>> {
+    let mut found: BTreeMap<&'static str, Found> = BTreeMap::new();
+    let batch = &report.changes;
+    let (candidates, changes, from_log) =
+        (read::text(batch, "candidate")?, read::text(batch, "change")?, read::text(batch, "change_from_log")?);
+    let events = read::int(batch, "events")?;
+    for row in (0..batch.num_rows()).filter(|row| read::get(candidates, *row) == Some(candidate)) {
+        let change = read::get(changes, row).and_then(|change| CHANGE_COLUMNS.iter().find(|known| **known == change));
+        let mut add = |class: &'static str| {
+            let class = found.entry(class).or_default();
+            class.requests += 1;
+            class.events += u64::try_from(events.value(row)).unwrap_or(0);
+        };
+        if let Some(change) = change {
+            add(change);
+            if *change == "baseline_contradicted" && read::get(from_log, row) == Some("lost") {
+                add("lost");
+                add("lost by the log");
+            }
+        }
+    }
+    let counts = &report.manifest.counts;
+    let not_replayed = counts.not_replayed.values().sum();
+    found.insert("skipped", Found { requests: counts.skipped, events: counts.skipped });
+    found.insert("not_replayed", Found { requests: not_replayed, events: not_replayed });
+    found.insert("uncovered", Found { requests: uncovered(report)?, events: 0 });
+    found.insert("unexercised", Found { requests: unexercised(report, candidate)?, events: 0 });
+    Ok(found)
+}
+
+/// Accounts of the policies without any event.
+fn uncovered(report: &Report) -> Result<u64> {
+    let (accounts, events) = (read::text(&report.coverage, "account_id")?, read::int(&report.coverage, "events")?);
+    let mut by_account: BTreeMap<&str, i64> = BTreeMap::new();
+    for row in 0..report.coverage.num_rows() {
+        if let Some(account) = read::get(accounts, row) {
+            *by_account.entry(account).or_default() += events.value(row);
+        }
+    }
+    Ok(by_account.values().filter(|events| **events == 0).count() as u64)
+}
+
+/// Principals that the candidate changes and that have no event.
+fn unexercised(report: &Report, candidate: &str) -> Result<u64> {
+    let batch = &report.principals;
+    let (candidates, changed, events) =
+        (read::text(batch, "candidate")?, read::flag(batch, "changed_by_candidate")?, read::int(batch, "events")?);
+    let counts = |row: &usize| {
+        read::get(candidates, *row) == Some(candidate) && changed.is_valid(*row) && changed.value(*row) && events.value(*row) == 0
+    };
+    Ok((0..batch.num_rows()).filter(counts).count() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_read_and_bad_ones_explained() {
+        let parsed = parse("lost, gained:5,potentially_lost:0.5%").unwrap();
+        assert_eq!(parsed.iter().map(|t| t.limit).collect::<Vec<_>>(), [Limit::Count(0), Limit::Count(5), Limit::Percent(0.5)]);
+        assert_eq!(parse("unsafe").unwrap().len(), UNSAFE.len());
+        assert!(parse("losses").unwrap_err().to_string().contains("there are: lost, gained"));
+        assert!(parse("lost:many").is_err() && parse("lost:101%").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! The reporter: a report folder's tables to texts. A report is a pure function of its folder.
+
+pub mod gate;
+#[cfg(feature = "summary")]
+pub mod markdown;
+#[cfg(feature = "summary")]
+pub mod summary;
+#[cfg(feature = "summary")]
+pub mod terminal;
+
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+
+use crate::error::Result;
+use crate::frame::parquet;
+use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, Table};
+use crate::replay::Manifest;
+
+/// A report folder, read.
+#[derive(Debug)]
+pub struct Report {
+    /// The run.
+    pub manifest: Manifest,
+    /// `changes.parquet`.
+    pub changes: RecordBatch,
+    /// `principals.parquet`.
+    pub principals: RecordBatch,
+    /// `coverage.parquet`.
+    pub coverage: RecordBatch,
+}
+
+impl Report {
+    /// Reads a report folder.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] and [`crate::Error::Format`] for a folder that is no report.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            manifest: Manifest::read(&folder.join("manifest.json"))?,
+            changes: table(folder, &CHANGES)?,
+            principals: table(folder, &PRINCIPALS)?,
+            coverage: table(folder, &COVERAGE)?,
+        })
+    }
+}
+
+fn table(folder: &Path, table: &Table) -> Result<RecordBatch> {
+    let path = folder.join(format!("{}.parquet", table.name));
+    let batches = parquet::read(&path, None)?;
+    let schema = parquet::schema(&path)?;
+    Ok(concat_batches(&schema, &batches)?)
+}
+
+/// A number with thousands separated: `12,345`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// Control characters of a log as visible text, so that a log cannot drive a terminal or turn a line around.
+pub(crate) fn visible(text: &str) -> String {
+    let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || bidi(c) { format!("\\u{{{:x}}}", c as u32) } else { c.to_string() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        let numbers = [0, 999, 1_000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!((counted(1, "event"), counted(2, "event")), ("1 event".to_owned(), "2 events".to_owned()));
+    }
+
+    #[test]
+    fn a_log_cannot_drive_the_terminal() {
+        assert_eq!(visible("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+    }
+}

@@ -1,0 +1,231 @@
+//! The summary that a replay prints: totals, then who would lose and gain what, why, and what is uncertain.
+
+use std::fmt::Write as _;
+
+use super::summary::{Affected, Summary, principal_words};
+use super::{Report, counted, grouped, visible};
+use crate::error::Result;
+use crate::replay::{CandidateSummary, Manifest};
+
+/// How many principals of a class are shown.
+const SHOWN: usize = 8;
+/// How many actions of a principal are shown.
+const ACTIONS: usize = 6;
+
+/// How the summary is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Renders the summary of a report.
+///
+/// # Errors
+/// [`crate::Error::Columns`].
+pub fn render(report: &Report, style: Style) -> Result<String> {
+    let summary = Summary::new(report)?;
+    let mut out = String::new();
+    head(&mut out, &report.manifest, style);
+    for candidate in &report.manifest.candidates {
+        section(&mut out, &summary, candidate, report.manifest.counts.replayed, style)?;
+    }
+    Ok(out)
+}
+
+fn head(out: &mut String, manifest: &Manifest, style: Style) {
+    let counts = &manifest.counts;
+    let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
+    let title = format!("{} replayed of {}{window}", counted(counts.replayed, "event"), grouped(counts.events));
+    let _ = writeln!(out, "{}", style.paint("1", &title));
+    let mut left_out: Vec<String> = Vec::new();
+    for (count, what) in [(counts.duplicates, "duplicate"), (counts.filtered, "filtered record"), (counts.skipped, "skipped record")] {
+        if count > 0 {
+            left_out.push(counted(count, what));
+        }
+    }
+    if !left_out.is_empty() {
+        paragraph(out, &format!("{} read; not counted above: {}", counted(counts.records, "record"), left_out.join(", ")), "", style);
+    }
+    if !counts.not_replayed.is_empty() {
+        let reasons: Vec<String> =
+            counts.not_replayed.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.replace('_', " "))).collect();
+        paragraph(out, &format!("not replayed, since no policy here can decide them: {}", reasons.join(", ")), "", style);
+    }
+    if !manifest.skipped_by_reason.is_empty() {
+        let reasons: Vec<String> =
+            manifest.skipped_by_reason.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.replace('_', " "))).collect();
+        paragraph(out, &format!("skipped: {} (skipped.parquet has each one)", reasons.join(", ")), "", style);
+    }
+    if counts.id_conflicts > 0 {
+        paragraph(
+            out,
+            &format!("{} with the id of another event and different content: both are kept", counted(counts.id_conflicts, "event")),
+            "",
+            style,
+        );
+    }
+    paragraph(out, &agreement(manifest), "", style);
+}
+
+/// How far the baseline can be trusted, in a sentence.
+pub(super) fn agreement(manifest: &Manifest) -> String {
+    let Some(agreement) = &manifest.agreement else {
+        return "the log itself is the baseline: what succeeded was allowed, what was denied was not".to_owned();
+    };
+    if agreement.events == 0 {
+        return "no event shows whether the baseline is right".to_owned();
+    }
+    let share = percent(agreement.agree, agreement.events);
+    let mut text = format!("the baseline agrees with the log on {share} of {}", counted(agreement.events, "event"));
+    for (count, what) in [
+        (agreement.open, "depend on what the log does not tell"),
+        (agreement.explained_by_opaque, "only a policy that was not supplied explains"),
+        (agreement.contradict, "it cannot explain"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, "; {} {what}", grouped(count));
+        }
+    }
+    text
+}
+
+/// A share as text, with one decimal; never rounded to 0 or 100 from something else.
+pub(super) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0 %".to_owned();
+    }
+    let tenths = part.saturating_mul(1_000) / whole;
+    match tenths {
+        0 if part > 0 => "under 0.1 %".to_owned(),
+        1_000 => "100 %".to_owned(),
+        _ if tenths % 10 == 0 => format!("{} %", tenths / 10),
+        _ => format!("{}.{} %", tenths / 10, tenths % 10),
+    }
+}
+
+fn section(out: &mut String, summary: &Summary, candidate: &CandidateSummary, replayed: u64, style: Style) -> Result<()> {
+    let _ = writeln!(out, "\n{}", style.paint("1", &candidate.name));
+    paragraph(out, &verdict(summary, candidate, replayed)?, "  ", style);
+    let classes: [(&str, &[&str], &str); 4] = [
+        ("would lose access", &["lost"], "31"),
+        ("would gain access", &["gained"], "32"),
+        ("may lose or gain access, the log does not tell enough", &["potentially_lost", "potentially_gained", "undetermined"], "33"),
+        ("the baseline cannot explain the log: do not trust the result for them", &["baseline_contradicted"], "35"),
+    ];
+    for (title, changes, color) in classes {
+        let affected = summary.affected(&candidate.name, changes)?;
+        if affected.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n  {}", style.paint(color, title));
+        for group in affected.iter().take(SHOWN) {
+            entry(out, group, style);
+        }
+        if affected.len() > SHOWN {
+            let rest: u64 = affected.iter().skip(SHOWN).map(|group| group.events).sum();
+            let _ = writeln!(out, "    and {} more with {} (changes.parquet)", affected.len() - SHOWN, counted(rest, "event"));
+        }
+    }
+    Ok(())
+}
+
+/// The verdict on a candidate in one or two sentences.
+pub(super) fn verdict(summary: &Summary, candidate: &CandidateSummary, replayed: u64) -> Result<String> {
+    let events = |change: &str| candidate.events.get(change).copied().unwrap_or(0);
+    if replayed == 0 {
+        return Ok("no event was replayed: this says nothing about the candidate".to_owned());
+    }
+    let mut sentences = Vec::new();
+    let lost = summary.totals(&candidate.name, "lost")?;
+    if lost.events > 0 {
+        let mut text = format!(
+            "{} would lose access ({} of the events, {})",
+            counted(lost.principals, "principal"),
+            percent(lost.events, replayed),
+            counted(lost.events, "event")
+        );
+        if lost.failed_otherwise > 0 {
+            let _ = write!(text, ", of which {} failed in the log for another reason", grouped(lost.failed_otherwise));
+        }
+        sentences.push(text);
+    } else {
+        sentences.push("nothing that was used would surely be lost".to_owned());
+    }
+    let gained = summary.totals(&candidate.name, "gained")?;
+    if gained.events > 0 {
+        sentences.push(format!("{} would gain access ({})", counted(gained.principals, "principal"), counted(gained.events, "event")));
+    }
+    let uncertain = events("potentially_lost") + events("potentially_gained") + events("undetermined");
+    if uncertain > 0 {
+        sentences.push(format!("{} uncertain", counted(uncertain, "event")));
+    }
+    if events("baseline_contradicted") > 0 {
+        sentences.push(format!("{} contradicted", counted(events("baseline_contradicted"), "event")));
+    }
+    let unchanged = events("unchanged_allowed") + events("unchanged_denied") + events("unchanged_unknown");
+    sentences.push(format!("{} unchanged", grouped(unchanged)));
+    Ok(sentences.join("; "))
+}
+
+fn entry(out: &mut String, group: &Affected, style: Style) {
+    let day = group.last_seen.map(|time| crate::ingest::dataset::date_text(crate::ingest::dataset::day_of(time)));
+    let last = day.map(|day| format!(", last {day}")).unwrap_or_default();
+    let head = format!("{}: {}{last}", visible(&principal_words(group)), counted(group.events, "event"));
+    paragraph(out, &head, "    ", style);
+    paragraph(out, &visible(&actions_words(group, ACTIONS)), "      ", style);
+    paragraph(out, &format!("why: {}", visible(&group.reason)), "      ", style);
+}
+
+/// `workmail:CreateUser (12), workmail:DeleteUser (3) and 4 more actions`.
+pub(super) fn actions_words(group: &Affected, most: usize) -> String {
+    let shown: Vec<String> = group.actions.iter().take(most).map(|(action, events)| format!("{action} ({})", grouped(*events))).collect();
+    let rest = group.actions.len().saturating_sub(most);
+    let more = if rest > 0 { format!(" and {}", counted(rest as u64, "more action")) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Wraps at spaces to the width of the terminal; lines after the first are indented a little more.
+fn paragraph(out: &mut String, text: &str, indent: &str, style: Style) {
+    let width = style.width.max(40);
+    let mut line = indent.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            let _ = writeln!(out, "{line}");
+            line = format!("{indent}  ");
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    let _ = writeln!(out, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_never_rounded_away() {
+        assert_eq!([percent(1, 100_000), percent(0, 5), percent(999, 1_000), percent(5, 5)], ["under 0.1 %", "0 %", "99.9 %", "100 %"]);
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_and_long_words_kept() {
+        let mut out = String::new();
+        paragraph(&mut out, &"word ".repeat(30), "  ", Style { width: 60, color: false });
+        assert!(out.lines().all(|line| line.chars().count() <= 60));
+    }
+}
