@@ -93,7 +93,11 @@ impl Loaded {
                 change_set.path.display()
             )));
         }
-        let mut set = self.snapshot.unwrap_or_else(PolicySet::logged);
+        let mut set = match self.snapshot {
+            Some(set) => set,
+            None if self.documents.is_empty() => PolicySet::logged(),
+            None => PolicySet::default(),
+        };
         if !self.documents.is_empty() {
             set.overrides.push(Override { policies: self.documents, principals: Vec::new(), candidate_type: CandidateType::Identity });
         }
@@ -118,11 +122,11 @@ impl Loaded {
         }
         if !self.documents.is_empty() {
             let allows = self.documents.iter().any(|policy| policy.document.has_allow());
-            if candidate_type == CandidateType::Identity && !allows {
+            if !allows {
                 let name = self.documents.first().map(|policy| policy.name.clone()).unwrap_or_default();
                 return Err(Error::Usage(format!(
-                    "`{name}` has no Allow statement: as the only identity policy it would deny everything; \
-                     use a change set with `attach` to add it to what is there, or --candidate-type boundary"
+                    "`{name}` has no Allow statement: in the place of what the principals have it would deny everything; \
+                     to add it to what they have, use a change set with `attach`"
                 )));
             }
             set.overrides.push(Override { policies: self.documents, principals: principals.to_vec(), candidate_type });
@@ -157,6 +161,12 @@ fn json_file(file: &Path, text: &str, loaded: &mut Loaded, pages: &mut Vec<(Path
             file,
             format!("looks like {kind}, which this version cannot read yet: express the change as a change set (`*.toml`)"),
         ));
+    }
+    if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
+        let known = "an account snapshot (`aws iam get-account-authorization-details`) or a policy document with `Statement`";
+        return Err(source
+            .error(&root, format!("this file is neither {known}"), Some("take it out of the folder, or name the policy files one by one"))
+            .into());
     }
     let document = parse::document(text, PolicyType::Identity)?;
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

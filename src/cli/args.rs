@@ -36,7 +36,7 @@ pub(super) struct Common {
     /// When to colour (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(super) color: When,
-    /// Print errors only
+    /// No progress, remarks and warnings
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(super) quiet: bool,
     /// Print more of what is done

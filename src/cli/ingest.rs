@@ -40,7 +40,7 @@ fn summary(ingested: &Ingested) -> String {
         text.push_str(&format!("; {} loaded before", counted(ingested.already_loaded, "file")));
     }
     if ingested.passed_over > 0 {
-        text.push_str(&format!("; {} passed over, since they hold no JSON", grouped(ingested.passed_over)));
+        text.push_str(&format!("; {} passed over, since they do not look like logs", grouped(ingested.passed_over)));
     }
     text
 }

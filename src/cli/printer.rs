@@ -66,6 +66,11 @@ impl Printer {
         }
     }
 
+    /// What decides the exit code: standard error, also with `-q`.
+    pub(super) fn always(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
     /// A remark for `-v`.
     pub(super) fn detail(&self, text: &str) {
         if self.verbose {

@@ -7,18 +7,18 @@ use super::args::{self, CandidateTypeArg, Filters, Format};
 use super::output::{Staged, Temporary};
 use super::printer::Printer;
 use super::{Exit, ingest as ingest_command};
-use crate::account::{CandidateType, PolicySet, load};
+use crate::account::{CandidateType, Loaded, PolicySet, load};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
 use crate::ingest::{Dataset, ingest};
 use crate::replay::{Filter, Options, replay};
-use crate::report::{Report, gate};
+use crate::report::{Report, counted, gate};
 
 pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let thresholds = arguments.fail_on.iter().map(|text| gate::parse(text)).collect::<Result<Vec<_>>>()?.concat();
-    let options = options(&arguments)?;
+    let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
     ingest_command::name_skipped(&dataset.ledger.skipped, 0, printer);
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let report = Report::open(staged.path())?;
     write_texts(&report, staged.path(), printer)?;
     staged.publish()?;
+    let report = Report { folder: arguments.output.clone(), ..report };
     match arguments.format {
         Format::Text => print_summary(&report, &arguments.output, printer)?,
         Format::Json => {
@@ -37,15 +38,20 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
             printer.out(&(text + "\n"))?;
         }
     }
-    if manifest.counts.events == 0 && !options.filter.is_empty() {
-        printer.warn("the filters let no event through");
-        return Ok(if thresholds.is_empty() { Exit::Done } else { Exit::NotJudged });
+    if manifest.counts.events == 0 {
+        let why = if manifest.counts.filtered > 0 {
+            "the filters let no event through: --principal is a glob over whole ARNs (`*/alice`), --service an IAM prefix (`workmail`)"
+        } else {
+            "no event could be read: the report lists what was skipped, and why"
+        };
+        printer.warn(why);
+        return Ok(Exit::NotJudged);
     }
     if thresholds.is_empty() {
         return Ok(Exit::Done);
     }
     let judgement = gate::judge(&report, &thresholds)?;
-    judgement.lines.iter().for_each(|line| printer.say(line));
+    judgement.lines.iter().for_each(|line| printer.always(line));
     Ok(match judgement {
         gate::Judgement { judged: false, .. } => Exit::NotJudged,
         gate::Judgement { failed: true, .. } => Exit::Found,
@@ -71,10 +77,13 @@ fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Opti
     let mut dataset = Dataset::open_or_create(path)?;
     let ingested = ingest(&arguments.logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
     printer.detail(&format!("loaded {} records from {} files", ingested.records, ingested.files));
+    if ingested.passed_over > 0 {
+        printer.warn(&format!("{} passed over, since they do not look like logs", counted(ingested.passed_over, "file")));
+    }
     Ok((dataset, temporary))
 }
 
-fn options(arguments: &args::Replay) -> Result<Options> {
+fn options(arguments: &args::Replay, printer: &Printer) -> Result<Options> {
     let principals: Vec<Pattern> = arguments.filters.principal.iter().map(|glob| Pattern::glob(glob)).collect();
     let mut policy_files = Vec::new();
     let baseline = if arguments.baseline.is_empty() || arguments.baseline == [PathBuf::from("logged")] {
@@ -97,6 +106,7 @@ fn options(arguments: &args::Replay) -> Result<Options> {
         }
         let loaded = load(std::slice::from_ref(&path))?;
         policy_files.push((name.clone(), loaded.files.clone()));
+        warn_of_missing_accounts(&name, &loaded, &baseline, printer);
         candidates.push((name, loaded.into_candidate(&baseline, candidate_type, &principals)?));
     }
     Ok(Options {
@@ -107,6 +117,15 @@ fn options(arguments: &args::Replay) -> Result<Options> {
         policy_files,
         arguments: std::env::args().skip(1).collect(),
     })
+}
+
+/// A snapshot as candidate says nothing of accounts that it leaves out.
+fn warn_of_missing_accounts(name: &str, loaded: &Loaded, baseline: &PolicySet, printer: &Printer) {
+    let Some(set) = &loaded.snapshot else { return };
+    let missing: Vec<&str> = baseline.accounts.difference(&set.accounts).map(String::as_str).collect();
+    if !missing.is_empty() {
+        printer.warn(&format!("candidate `{name}` has no snapshot of account {}: nothing is known of it there", missing.join(", ")));
+    }
 }
 
 /// `NAME=PATH`, or a path whose stem is the name.
@@ -140,7 +159,7 @@ fn filter(filters: &Filters, principals: Vec<Pattern>) -> Result<Filter> {
         until: time("--until", &filters.until)?,
         accounts: filters.account.clone(),
         regions: filters.region.clone(),
-        services: filters.service.clone(),
+        services: filters.service.iter().map(|prefix| prefix.to_ascii_lowercase()).collect(),
         principals,
     })
 }
@@ -155,7 +174,7 @@ fn assume_absent(names: &[String]) -> Result<Layers> {
 #[cfg(feature = "summary")]
 fn write_texts(report: &Report, folder: &Path, _: &Printer) -> Result<()> {
     let path = folder.join("report.md");
-    std::fs::write(&path, crate::report::markdown::render(report)?).map_err(|error| Error::io("write", &path, error))
+    crate::frame::parquet::write_private(&path, &crate::report::markdown::render(report)?)
 }
 
 #[cfg(not(feature = "summary"))]

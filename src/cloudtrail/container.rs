@@ -94,13 +94,15 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
         sink.skipped(Skipped::new(None, SkipReason::EmptyFile, "the file holds nothing", text.as_bytes()));
         return;
     }
-    Decoder { text, sink, index: 0 }.run();
+    Decoder { text, sink, index: 0, truncated: false }.run();
 }
 
 struct Decoder<'t, 's, S> {
     text: &'t str,
     sink: &'s mut S,
     index: u64,
+    /// The last thing that was skipped is cut off by the end of the text.
+    truncated: bool,
 }
 
 impl<S: Sink> Decoder<'_, '_, S> {
@@ -136,7 +138,9 @@ impl<S: Sink> Decoder<'_, '_, S> {
                 return self.text.len() - end.trim_start().strip_prefix('}').unwrap_or(end).len();
             }
             if rest.is_empty() {
-                self.skip(SkipReason::Truncated, "the text ends before the list of records does", "");
+                if !self.truncated {
+                    self.skip(SkipReason::Truncated, "the text ends before the list of records does", "");
+                }
                 return at;
             }
             at = match read_value(rest) {
@@ -165,7 +169,8 @@ impl<S: Sink> Decoder<'_, '_, S> {
             }
         }
         let broken = rest.get(..end).unwrap_or("").trim_end_matches(|c: char| c.is_whitespace() || c == ',');
-        let reason = if error.is_eof() { SkipReason::Truncated } else { SkipReason::BrokenJson };
+        self.truncated = error.is_eof();
+        let reason = if self.truncated { SkipReason::Truncated } else { SkipReason::BrokenJson };
         self.skip(reason, &error.to_string(), broken);
         start + end
     }

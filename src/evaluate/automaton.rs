@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::iam::pattern::{OTHER, Pattern, States, Token, UNKNOWN_PART};
+use crate::iam::pattern::{Pattern, States, Token, UNKNOWN_PART};
 
 /// The most product states that are explored before giving up.
 const LIMIT: usize = 20_000;
@@ -26,12 +26,11 @@ impl<'a> Run<'a> {
 /// Every truth vector of `runs` that some completion of `text` gives, in order. In `text`, [`UNKNOWN_PART`]
 /// stands for any run of characters. `None` if there are too many to explore.
 pub(super) fn feasible(runs: &[Run<'_>], text: &str) -> Option<BTreeSet<Vec<bool>>> {
-    let alphabet = alphabet(runs);
     let start: Vec<States> = runs.iter().map(|run| States::start(run.tokens)).collect();
     let mut possible = HashSet::from([start]);
     for (index, known) in text.split(UNKNOWN_PART).enumerate() {
         if index > 0 {
-            possible = closure(runs, &alphabet, possible)?;
+            possible = closure(runs, possible)?;
         }
         for character in known.chars() {
             possible = possible.into_iter().map(|states| step(runs, &states, character)).collect();
@@ -41,7 +40,7 @@ pub(super) fn feasible(runs: &[Run<'_>], text: &str) -> Option<BTreeSet<Vec<bool
     Some(possible.iter().map(accepted).collect())
 }
 
-fn closure(runs: &[Run<'_>], alphabet: &[char], from: HashSet<Vec<States>>) -> Option<HashSet<Vec<States>>> {
+fn closure(runs: &[Run<'_>], from: HashSet<Vec<States>>) -> Option<HashSet<Vec<States>>> {
     let mut seen = HashSet::new();
     let mut queue: Vec<Vec<States>> = from.into_iter().collect();
     while let Some(states) = queue.pop() {
@@ -51,8 +50,8 @@ fn closure(runs: &[Run<'_>], alphabet: &[char], from: HashSet<Vec<States>>) -> O
         if seen.len() >= LIMIT {
             return None;
         }
-        for character in alphabet {
-            let next = step(runs, &states, *character);
+        for character in told_apart(runs, &states) {
+            let next = step(runs, &states, character);
             if !seen.contains(&next) {
                 queue.push(next);
             }
@@ -68,24 +67,18 @@ fn step(runs: &[Run<'_>], states: &[States], character: char) -> Vec<States> {
     states.iter().zip(runs).map(one).collect()
 }
 
-/// One character for each class that the patterns tell apart.
-fn alphabet(runs: &[Run<'_>]) -> Vec<char> {
-    let mut characters = BTreeSet::from([OTHER]);
-    for run in runs {
-        for token in run.tokens {
-            match token {
-                Token::Char(c) if run.folded => characters.extend(c.to_lowercase().chain(c.to_uppercase())),
-                Token::Char(c) => {
-                    characters.insert(*c);
-                }
-                Token::One { colon: false } | Token::Any { colon: false } => {
-                    characters.insert(':');
-                }
-                Token::One { .. } | Token::Any { .. } => {}
+/// One character for each class that the next step tells apart.
+fn told_apart(runs: &[Run<'_>], states: &[States]) -> BTreeSet<char> {
+    let mut characters = BTreeSet::new();
+    for (run, states) in runs.iter().zip(states) {
+        for character in states.told_apart(run.tokens) {
+            if run.folded {
+                characters.extend(character.to_lowercase().chain(character.to_uppercase()));
             }
+            characters.insert(character);
         }
     }
-    characters.into_iter().collect()
+    characters
 }
 
 /// Every text that, put literally between `head` and `tail`, makes the whole match `text`.

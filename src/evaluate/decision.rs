@@ -9,7 +9,7 @@ use super::split::{Case, Evaluation, Unknown, Variable};
 use super::words;
 
 /// The decision of one policy set on one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Allowed in every case that is possible.
     Allowed,
@@ -47,6 +47,8 @@ impl Decision {
         }
     }
 }
+
+crate::ordered_by_name!(Decision);
 
 /// What the log says happened, as far as it concerns authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,17 +117,19 @@ impl Evaluation {
         self.variables.iter().zip(&case.states).all(|(variable, state)| !matches!(variable.what, Unknown::Permit(_)) || *state == 1)
     }
 
+    /// Whether in a case the policies that were not supplied permit everything and grant nothing.
+    pub fn nothing_opaque(&self, case: &Case) -> bool {
+        self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
+            Unknown::Permit(_) => *state == 1,
+            Unknown::Grant(_) => *state == 0,
+            _ => true,
+        })
+    }
+
     /// Whether, taking the policies that were not supplied to permit and to grant nothing, the baseline allows in
     /// some and in every case.
     pub fn baseline_without_opaque(&self) -> (bool, bool) {
-        let known = |case: &&Case| {
-            self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
-                Unknown::Permit(_) => *state == 1,
-                Unknown::Grant(_) => *state == 0,
-                _ => true,
-            })
-        };
-        let allowed: Vec<bool> = self.cases.iter().filter(known).map(|case| case.pair().0).collect();
+        let allowed: Vec<bool> = self.cases.iter().filter(|case| self.nothing_opaque(case)).map(|case| case.pair().0).collect();
         (allowed.contains(&true), !allowed.contains(&false))
     }
 
@@ -190,8 +194,14 @@ impl Evaluation {
             variable.map(|variable| words::variable(program, variable, states)).unwrap_or_default()
         };
         if is_product {
-            let parts = columns.iter().enumerate().map(|(column, states)| phrase(column, &states.iter().copied().collect::<Vec<_>>()));
-            return format!("allowed if {}", parts.collect::<Vec<_>>().join(" and "));
+            let mut parts: Vec<String> = Vec::new();
+            for (column, states) in columns.iter().enumerate() {
+                let part = phrase(column, &states.iter().copied().collect::<Vec<_>>());
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
+            }
+            return format!("allowed if {}", parts.join(" and "));
         }
         let way =
             |way: &Vec<usize>| way.iter().enumerate().map(|(column, state)| phrase(column, &[*state])).collect::<Vec<_>>().join(" and ");

@@ -69,8 +69,8 @@ impl Program {
             Verdict::ExplicitDeny => self.explain_deny(request, &side, &inside),
             Verdict::Allowed => self.explain_allow(request, &side, &inside),
             Verdict::OpaqueDeny => {
-                let layers: Vec<&str> = side.opaque.iter().map(LayerKind::words).collect();
-                let reason = format!("a {} that was not supplied denies it", layers.join(" or "));
+                let layers: Vec<&str> = side.opaque.iter().map(LayerKind::plural).collect();
+                let reason = format!("{} that were not supplied deny it", layers.join(" or "));
                 Explanation { verdict, layer: side.opaque.iter().next(), statements: Vec::new(), reason }
             }
             Verdict::ImplicitDeny => self.explain_implicit(request, &side, &inside),

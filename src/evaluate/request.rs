@@ -140,6 +140,19 @@ impl LayerKind {
         Self::ALL.into_iter().find(|layer| layer.name() == name)
     }
 
+    /// The name in sentences, in the plural.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Scp => "service control policies",
+            Self::Rcp => "resource control policies",
+            Self::Endpoint => "VPC endpoint policies",
+            Self::Resource => "resource-based policies",
+            Self::Boundary => "permissions boundaries",
+            Self::Session => "session policies",
+            Self::Identity => "identity-based policies",
+        }
+    }
+
     /// The name in sentences.
     pub fn words(self) -> &'static str {
         match self {

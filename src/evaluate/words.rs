@@ -16,12 +16,11 @@ pub(super) fn variable(program: &Program, variable: &Variable, states: &[usize])
     let yes = chosen.iter().any(|vector| vector.answers.first() == Some(&true));
     match &variable.what {
         Unknown::Permit(layers) => {
-            let layers: Vec<&str> = layers.iter().map(|layer| layer.words()).collect();
-            let verb = if yes { "permits" } else { "does not permit" };
-            format!("the {} that was not supplied {verb} it", layers.join(" and the "))
+            let kinds: Vec<&str> = layers.iter().map(|layer| layer.plural()).collect();
+            format!("the {} that were not supplied {}", kinds.join(" and "), if yes { "permit it" } else { "do not permit it" })
         }
-        Unknown::Grant(layer) if yes => format!("a {} that was not supplied allows it", layer.words()),
-        Unknown::Grant(layer) => format!("no {} that was not supplied allows it", layer.words()),
+        Unknown::Grant(layer) if yes => format!("{} that were not supplied allow it", layer.plural()),
+        Unknown::Grant(layer) => format!("no {} that were not supplied allow it", layer.plural()),
         Unknown::Free(text, _) => format!("`{text}` {}", if yes { "holds" } else { "does not hold" }),
         Unknown::Key(_) | Unknown::Resource | Unknown::Action => {
             let phrases: BTreeSet<String> = chosen.iter().map(|vector| vector_words(program, &variable.asks, vector)).collect();
@@ -96,7 +95,8 @@ fn operator_words(operator: Operator, values: &[String], answer: bool) -> Option
             [value] => Some(if value.eq_ignore_ascii_case("true") { "false" } else { "true" }.to_owned()),
             _ => None,
         },
-        Family::Ip => Some(format!("{} {list}", if positive { "inside" } else { "outside" })),
+        Family::Ip if positive => Some(format!("inside {list}")),
+        Family::Ip => Some(format!("outside {}", values.join(" and "))),
         Family::Numeric | Family::Date => Some(format!("{}{list}", comparison(operator.base, positive))),
         Family::String | Family::Arn
             if matches!(operator.base, Base::StringLike | Base::StringNotLike) || operator.base.family() == Family::Arn =>

@@ -1,8 +1,7 @@
 //! Parquet files: how they are written and read.
 
 use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -25,10 +24,46 @@ const EVENT_ROWS: usize = 262_144;
 /// # Errors
 /// [`Error::Io`] and [`Error::Columns`].
 pub fn write(path: &Path, table: &Table, batches: &[RecordBatch]) -> Result<()> {
-    let temporary = path.with_extension("parquet.part");
-    let file = create_private(&temporary)?;
-    write_to(file, table, batches)?;
-    std::fs::rename(&temporary, path).map_err(|error| Error::io("write", path, error))
+    let mut writer = TableWriter::create(path, table)?;
+    batches.iter().try_for_each(|batch| writer.push(batch))?;
+    writer.finish()
+}
+
+/// Writes a table batch by batch.
+pub struct TableWriter {
+    path: PathBuf,
+    temporary: PathBuf,
+    writer: ArrowWriter<File>,
+}
+
+impl TableWriter {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub fn create(path: &Path, table: &Table) -> Result<Self> {
+        let temporary = path.with_extension("parquet.part");
+        let options = ArrowWriterOptions::new().with_properties(properties(table)?).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(create_private(&temporary)?, Arc::clone(&table.schema), options)?;
+        Ok(Self { path: path.to_path_buf(), temporary, writer })
+    }
+
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// [`Error::Columns`].
+    pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        Ok(self.writer.write(batch)?)
+    }
+
+    /// Ends the file and puts it in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub fn finish(self) -> Result<()> {
+        self.writer.close()?;
+        std::fs::rename(&self.temporary, &self.path).map_err(|error| Error::io("write", &self.path, error))
+    }
 }
 
 /// Creates a file that only its owner can read.
@@ -46,14 +81,13 @@ pub fn create_private(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| Error::io("create", path, error))
 }
 
-fn write_to(output: impl Write + Send, table: &Table, batches: &[RecordBatch]) -> Result<()> {
-    let options = ArrowWriterOptions::new().with_properties(properties(table)?).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(output, Arc::clone(&table.schema), options)?;
-    for batch in batches {
-        writer.write(batch)?;
-    }
-    writer.close()?;
-    Ok(())
+/// Writes a text file that only its owner can read.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut file = create_private(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| Error::io("write", path, error))
 }
 
 fn properties(table: &Table) -> Result<WriterProperties> {

@@ -1,7 +1,7 @@
 //! Typed access to the columns of a batch.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MapArray, RecordBatch, StringArray, StructArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int64Array, ListArray, MapArray, RecordBatch, StringArray, StructArray,
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::TimestampMicrosecondType;
@@ -38,6 +38,14 @@ pub fn flag<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b BooleanArray> 
 /// As [`text`].
 pub fn time<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b TimestampMicrosecondArray> {
     column(batch, name)?.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(|| unfit(name, "timestamp[us]"))
+}
+
+/// A column of days since 1970.
+///
+/// # Errors
+/// As [`text`].
+pub fn day<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b Date32Array> {
+    column(batch, name)?.as_any().downcast_ref().ok_or_else(|| unfit(name, "date32"))
 }
 
 /// A list column.

@@ -126,6 +126,10 @@ impl Pattern {
         if self.is_everything() {
             return Matching::Yes;
         }
+        if text == UNKNOWN_PART {
+            // Every pattern but `*` matches some texts and not others.
+            return Matching::Maybe;
+        }
         let mut possible = vec![States::start(&self.tokens)];
         for (index, known) in text.split(UNKNOWN_PART).enumerate() {
             if index > 0 {
@@ -138,6 +142,12 @@ impl Pattern {
                 for character in known.chars() {
                     *states = states.step(&self.tokens, character);
                 }
+            }
+            if possible.iter().all(States::is_dead) {
+                return Matching::No;
+            }
+            if possible.iter().all(|states| states.accepts_everything(&self.tokens)) {
+                return Matching::Yes;
             }
         }
         let accepted = possible.iter().filter(|states| states.accepts(&self.tokens)).count();
@@ -174,26 +184,24 @@ pub fn glob_tokens(text: &str, colon: bool) -> impl Iterator<Item = Token> + '_ 
 /// Every set of automaton states that some text can lead to from one of `from`; `None` if there are too many to follow.
 fn reachable(tokens: &[Token], from: Vec<States>) -> Option<Vec<States>> {
     const LIMIT: usize = 2_000;
-    let mut alphabet: Vec<char> = tokens.iter().filter_map(|t| if let Token::Char(c) = t { Some(*c) } else { None }).collect();
-    alphabet.extend([':', OTHER]);
-    alphabet.sort_unstable();
-    alphabet.dedup();
-    let mut seen: Vec<States> = Vec::new();
     let mut queue = from;
     let mut known = std::collections::HashSet::new();
     while let Some(states) = queue.pop() {
-        if !known.insert(states.clone()) {
-            continue;
-        }
         if known.len() > LIMIT {
             return None;
         }
-        for character in &alphabet {
-            queue.push(states.step(tokens, *character));
+        if known.contains(&states) {
+            continue;
         }
-        seen.push(states);
+        for character in states.told_apart(tokens) {
+            let next = states.step(tokens, character);
+            if next != states {
+                queue.push(next);
+            }
+        }
+        known.insert(states);
     }
-    Some(seen)
+    Some(known.into_iter().collect())
 }
 
 /// A character that no policy holds: stands for all that a pattern does not name.
@@ -228,6 +236,27 @@ impl States {
     /// Whether the text so far is a match.
     pub fn accepts(&self, tokens: &[Token]) -> bool {
         self.0.last().is_some_and(|last| *last as usize == tokens.len())
+    }
+
+    /// Whether every continuation is a match.
+    fn accepts_everything(&self, tokens: &[Token]) -> bool {
+        let last = tokens.len().checked_sub(1).filter(|at| tokens.get(*at) == Some(&Token::Any { colon: true }));
+        last.is_some_and(|last| self.0.iter().any(|position| *position as usize == last))
+    }
+
+    /// One character for each class that the next step tells apart.
+    pub fn told_apart(&self, tokens: &[Token]) -> Vec<char> {
+        let mut characters = vec![OTHER];
+        for position in &self.0 {
+            match tokens.get(*position as usize) {
+                Some(Token::Char(character)) => characters.push(*character),
+                Some(Token::One { colon: false } | Token::Any { colon: false }) => characters.push(':'),
+                _ => {}
+            }
+        }
+        characters.sort_unstable();
+        characters.dedup();
+        characters
     }
 
     /// Whether no continuation can match.

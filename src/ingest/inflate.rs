@@ -25,6 +25,10 @@ pub(super) enum Damage {
 
 /// Inflates gzip; other bytes are taken as they are.
 pub(super) fn inflate(bytes: Vec<u8>) -> Inflated {
+    if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let message = "zstd, which this version does not read: decompress it first (`zstd -d`)".to_owned();
+        return Inflated { bytes: Vec::new(), damage: Some(Damage::Broken(message)) };
+    }
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Inflated { bytes, damage: None };
     }

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 /// Folders of a trail's bucket that hold no records of calls.
 const PASSED_OVER: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated"];
 
-/// File name endings that are taken from a folder; a file that is named directly is taken whatever its name.
+/// File name endings that are taken from a folder unseen; other files are taken if they begin as a log does, and a file
+/// that is named directly is taken in any case.
 const ENDINGS: [&str; 5] = ["json", "gz", "jsonl", "ndjson", "log"];
 
 /// A log file to read.
@@ -68,14 +69,26 @@ fn walk(folder: &Path, logs: &mut Logs) {
         if entry.file_type().is_none_or(|kind| kind.is_dir()) {
             continue;
         }
-        let ending = entry.path().extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-        if ending.as_deref().is_none_or(|ending| ENDINGS.contains(&ending)) {
+        if looks_like_log(entry.path()) {
             let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
             logs.files.push(LogFile { path: entry.into_path(), bytes });
         } else {
             logs.passed_over += 1;
         }
     }
+}
+
+/// By its ending, else by its first bytes: gzip, or the beginning of a JSON object or array.
+fn looks_like_log(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    if ending.as_deref().is_some_and(|ending| ENDINGS.contains(&ending)) {
+        return true;
+    }
+    let mut first = [0; 16];
+    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut first)).unwrap_or(0);
+    let first = first.get(..read).unwrap_or_default();
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
+    first.starts_with(&[0x1f, 0x8b]) || first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || text.starts_with(b"{") || text.starts_with(b"[")
 }
 
 fn error_path(error: &ignore::Error) -> Option<PathBuf> {

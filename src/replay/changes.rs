@@ -149,13 +149,21 @@ impl Changes {
 
 /// What deciding needs, shared by threads.
 pub(super) struct Decider<'a> {
-    pub(super) program: &'a Program,
-    pub(super) principals: &'a Principals,
-    pub(super) candidates: Vec<String>,
-    pub(super) logged: bool,
+    program: &'a Program,
+    principals: &'a Principals,
+    candidates: Vec<String>,
+    logged: bool,
+    /// Every key of the program, wholly unknown: for keys that the principal's policies do not look at.
+    unknown: Vec<KnownKey>,
 }
 
-impl Decider<'_> {
+impl<'a> Decider<'a> {
+    pub(super) fn new(program: &'a Program, principals: &'a Principals, candidates: Vec<String>, logged: bool) -> Self {
+        let state = Arc::new(ContextState::Unknown);
+        let unknown = |key| KnownKey { cell: Arc::new(program.classify(key, &state)), state: Arc::clone(&state) };
+        Self { program, principals, candidates, logged, unknown: (0..program.key_count()).map(unknown).collect() }
+    }
+
     /// Decides one distinct request for every candidate.
     pub(super) fn decide(&self, request: &RequestKey, measures: &Measures) -> Changes {
         let mut changes = Changes::default();
@@ -178,15 +186,12 @@ impl Decider<'_> {
     }
 
     fn request(&self, check: &CheckKey, principal: &Principal) -> Request {
-        let unknown =
-            |key| KnownKey { cell: Arc::new(self.program.classify(key, &ContextState::Unknown)), state: Arc::new(ContextState::Unknown) };
-        let known = |key| {
-            check
-                .facts
-                .iter()
-                .find(|fact| fact.key == key)
-                .map(|fact| KnownKey { cell: Arc::clone(&fact.cell), state: Arc::clone(&fact.state) })
-        };
+        let mut context = self.unknown.clone();
+        for fact in &check.facts {
+            if let Some(slot) = context.get_mut(fact.key) {
+                *slot = KnownKey { cell: Arc::clone(&fact.cell), state: Arc::clone(&fact.state) };
+            }
+        }
         let arn = principal.arn.clone().unwrap_or_default();
         let is_role = principal.principal_type == "Role";
         Request {
@@ -203,7 +208,7 @@ impl Decider<'_> {
                 opaque: check.opaque,
                 no_permission: false,
             }),
-            context: (0..self.program.key_count()).map(|key| known(key).unwrap_or_else(|| unknown(key))).collect::<Vec<_>>(),
+            context,
         }
     }
 
@@ -250,7 +255,7 @@ impl Decider<'_> {
         compared: &Compared<'_>,
         changes: &mut Changes,
     ) -> ChangeKey {
-        let shown = shown_case(compared);
+        let shown = shown_case(evaluation, compared);
         let explain = |which| shown.map(|case| self.program.explain(checks, evaluation, case, which));
         let (baseline, other) = (explain(Which::Baseline), explain(Which::Candidate));
         let deciding_check = deciding_check(compared.change, baseline.as_ref(), other.as_ref());
@@ -260,15 +265,18 @@ impl Decider<'_> {
             checks.get(deciding_check).map(|check| self.program.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
         let mut note = |side: &str, explanation: &Option<(usize, Explanation)>| {
             for statement in explanation.iter().flat_map(|(_, explanation)| &explanation.statements) {
-                let key = (side.to_owned(), statement.layer, statement.policy.name.clone(), statement.statement);
+                let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
                 changes.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
             }
         };
         note("baseline", &baseline);
         note(candidate, &other);
         let decision = |which| Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
-        let candidate_deciding =
-            other.iter().flat_map(|(_, e)| &e.statements).map(|s| format!("{}#{}", s.policy.name, s.statement)).collect::<BTreeSet<_>>();
+        let candidate_deciding = other
+            .iter()
+            .flat_map(|(_, e)| &e.statements)
+            .map(|s| format!("{}#{}", policy_name(&s.policy, principal), s.statement))
+            .collect::<BTreeSet<_>>();
         ChangeKey {
             candidate: candidate.to_owned(),
             change: compared.change,
@@ -291,8 +299,8 @@ impl Decider<'_> {
             context,
             baseline_reason: self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
             candidate_reason: self.reason(other.as_ref(), compared, evaluation, Which::Candidate),
-            baseline: Deciding::of(baseline.as_ref()),
-            candidate_side: Deciding::of(other.as_ref()),
+            baseline: Deciding::of(baseline.as_ref(), principal),
+            candidate_side: Deciding::of(other.as_ref(), principal),
             candidate_deciding: candidate_deciding.into_iter().collect(),
             missing_keys: evaluation.settled_by(self.program, &compared.cases, Case::pair),
             residual: evaluation.residual(self.program, &compared.cases, Which::Candidate),
@@ -324,15 +332,20 @@ impl Decider<'_> {
     }
 }
 
-/// The case that a row's reasons are taken from: one that shows the change.
-fn shown_case<'e>(compared: &Compared<'e>) -> Option<&'e Case> {
+/// The case that a row's reasons are taken from: one that shows the change, and in which the policies that were not
+/// supplied permit, if there is one.
+fn shown_case<'e>(evaluation: &Evaluation, compared: &Compared<'e>) -> Option<&'e Case> {
     let wanted = match compared.change {
         Change::Lost | Change::PotentiallyLost | Change::Undetermined => Some((true, false)),
         Change::Gained | Change::PotentiallyGained => Some((false, true)),
         _ => None,
     };
-    let found = wanted.and_then(|pair| compared.cases.iter().find(|case| case.pair() == pair));
-    found.or(compared.cases.first()).copied()
+    let showing: Vec<&Case> = compared.cases.iter().copied().filter(|case| wanted.is_none_or(|pair| case.pair() == pair)).collect();
+    let find = |fits: &dyn Fn(&Case) -> bool| showing.iter().copied().find(|case| fits(case));
+    find(&|case| evaluation.nothing_opaque(case))
+        .or_else(|| find(&|case| evaluation.opaque_layers_permit(case)))
+        .or(showing.first().copied())
+        .or(compared.cases.first().copied())
 }
 
 /// The check that decides: the one that denies on the side that denies.
@@ -342,6 +355,14 @@ fn deciding_check(change: Change, baseline: Option<&(usize, Explanation)>, candi
         _ => candidate,
     };
     side.map_or(0, |(check, _)| *check)
+}
+
+/// The policy's ARN, or `PRINCIPAL_ARN/NAME`: a bare document belongs to whom it is tried on.
+fn policy_name(policy: &Policy, principal: &Principal) -> String {
+    match (&principal.arn, policy.name.contains(':')) {
+        (Some(arn), false) => format!("{arn}/{}", policy.name),
+        _ => policy.name.clone(),
+    }
 }
 
 fn check_words(check: &CheckKey) -> String {
@@ -362,13 +383,13 @@ fn observation(request: &RequestKey) -> Observation {
 }
 
 impl Deciding {
-    fn of(explanation: Option<&(usize, Explanation)>) -> Self {
+    fn of(explanation: Option<&(usize, Explanation)>, principal: &Principal) -> Self {
         let Some((_, explanation)) = explanation else { return Self::default() };
         let first = explanation.statements.first();
         let sid = first.and_then(|s| s.policy.document.statements.get(s.statement)).and_then(|statement| statement.sid.clone());
         Self {
             layer: explanation.layer.map(|layer| layer.name().to_owned()),
-            policy: first.map(|statement| statement.policy.name.clone()),
+            policy: first.map(|statement| policy_name(&statement.policy, principal)),
             statement: first.and_then(|statement| i64::try_from(statement.statement).ok()),
             sid,
         }

@@ -6,7 +6,7 @@
 use crate::evaluate::{Case, Evaluation, Observation, Verdict};
 
 /// What a candidate changes for one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Allowed by the baseline, denied by the candidate.
     Lost,
@@ -91,7 +91,7 @@ impl Change {
 }
 
 /// How the baseline contradicts the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Contradiction {
     /// The call succeeded and a Deny statement of the baseline applies.
     SuccessButExplicitDeny,
@@ -111,6 +111,8 @@ impl Contradiction {
         }
     }
 }
+
+crate::ordered_by_name!(Change, Contradiction);
 
 /// One request, compared.
 #[derive(Debug)]

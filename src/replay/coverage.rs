@@ -1,20 +1,29 @@
 //! Where and when there are events at all: no data is not no use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, Date32Builder, Int64Builder, RecordBatch, StringBuilder};
 
 use super::batch::day;
 use super::view::EventView;
 use crate::error::Result;
+use crate::frame::Text;
+use crate::frame::parquet::TableWriter;
 use crate::frame::schema::COVERAGE;
-use crate::frame::{Cell, TableBuilder, Text};
 use crate::ingest::SkippedRow;
+
+/// Rows that are written at a time: a long window of many accounts and regions is mostly gaps.
+const ROWS: usize = 100_000;
+
+type Days = BTreeMap<Option<i32>, Counts>;
+type Regions = BTreeMap<Option<String>, Days>;
 
 /// Counts by account, region and day.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Coverage {
-    cells: BTreeMap<(Option<String>, Option<String>, Option<i32>), Counts>,
+    accounts: BTreeMap<Option<String>, Regions>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -29,8 +38,7 @@ struct Counts {
 
 impl Coverage {
     pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool) {
-        let owned = |column| event.text(column).map(str::to_owned);
-        let counts = self.cells.entry((owned(Text::AccountId), owned(Text::Region), Some(day(event)))).or_default();
+        let counts = self.counts(event.text(Text::AccountId), event.text(Text::Region), Some(day(event)));
         counts.events += 1;
         counts.replayed += u64::from(replayed);
         match event.text(Text::EventCategory) {
@@ -45,59 +53,106 @@ impl Coverage {
 
     pub(super) fn skipped(&mut self, rows: &[SkippedRow]) {
         for row in rows {
-            let day = row.event_time.map(crate::ingest::dataset::day_of);
-            let counts = self.cells.entry((None, None, day)).or_default();
+            let counts = self.counts(None, None, row.event_time.map(crate::ingest::dataset::day_of));
             counts.skipped += 1;
             counts.files.insert(row.file.clone());
         }
     }
 
+    fn counts(&mut self, account: Option<&str>, region: Option<&str>, day: Option<i32>) -> &mut Counts {
+        let regions = self.accounts.entry(account.map(str::to_owned)).or_default();
+        regions.entry(region.map(str::to_owned)).or_default().entry(day).or_default()
+    }
+
     pub(super) fn merge(&mut self, other: Self) {
-        for (key, counts) in other.cells {
-            let own = self.cells.entry(key).or_default();
-            own.files.extend(counts.files);
-            own.events += counts.events;
-            own.replayed += counts.replayed;
-            own.skipped += counts.skipped;
-            own.management += counts.management;
-            own.data += counts.data;
+        for (account, regions) in other.accounts {
+            for (region, days) in regions {
+                for (day, counts) in days {
+                    let own = self.counts(account.as_deref(), region.as_deref(), day);
+                    own.files.extend(counts.files);
+                    own.events += counts.events;
+                    own.replayed += counts.replayed;
+                    own.skipped += counts.skipped;
+                    own.management += counts.management;
+                    own.data += counts.data;
+                }
+            }
         }
     }
 
     /// First and last day with an event.
     pub(super) fn days(&self) -> Option<(i32, i32)> {
-        let days = self.cells.iter().filter(|(_, counts)| counts.events > 0).filter_map(|((_, _, day), _)| *day);
+        let all = self.accounts.values().flat_map(BTreeMap::values).flatten();
+        let days = all.filter(|(_, counts)| counts.events > 0).filter_map(|(day, _)| *day);
         Some((days.clone().min()?, days.max()?))
     }
 
-    /// The table: every account × region × day of the window, and what has no account or day.
-    pub(super) fn table(mut self, accounts: impl IntoIterator<Item = String>) -> Result<RecordBatch> {
-        let mut all: BTreeSet<String> = accounts.into_iter().collect();
-        all.extend(self.cells.keys().filter_map(|(account, ..)| account.clone()));
-        let regions: BTreeSet<String> = self.cells.keys().filter_map(|(_, region, _)| region.clone()).collect();
-        if let Some((first, last)) = self.days() {
-            for account in &all {
-                for region in &regions {
-                    for day in first..=last {
-                        self.cells.entry((Some(account.clone()), Some(region.clone()), Some(day))).or_default();
-                    }
+    /// Writes the table: every account × region × day of the window, and what has no account, region or day.
+    pub(super) fn write(mut self, path: &Path, accounts: impl IntoIterator<Item = String>) -> Result<()> {
+        let window = self.days();
+        for account in accounts {
+            self.accounts.entry(Some(account)).or_default();
+        }
+        let regions: BTreeSet<String> = self.accounts.values().flat_map(BTreeMap::keys).flatten().cloned().collect();
+        let mut rows = Rows::create(path)?;
+        let nothing = Counts::default();
+        for (account, by_region) in &self.accounts {
+            for (region, days) in by_region.iter().filter(|(region, _)| account.is_none() || region.is_none()) {
+                days.iter().try_for_each(|(day, counts)| rows.push(account.as_deref(), region.as_deref(), *day, counts))?;
+            }
+            let (Some(account), Some((first, last))) = (account, window) else { continue };
+            for region in &regions {
+                let days = by_region.get(&Some(region.clone()));
+                for day in first..=last {
+                    let counts = days.and_then(|days| days.get(&Some(day))).unwrap_or(&nothing);
+                    rows.push(Some(account), Some(region), Some(day), counts)?;
                 }
             }
         }
-        let mut table = TableBuilder::new(&COVERAGE)?;
-        for ((account, region, day), counts) in self.cells {
-            table.push(vec![
-                Cell::text(account),
-                Cell::text(region),
-                day.map_or(Cell::Null, Cell::Day),
-                Cell::count(counts.files.len() as u64),
-                Cell::count(counts.events),
-                Cell::count(counts.replayed),
-                Cell::count(counts.skipped),
-                Cell::count(counts.management),
-                Cell::count(counts.data),
-            ])?;
+        rows.finish()
+    }
+}
+
+/// Collects rows into batches and writes them.
+struct Rows {
+    writer: TableWriter,
+    texts: [StringBuilder; 2],
+    days: Date32Builder,
+    counts: [Int64Builder; 6],
+    rows: usize,
+}
+
+impl Rows {
+    fn create(path: &Path) -> Result<Self> {
+        let writer = TableWriter::create(path, &COVERAGE)?;
+        Ok(Self { writer, texts: Default::default(), days: Date32Builder::new(), counts: Default::default(), rows: 0 })
+    }
+
+    fn push(&mut self, account: Option<&str>, region: Option<&str>, day: Option<i32>, counts: &Counts) -> Result<()> {
+        for (builder, text) in self.texts.iter_mut().zip([account, region]) {
+            builder.append_option(text);
         }
-        table.finish()
+        self.days.append_option(day);
+        let files = counts.files.len() as u64;
+        let numbers = [files, counts.events, counts.replayed, counts.skipped, counts.management, counts.data];
+        for (builder, number) in self.counts.iter_mut().zip(numbers) {
+            builder.append_value(i64::try_from(number).unwrap_or(i64::MAX));
+        }
+        self.rows += 1;
+        if self.rows >= ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.rows = 0;
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(9);
+        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        columns.push(Arc::new(self.days.finish()));
+        columns.extend(self.counts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        self.writer.push(&RecordBatch::try_new(Arc::clone(&COVERAGE.schema), columns)?)
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.flush()?;
+        self.writer.finish()
     }
 }

@@ -11,6 +11,7 @@ use super::compare::Change;
 use super::{Agreement, Options};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::frame::parquet;
 use crate::frame::schema::SCHEMA_VERSION;
 use crate::ingest::Dataset;
 use crate::ingest::dataset::date_text;
@@ -167,7 +168,7 @@ impl Manifest {
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(|error| Error::Internal(error.to_string()))?;
-        std::fs::write(path, text + "\n").map_err(|error| Error::io("write", path, error))
+        parquet::write_private(path, &(text + "\n"))
     }
 
     /// The sums that every report keeps.

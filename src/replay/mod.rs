@@ -25,7 +25,7 @@ use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::Layers;
-use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, SKIPPED, STATEMENTS};
+use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS};
 use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::Dataset;
 use crate::progress::Progress;
@@ -96,12 +96,8 @@ pub fn replay(
     accumulated.coverage.skipped(&dataset.ledger.skipped);
     progress.end();
     progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
-    let decider = Decider {
-        program: &program,
-        principals: &principals,
-        candidates: options.candidates.iter().map(|(name, _)| name.clone()).collect(),
-        logged: options.baseline.logged,
-    };
+    let names = options.candidates.iter().map(|(name, _)| name.clone()).collect();
+    let decider = Decider::new(&program, &principals, names, options.baseline.logged);
     let requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
     let changes = requests
         .par_iter()
@@ -150,11 +146,11 @@ fn write(
             principals_table::table(changes, principals, &accumulated.session_names, &options.baseline, &options.candidates, catalog)?,
         ),
         (&*SKIPPED, skipped_table(dataset)?),
-        (&*COVERAGE, accumulated.coverage.table(accounts)?),
     ];
     for (table, batch) in tables {
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &[batch])?;
     }
+    accumulated.coverage.write(&folder.join("coverage.parquet"), accounts)?;
     manifest.write(&folder.join("manifest.json"))
 }
 

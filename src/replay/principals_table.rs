@@ -47,7 +47,9 @@ pub(super) fn table(
     catalog: &Catalog,
 ) -> Result<RecordBatch> {
     let mut table = TableBuilder::new(&PRINCIPALS)?;
-    for (index, (candidate, set)) in candidates.iter().enumerate() {
+    let mut sorted: Vec<(usize, &(String, PolicySet))> = candidates.iter().enumerate().collect();
+    sorted.sort_by_key(|(_, (name, _))| name);
+    for (index, (candidate, set)) in sorted {
         let mut rows: BTreeMap<Option<String>, Row> = BTreeMap::new();
         for (principal_index, principal) in principals.all.iter().enumerate() {
             let Some(briefs) = changes.of_principal.get(&(candidate.clone(), principal_index)) else { continue };

@@ -1,14 +1,14 @@
 //! The gate: which findings make a run fail, and what was not judged. A gate never passes on no evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use arrow::array::Array as _;
 
-use super::{Report, grouped};
+use super::{Report, counted, grouped};
 use crate::error::{Error, Result};
-use crate::frame::read;
 use crate::frame::schema::CHANGE_COLUMNS;
+use crate::frame::{parquet, read};
 
 /// One class of `--fail-on` with its threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,9 @@ pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
             if exceeded {
                 judgement.failed = true;
                 let by_log = found.get("lost by the log").map_or(0, |found| found.requests);
-                let mut line = format!("gate: {}: {} {}", candidate.name, grouped(amount.requests), threshold.class.replace('_', " "));
+                let unit = unit(&threshold.class);
+                let mut line =
+                    format!("gate: {}: {} {}", candidate.name, counted(amount.requests, unit), threshold.class.replace('_', " "));
                 if threshold.class == "lost" && by_log > 0 {
                     let _ = write!(line, " ({} of them contradict the baseline and are lost by the log alone)", grouped(by_log));
                 }
@@ -110,16 +112,27 @@ pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
         }
         let events = |class: &str| candidate.events.get(class).copied().unwrap_or(0);
         judgement.lines.push(format!(
-            "gate: {} lost of {} replayed by {}; not judged: {} undetermined, {} contradicted, {} not replayed",
+            "gate: {}: {} lost of {} replayed; not judged: {} undetermined, {} contradicted, {} not replayed (events)",
+            candidate.name,
             grouped(events("lost")),
             grouped(counts.replayed),
-            candidate.name,
             grouped(events("undetermined") + events("potentially_lost") + events("potentially_gained") + events("unchanged_unknown")),
             grouped(events("baseline_contradicted")),
             grouped(counts.not_replayed.values().sum()),
         ));
     }
     Ok(judgement)
+}
+
+/// What a class counts.
+fn unit(class: &str) -> &'static str {
+    match class {
+        "skipped" => "record",
+        "not_replayed" => "event",
+        "uncovered" => "account",
+        "unexercised" => "principal",
+        _ => "distinct request",
+    }
 }
 
 /// What each class comes to for a candidate. `lost` also counts contradicted rows that are lost by the log.
@@ -153,20 +166,51 @@ fn find(report: &Report, candidate: &str) -> Result<BTreeMap<&'static str, Found
     Ok(found)
 }
 
+/// Where and when there are events.
+pub(super) struct Covered {
+    /// Days with an event, by account of the logs and the policies.
+    pub(super) accounts: BTreeMap<String, usize>,
+    /// Days with an event.
+    pub(super) days: usize,
+    /// Days of the window.
+    pub(super) window: u64,
+}
+
+impl Covered {
+    pub(super) fn of(report: &Report) -> Result<Self> {
+        let mut accounts: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
+        let mut window: BTreeSet<i32> = BTreeSet::new();
+        parquet::read_each(&report.folder.join("coverage.parquet"), Some(&["account_id", "day", "events"]), |batch| {
+            let (names, events, days) = (read::text(&batch, "account_id")?, read::int(&batch, "events")?, read::day(&batch, "day")?);
+            for row in 0..batch.num_rows() {
+                let Some(account) = read::get(names, row) else { continue };
+                if !accounts.contains_key(account) {
+                    accounts.insert(account.to_owned(), BTreeSet::new());
+                }
+                if days.is_valid(row) && window.last() != Some(&days.value(row)) {
+                    window.insert(days.value(row));
+                }
+                if events.value(row) > 0
+                    && let Some(seen) = accounts.get_mut(account)
+                {
+                    seen.insert(days.value(row));
+                }
+            }
+            Ok(())
+        })?;
+        let days = accounts.values().flatten().collect::<BTreeSet<_>>().len();
+        let accounts = accounts.into_iter().map(|(account, days)| (account, days.len())).collect();
+        Ok(Self { accounts, days, window: window.len() as u64 })
+    }
+}
+
 /// Accounts of the policies without any event.
 fn uncovered(report: &Report) -> Result<u64> {
-    let (accounts, events) = (read::text(&report.coverage, "account_id")?, read::int(&report.coverage, "events")?);
-    let mut by_account: BTreeMap<&str, i64> = BTreeMap::new();
-    for row in 0..report.coverage.num_rows() {
-        if let Some(account) = read::get(accounts, row) {
-            *by_account.entry(account).or_default() += events.value(row);
-        }
-    }
-    Ok(by_account.values().filter(|events| **events == 0).count() as u64)
+    Ok(Covered::of(report)?.accounts.values().filter(|days| **days == 0).count() as u64)
 }
 
 /// Principals that the candidate changes and that have no event.
-fn unexercised(report: &Report, candidate: &str) -> Result<u64> {
+pub(super) fn unexercised(report: &Report, candidate: &str) -> Result<u64> {
     let batch = &report.principals;
     let (candidates, changed, events) =
         (read::text(batch, "candidate")?, read::flag(batch, "changed_by_candidate")?, read::int(batch, "events")?);

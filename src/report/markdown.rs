@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Affected, Summary, principal_words};
-use super::terminal::{actions_words, agreement, verdict};
+use super::terminal::{CLASSES, actions_words, agreement, coverage, verdict, why};
 use super::{Report, counted, grouped};
 use crate::error::Result;
 use crate::replay::Change;
@@ -23,8 +23,8 @@ pub fn render(report: &Report) -> Result<String> {
     let counts = &manifest.counts;
     let mut out = String::from("# Access changes\n\n");
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
-    let _ =
-        writeln!(out, "{} replayed of {}{window}; {}.\n", counted(counts.replayed, "event"), grouped(counts.events), agreement(manifest));
+    let replayed = counted(counts.replayed, "event");
+    let _ = writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), coverage(report)?);
     let _ = writeln!(out, "| events | {} |", manifest.candidates.iter().map(|c| cell(&c.name)).collect::<Vec<_>>().join(" | "));
     let _ = writeln!(out, "|---|{}", "---:|".repeat(manifest.candidates.len()));
     for change in Change::ALL {
@@ -32,16 +32,13 @@ pub fn render(report: &Report) -> Result<String> {
         let _ = writeln!(out, "| {} | {} |", change.name().replace('_', " "), events.collect::<Vec<_>>().join(" | "));
     }
     for candidate in &manifest.candidates {
-        let _ = writeln!(out, "\n## {}\n\n{}.", cell(&candidate.name), verdict(&summary, candidate, counts.replayed)?);
-        let classes: [(&str, &[&str]); 4] = [
-            ("Lost", &["lost"]),
-            ("Gained", &["gained"]),
-            ("Uncertain", &["potentially_lost", "potentially_gained", "undetermined"]),
-            ("Contradicted by the log", &["baseline_contradicted"]),
-        ];
-        for (title, changes) in classes {
-            rows(&mut out, title, &summary.affected(&candidate.name, changes)?);
+        let _ = writeln!(out, "\n## {}\n\n{}.", cell(&candidate.name), verdict(&summary, report, candidate)?);
+        for (title, change, _) in CLASSES {
+            rows(&mut out, title, &summary.affected(&candidate.name, change)?);
         }
+    }
+    if let Some(candidate) = manifest.candidates.first() {
+        rows(&mut out, "the baseline cannot explain the log here", &summary.affected(&candidate.name, "baseline_contradicted")?);
     }
     not_judged(&mut out, report);
     if out.len() > LIMIT {
@@ -61,7 +58,7 @@ fn rows(out: &mut String, title: &str, affected: &[Affected]) {
     }
     let _ = writeln!(out, "\n### {title}\n\n| principal | actions (events) | why |\n|---|---|---|");
     for group in affected.iter().take(SHOWN) {
-        let _ = writeln!(out, "| {} | {} | {} |", cell(&principal_words(group)), cell(&actions_words(group, 10)), cell(&group.reason));
+        let _ = writeln!(out, "| {} | {} | {} |", cell(&principal_words(group)), cell(&actions_words(group, 10)), cell(&why(group)));
     }
     if affected.len() > SHOWN {
         let rest: u64 = affected.iter().skip(SHOWN).map(|group| group.events).sum();

@@ -8,14 +8,14 @@ pub mod summary;
 #[cfg(feature = "summary")]
 pub mod terminal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use crate::error::Result;
 use crate::frame::parquet;
-use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, Table};
+use crate::frame::schema::{CHANGES, PRINCIPALS, Table};
 use crate::replay::Manifest;
 
 /// A report folder, read.
@@ -27,8 +27,8 @@ pub struct Report {
     pub changes: RecordBatch,
     /// `principals.parquet`.
     pub principals: RecordBatch,
-    /// `coverage.parquet`.
-    pub coverage: RecordBatch,
+    /// The folder; `coverage.parquet`, which can be large, is read from it where it is needed.
+    pub folder: PathBuf,
 }
 
 impl Report {
@@ -41,7 +41,7 @@ impl Report {
             manifest: Manifest::read(&folder.join("manifest.json"))?,
             changes: table(folder, &CHANGES)?,
             principals: table(folder, &PRINCIPALS)?,
-            coverage: table(folder, &COVERAGE)?,
+            folder: folder.to_path_buf(),
         })
     }
 }

@@ -13,8 +13,10 @@ pub struct Affected {
     pub principal: Option<String>,
     /// Permission set of an Identity Center role.
     pub permission_set: Option<String>,
-    /// The candidate's reason.
+    /// Why: the candidate's reason, or the baseline's where it contradicts the log.
     pub reason: String,
+    /// What would settle it: context keys and layers, joined.
+    pub missing: String,
     /// The actions with their events, most events first.
     pub actions: Vec<(String, u64)>,
     /// Events in all.
@@ -51,9 +53,8 @@ impl Summary {
         Ok(Self { changes: to_polars(&report.changes)? })
     }
 
-    fn rows(&self, candidate: &str, changes: &[&str]) -> LazyFrame {
-        let wanted = changes.iter().map(|change| col("change").eq(lit(*change))).reduce(Expr::or).unwrap_or_else(|| lit(false));
-        self.changes.clone().lazy().filter(col("candidate").eq(lit(candidate)).and(wanted))
+    fn rows(&self, candidate: &str, change: &str) -> LazyFrame {
+        self.changes.clone().lazy().filter(col("candidate").eq(lit(candidate)).and(col("change").eq(lit(change))))
     }
 
     /// Totals of one class of changes.
@@ -62,7 +63,7 @@ impl Summary {
     /// [`Error::Columns`].
     pub fn totals(&self, candidate: &str, change: &str) -> Result<ClassTotals> {
         let frame = self
-            .rows(candidate, &[change])
+            .rows(candidate, change)
             .select([
                 len().cast(DataType::Int64).alias("requests"),
                 col("principal_arn").n_unique().cast(DataType::Int64).alias("principals"),
@@ -84,28 +85,30 @@ impl Summary {
         })
     }
 
-    /// Who is affected by the given classes, most events first; ties by name, so that the order is fixed.
+    /// Who is affected by a class of changes, most events first; ties by name, so that the order is fixed.
     ///
     /// # Errors
     /// [`Error::Columns`].
-    pub fn affected(&self, candidate: &str, changes: &[&str]) -> Result<Vec<Affected>> {
+    pub fn affected(&self, candidate: &str, change: &str) -> Result<Vec<Affected>> {
+        let why = if change == "baseline_contradicted" { "baseline_reason" } else { "candidate_reason" };
         let frame = self
-            .rows(candidate, changes)
-            .group_by([col("principal_arn"), col("permission_set"), col("candidate_reason"), col("action")])
+            .rows(candidate, change)
+            .group_by([col("principal_arn"), col("permission_set"), col(why), col("missing_keys"), col("action")])
             .agg([col("events").sum(), col("last_seen").max()])
-            .sort(["principal_arn", "candidate_reason", "action"], SortMultipleOptions::default())
+            .sort(["principal_arn", why, "missing_keys", "action"], SortMultipleOptions::default())
             .collect()
             .map_err(columns)?;
         let mut groups: Vec<Affected> = Vec::new();
         for row in 0..frame.height() {
             let principal = text(&frame, "principal_arn", row)?;
-            let reason = text(&frame, "candidate_reason", row)?.unwrap_or_default();
+            let reason = text(&frame, why, row)?.unwrap_or_default();
             let action = text(&frame, "action", row)?.unwrap_or_default();
             let events = number(&frame, "events", row)?;
             let last_seen = frame.column("last_seen").map_err(columns)?.i64().map_err(columns)?.get(row);
             // The reason names the action; without it, actions that share a cause stand together.
             let cause = reason.replace(&action, "it");
-            match groups.iter_mut().find(|group| group.principal == principal && group.reason == cause) {
+            let missing = text(&frame, "missing_keys", row)?.unwrap_or_default();
+            match groups.iter_mut().find(|group| group.principal == principal && group.reason == cause && group.missing == missing) {
                 Some(group) => {
                     group.events += events;
                     group.last_seen = group.last_seen.max(last_seen);
@@ -113,7 +116,15 @@ impl Summary {
                 }
                 None => {
                     let permission_set = text(&frame, "permission_set", row)?;
-                    groups.push(Affected { principal, permission_set, reason: cause, actions: vec![(action, events)], events, last_seen });
+                    groups.push(Affected {
+                        principal,
+                        permission_set,
+                        reason: cause,
+                        missing,
+                        actions: vec![(action, events)],
+                        events,
+                        last_seen,
+                    });
                 }
             }
         }

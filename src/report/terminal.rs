@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Affected, Summary, principal_words};
-use super::{Report, counted, grouped, visible};
+use super::{Report, counted, gate, grouped, visible};
 use crate::error::Result;
 use crate::replay::{CandidateSummary, Manifest};
 
@@ -34,14 +34,16 @@ impl Style {
 pub fn render(report: &Report, style: Style) -> Result<String> {
     let summary = Summary::new(report)?;
     let mut out = String::new();
-    head(&mut out, &report.manifest, style);
+    head(&mut out, report, style)?;
+    contradictions(&mut out, &summary, &report.manifest, style)?;
     for candidate in &report.manifest.candidates {
-        section(&mut out, &summary, candidate, report.manifest.counts.replayed, style)?;
+        section(&mut out, &summary, report, candidate, style)?;
     }
     Ok(out)
 }
 
-fn head(out: &mut String, manifest: &Manifest, style: Style) {
+fn head(out: &mut String, report: &Report, style: Style) -> Result<()> {
+    let manifest = &report.manifest;
     let counts = &manifest.counts;
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
     let title = format!("{} replayed of {}{window}", counted(counts.replayed, "event"), grouped(counts.events));
@@ -74,6 +76,24 @@ fn head(out: &mut String, manifest: &Manifest, style: Style) {
         );
     }
     paragraph(out, &agreement(manifest), "", style);
+    paragraph(out, &coverage(report)?, "", style);
+    Ok(())
+}
+
+/// On how many days there is an event at all, and which accounts have none.
+pub(super) fn coverage(report: &Report) -> Result<String> {
+    let covered = gate::Covered::of(report)?;
+    let silent: Vec<&str> = covered.accounts.iter().filter(|(_, days)| **days == 0).map(|(account, _)| account.as_str()).collect();
+    let least = covered.accounts.iter().filter(|(_, days)| **days > 0 && (**days as u64) < covered.window);
+    let mut text = format!("events on {} of {} days", covered.days, covered.window);
+    let thin: Vec<String> = least.take(ACTIONS).map(|(account, days)| format!("{account} on {days}")).collect();
+    if !thin.is_empty() {
+        let _ = write!(text, " (account {})", thin.join(", "));
+    }
+    if !silent.is_empty() {
+        let _ = write!(text, "; no event of account {}", silent.join(", "));
+    }
+    Ok(format!("{text}: no data is not no use"))
 }
 
 /// How far the baseline can be trusted, in a sentence.
@@ -88,8 +108,8 @@ pub(super) fn agreement(manifest: &Manifest) -> String {
     let mut text = format!("the baseline agrees with the log on {share} of {}", counted(agreement.events, "event"));
     for (count, what) in [
         (agreement.open, "depend on what the log does not tell"),
-        (agreement.explained_by_opaque, "only a policy that was not supplied explains"),
-        (agreement.contradict, "it cannot explain"),
+        (agreement.explained_by_opaque, "fit only if a policy that was not supplied decided them"),
+        (agreement.contradict, "contradict it"),
     ] {
         if count > 0 {
             let _ = write!(text, "; {} {what}", grouped(count));
@@ -103,43 +123,59 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0 %".to_owned();
     }
-    let tenths = part.saturating_mul(1_000) / whole;
+    let tenths = (part.saturating_mul(1_000) + whole / 2) / whole;
     match tenths {
         0 if part > 0 => "under 0.1 %".to_owned(),
-        1_000 => "100 %".to_owned(),
+        1_000 if part < whole => "over 99.9 %".to_owned(),
         _ if tenths % 10 == 0 => format!("{} %", tenths / 10),
         _ => format!("{}.{} %", tenths / 10, tenths % 10),
     }
 }
 
-fn section(out: &mut String, summary: &Summary, candidate: &CandidateSummary, replayed: u64, style: Style) -> Result<()> {
+fn section(out: &mut String, summary: &Summary, report: &Report, candidate: &CandidateSummary, style: Style) -> Result<()> {
     let _ = writeln!(out, "\n{}", style.paint("1", &candidate.name));
-    paragraph(out, &verdict(summary, candidate, replayed)?, "  ", style);
-    let classes: [(&str, &[&str], &str); 4] = [
-        ("would lose access", &["lost"], "31"),
-        ("would gain access", &["gained"], "32"),
-        ("may lose or gain access, the log does not tell enough", &["potentially_lost", "potentially_gained", "undetermined"], "33"),
-        ("the baseline cannot explain the log: do not trust the result for them", &["baseline_contradicted"], "35"),
-    ];
-    for (title, changes, color) in classes {
-        let affected = summary.affected(&candidate.name, changes)?;
-        if affected.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "\n  {}", style.paint(color, title));
-        for group in affected.iter().take(SHOWN) {
-            entry(out, group, style);
-        }
-        if affected.len() > SHOWN {
-            let rest: u64 = affected.iter().skip(SHOWN).map(|group| group.events).sum();
-            let _ = writeln!(out, "    and {} more with {} (changes.parquet)", affected.len() - SHOWN, counted(rest, "event"));
-        }
+    paragraph(out, &verdict(summary, report, candidate)?, "  ", style);
+    for (title, change, color) in CLASSES {
+        class(out, &format!("\n  {}", style.paint(color, title)), &summary.affected(&candidate.name, change)?, style);
     }
     Ok(())
 }
 
+/// The classes that are shown with their principals: heading, change, colour.
+pub(super) const CLASSES: [(&str, &str, &str); 5] = [
+    ("would lose access", "lost", "31"),
+    ("would gain access", "gained", "32"),
+    ("may lose access: the log does not tell enough", "potentially_lost", "33"),
+    ("may gain access: the log does not tell enough", "potentially_gained", "33"),
+    ("may lose or gain access: the log does not tell enough", "undetermined", "33"),
+];
+
+fn class(out: &mut String, title: &str, affected: &[Affected], style: Style) {
+    if affected.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{title}");
+    for group in affected.iter().take(SHOWN) {
+        entry(out, group, style);
+    }
+    if affected.len() > SHOWN {
+        let rest: u64 = affected.iter().skip(SHOWN).map(|group| group.events).sum();
+        let _ = writeln!(out, "    and {} more with {} (changes.parquet)", affected.len() - SHOWN, counted(rest, "event"));
+    }
+}
+
+/// What the baseline cannot explain: the same for every candidate.
+fn contradictions(out: &mut String, summary: &Summary, manifest: &Manifest, style: Style) -> Result<()> {
+    let Some(candidate) = manifest.candidates.first() else { return Ok(()) };
+    let title =
+        format!("\n{}", style.paint("35", "the baseline cannot explain the log here: results for these principals cannot be trusted"));
+    class(out, &title, &summary.affected(&candidate.name, "baseline_contradicted")?, style);
+    Ok(())
+}
+
 /// The verdict on a candidate in one or two sentences.
-pub(super) fn verdict(summary: &Summary, candidate: &CandidateSummary, replayed: u64) -> Result<String> {
+pub(super) fn verdict(summary: &Summary, report: &Report, candidate: &CandidateSummary) -> Result<String> {
+    let replayed = report.manifest.counts.replayed;
     let events = |change: &str| candidate.events.get(change).copied().unwrap_or(0);
     if replayed == 0 {
         return Ok("no event was replayed: this says nothing about the candidate".to_owned());
@@ -148,17 +184,17 @@ pub(super) fn verdict(summary: &Summary, candidate: &CandidateSummary, replayed:
     let lost = summary.totals(&candidate.name, "lost")?;
     if lost.events > 0 {
         let mut text = format!(
-            "{} would lose access ({} of the events, {})",
+            "{} would lose access ({}, {})",
             counted(lost.principals, "principal"),
+            counted(lost.events, "event"),
             percent(lost.events, replayed),
-            counted(lost.events, "event")
         );
         if lost.failed_otherwise > 0 {
             let _ = write!(text, ", of which {} failed in the log for another reason", grouped(lost.failed_otherwise));
         }
         sentences.push(text);
     } else {
-        sentences.push("nothing that was used would surely be lost".to_owned());
+        sentences.push("no principal is sure to lose access that it used".to_owned());
     }
     let gained = summary.totals(&candidate.name, "gained")?;
     if gained.events > 0 {
@@ -173,6 +209,10 @@ pub(super) fn verdict(summary: &Summary, candidate: &CandidateSummary, replayed:
     }
     let unchanged = events("unchanged_allowed") + events("unchanged_denied") + events("unchanged_unknown");
     sentences.push(format!("{} unchanged", grouped(unchanged)));
+    let unexercised = gate::unexercised(report, &candidate.name)?;
+    if unexercised > 0 {
+        sentences.push(format!("{} changed without an event in the log", counted(unexercised, "principal")));
+    }
     Ok(sentences.join("; "))
 }
 
@@ -182,7 +222,12 @@ fn entry(out: &mut String, group: &Affected, style: Style) {
     let head = format!("{}: {}{last}", visible(&principal_words(group)), counted(group.events, "event"));
     paragraph(out, &head, "    ", style);
     paragraph(out, &visible(&actions_words(group, ACTIONS)), "      ", style);
-    paragraph(out, &format!("why: {}", visible(&group.reason)), "      ", style);
+    paragraph(out, &format!("why: {}", visible(&why(group))), "      ", style);
+}
+
+/// The reason, and for what is uncertain what would settle it.
+pub(super) fn why(group: &Affected) -> String {
+    if group.missing.is_empty() { group.reason.clone() } else { format!("{}; unknown: {}", group.reason, group.missing) }
 }
 
 /// `workmail:CreateUser (12), workmail:DeleteUser (3) and 4 more actions`.

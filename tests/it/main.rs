@@ -1,1 +1,8 @@
+//! The integration tests: one binary, one module a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
+mod catalog;
+mod commands;
+mod layers;
+mod reference;
+mod replay;

@@ -156,7 +156,8 @@ fn candidates(key: &str, case: &Value, request: &Request, all: &[Entry], others:
 /// Strings: what is mentioned, with wildcards replaced, in other case, joined; what a variable has to be; and others.
 fn strings(key: &str, case: &Value, request: &Request, all: &[Entry], others: &[(String, Vec<String>)]) -> BTreeSet<String> {
     let lower = key.to_lowercase();
-    let mut found = BTreeSet::from(["zq-fresh".to_owned()]);
+    // Two values that nothing mentions: one that all keys share and one of this key's own, as a variable may compare.
+    let mut found = BTreeSet::from(["zq-fresh".to_owned(), format!("zq-{}", lower.replace([':', '/'], "-"))]);
     // 5.3: user-supplied values (tags) may be empty, which Null and set operators take for absent.
     if lower.contains("tag/") {
         found.insert(String::new());

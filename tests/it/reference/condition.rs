@@ -9,11 +9,33 @@ use super::policy::{Request, Token, expand, glob, texts, tokens};
 
 /// The 27 bases of 3, in their canonical spelling.
 pub(crate) const BASES: [&str; 27] = [
-    "StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike",
-    "NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals", "NumericGreaterThan",
-    "NumericGreaterThanEquals", "DateEquals", "DateNotEquals", "DateLessThan", "DateLessThanEquals", "DateGreaterThan",
-    "DateGreaterThanEquals", "Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "ArnEquals", "ArnNotEquals", "ArnLike",
-    "ArnNotLike", "Null",
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "BinaryEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "ArnEquals",
+    "ArnNotEquals",
+    "ArnLike",
+    "ArnNotLike",
+    "Null",
 ];
 
 /// `[ForAllValues:|ForAnyValue:] base [IfExists]` (1.5).
@@ -73,9 +95,8 @@ pub(crate) fn is_refused(condition: &Value) -> bool {
 pub(crate) fn holds(condition: &Value, variables: bool, request: &Request) -> bool {
     condition.as_object().into_iter().flatten().all(|(name, block)| {
         let keys = block.as_object().into_iter().flatten();
-        Operator::parse(name).is_none_or(|operator| {
-            keys.into_iter().all(|(key, values)| entry(operator, key, &texts(values), variables, request))
-        })
+        Operator::parse(name)
+            .is_none_or(|operator| keys.into_iter().all(|(key, values)| entry(operator, key, &texts(values), variables, request)))
     })
 }
 
@@ -297,9 +318,7 @@ pub(crate) fn range(text: &str) -> Option<(bool, u128, u128)> {
 
 fn in_range(text: &str, wanted: &str) -> bool {
     match (range(text), range(wanted)) {
-        (Some((six, value, _)), Some((same, first, last))) if !text.contains('/') => {
-            six == same && first <= value && value <= last
-        }
+        (Some((six, value, _)), Some((same, first, last))) if !text.contains('/') => six == same && first <= value && value <= last,
         _ => false,
     }
 }

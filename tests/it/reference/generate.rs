@@ -15,8 +15,26 @@ use super::policy::{Kind, statements, texts};
 const ACCOUNT: &str = "111122223333";
 const ACTIONS: [&str; 4] = ["workmail:ListUsers", "workmail:DeleteUser", "s3:GetObject", "iam:PassRole"];
 const ACTION_PATTERNS: [&str; 20] = [
-    "*", "*", "*", "*", "*", "*", "*", "workmail:*", "workmail:List*", "workmail:*User", "WORKMAIL:listusers", "*:*", "*:List*", "s3:*", "S3:Get?bject",
-    "iam:PassRole", "workmail:List", "workmail:ListUsers,DeleteUser", "ListUsers", "**",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "workmail:*",
+    "workmail:List*",
+    "workmail:*User",
+    "WORKMAIL:listusers",
+    "*:*",
+    "*:List*",
+    "s3:*",
+    "S3:Get?bject",
+    "iam:PassRole",
+    "workmail:List",
+    "workmail:ListUsers,DeleteUser",
+    "ListUsers",
+    "**",
 ];
 const RESOURCES: [&str; 4] = [
     "arn:aws:workmail:us-east-1:111122223333:organization/m-1a",
@@ -25,16 +43,44 @@ const RESOURCES: [&str; 4] = [
     "*",
 ];
 const RESOURCE_PATTERNS: [&str; 34] = [
-    "*", "*", "*", "*", "*", "*", "*", "*", "*", "*", "*", "*", "*", "**", "arn:aws:workmail:*:*:organization/*", "arn:aws:workmail:us-east-1:111122223333:organization/m-1a",
-    "arn:aws:workmail:us-*-1:111122223333:organization/m-?a", "arn:aws:workmail:us*:organization/m-1a",
-    "arn:aws:workmail:u?-east-1:1111*3333:*/m-1a", "arn:aws:workmail:eu-west-1:444455556666:organization/*", "arn:*:*:*:*:*",
-    "arn:aws:WorkMail:*:*:*", "arn:aws:workmail:*:*:*:organization/m-1a", "arn:aws:s3:::b/*", "arn:aws:s3:::b/?:x/*",
-    "arn:aws:s3:::*:x/y", "arn:aws:s3:::b/${k:a}:x/y", "arn:aws:s3:::b/${aws:username}:*", "arn:aws:s3:::b/${aws:PrincipalTag/team}*",
-    "arn:aws:*:*:*:organization/m-${k:a, '1a'}", "arn:aws:s3:::b/${K:A, 'def'}:x/${*}", "arn:aws:s3:::b/${*}",
-    "arn:aws:workmail:${k:a}:111122223333:organization/m-1a", "arn:aws:s3:::b/${k:a",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "*",
+    "**",
+    "arn:aws:workmail:*:*:organization/*",
+    "arn:aws:workmail:us-east-1:111122223333:organization/m-1a",
+    "arn:aws:workmail:us-*-1:111122223333:organization/m-?a",
+    "arn:aws:workmail:us*:organization/m-1a",
+    "arn:aws:workmail:u?-east-1:1111*3333:*/m-1a",
+    "arn:aws:workmail:eu-west-1:444455556666:organization/*",
+    "arn:*:*:*:*:*",
+    "arn:aws:WorkMail:*:*:*",
+    "arn:aws:workmail:*:*:*:organization/m-1a",
+    "arn:aws:s3:::b/*",
+    "arn:aws:s3:::b/?:x/*",
+    "arn:aws:s3:::*:x/y",
+    "arn:aws:s3:::b/${k:a}:x/y",
+    "arn:aws:s3:::b/${aws:username}:*",
+    "arn:aws:s3:::b/${aws:PrincipalTag/team}*",
+    "arn:aws:*:*:*:organization/m-${k:a, '1a'}",
+    "arn:aws:s3:::b/${K:A, 'def'}:x/${*}",
+    "arn:aws:s3:::b/${*}",
+    "arn:aws:workmail:${k:a}:111122223333:organization/m-1a",
+    "arn:aws:s3:::b/${k:a",
 ];
 /// 2.3 rule 4: identity, boundary and session pad any short ARN; the other layers not all, RCPs none.
-const SHORT_ARNS: [&str; 5] = ["arn:aws:workmail", "arn:aws:s3", "arn:aws:workmail:us-east-1", "arn:aws:s3:*:x/y", "arn:aws:workmail:*:organization/m-1a"];
+const SHORT_ARNS: [&str; 5] =
+    ["arn:aws:workmail", "arn:aws:s3", "arn:aws:workmail:us-east-1", "arn:aws:s3:*:x/y", "arn:aws:workmail:*:organization/m-1a"];
 const SHORT_STAR_ARNS: [&str; 4] = ["arn:aws:workmail:*", "arn:aws:*", "arn:aws:s3::*", "arn:aws:workmail:us-east-1:*"];
 
 const ALICE: &str = "arn:aws:iam::111122223333:user/alice";
@@ -66,7 +112,16 @@ const KEYS: [Key; 10] = [
     Key {
         name: "k:date",
         family: "Date",
-        asked: &["2024-06-15T12:00:00Z", "2024-06-15", "1718452800", "2024-06-15T14:00:00+02:00", "2024-06", "2024", "2024-*", "2024-02-30"],
+        asked: &[
+            "2024-06-15T12:00:00Z",
+            "2024-06-15",
+            "1718452800",
+            "2024-06-15T14:00:00+02:00",
+            "2024-06",
+            "2024",
+            "2024-*",
+            "2024-02-30",
+        ],
         carried: &["2024-06-15T12:00:00Z", "2024-06-15t12:00:00.500z", "1718452800", "2024-06-14T23:59:59Z", "2024-07-01", "a"],
     },
     Key {
@@ -84,7 +139,16 @@ const KEYS: [Key; 10] = [
     Key {
         name: "aws:SourceArn",
         family: "Arn",
-        asked: &["arn:aws:s3:::b/*", "arn:aws:s3:::*", "arn:aws:sns:*:1111:t?", "arn:aws:sns:*:t:x", "arn:aws:s3:*", "*", "arn:aws:s3:::${k:a}", "arn:*:*:*:*:*"],
+        asked: &[
+            "arn:aws:s3:::b/*",
+            "arn:aws:s3:::*",
+            "arn:aws:sns:*:1111:t?",
+            "arn:aws:sns:*:t:x",
+            "arn:aws:s3:*",
+            "*",
+            "arn:aws:s3:::${k:a}",
+            "arn:*:*:*:*:*",
+        ],
         carried: &["arn:aws:s3:::b/a", "arn:aws:s3:::a", "arn:aws:sns:us-east-1:1111:tx", "arn:aws:sns:us-east-1:1111:t:x", "b"],
     },
     Key { name: "k:bin", family: "Binary", asked: &["YQ==", "YWI=", "%%%%"], carried: &["YQ==", "YWI=", "a b!"] },
@@ -180,7 +244,8 @@ fn resource_pattern(kind: Kind) -> BoxedStrategy<Value> {
 /// `Principal` or `NotPrincipal` with its value (2.5); for endpoint policies and RCPs mostly everyone.
 fn principals(kind: Kind, deny: bool) -> BoxedStrategy<(&'static str, Value)> {
     let everyone = select(vec![json!("*"), json!({"AWS": "*"})]);
-    let named = select(vec![ALICE, ROLE, SESSION, CAROL, ROOT, ACCOUNT, "444455556666", "arn:aws:iam::111122223333:user/Alice", "AIDAEXAMPLE"]);
+    let named =
+        select(vec![ALICE, ROLE, SESSION, CAROL, ROOT, ACCOUNT, "444455556666", "arn:aws:iam::111122223333:user/Alice", "AIDAEXAMPLE"]);
     let aws = scalar_or_list(named.prop_map(|name| json!(name)).boxed()).prop_map(|names| json!({ "AWS": names }));
     let service = Just(json!({"Service": "events.amazonaws.com"}));
     match kind {
@@ -410,7 +475,11 @@ pub(crate) fn partial_case() -> impl Strategy<Value = Value> {
             let index = if asked.is_empty() { index } else { asked[pick.index(asked.len())] };
             let name = KEYS[index].name;
             if !maybe.contains(&name) && !some.contains(&name) {
-                if present { some.push(name) } else { maybe.push(name) }
+                if present {
+                    some.push(name)
+                } else {
+                    maybe.push(name)
+                }
                 case["request"]["context"].as_object_mut().unwrap().retain(|key, _| !key.eq_ignore_ascii_case(name));
             }
         }
@@ -438,9 +507,8 @@ pub(crate) fn witness(case: Value) -> impl Strategy<Value = Value> {
         let values = prop::collection::vec(select(plain(&name)), count);
         (Just(name), values, rarely(3)).prop_map(move |(name, values, gone)| (name, (!gone || !absent).then_some(values)))
     };
-    let names = |member: &str, absent: bool| {
-        texts(&case["request"][member]).into_iter().map(move |name| (name, absent)).collect::<Vec<_>>()
-    };
+    let names =
+        |member: &str, absent: bool| texts(&case["request"][member]).into_iter().map(move |name| (name, absent)).collect::<Vec<_>>();
     let keys = [names("unknownKeys", true), names("presentUnknownKeys", false)].concat();
     keys.into_iter().map(state).collect::<Vec<_>>().prop_map(move |states| {
         let mut case = case.clone();

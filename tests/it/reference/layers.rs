@@ -96,10 +96,8 @@ pub(crate) fn decide(case: &Value) -> Decision {
     // 4.3: SCPs bind the principals of member accounts, except service-linked roles.
     let scps = levels("scps", Kind::Scp, member_account && !service_linked);
     // 4.3: RCPs bind resources of member accounts, for the services on the list.
-    let rcp_applies = RCP_SERVICES.contains(&service)
-        && action != "kms:retiregrant"
-        && !service_linked
-        && (member_account || !same_account);
+    let rcp_applies =
+        RCP_SERVICES.contains(&service) && action != "kms:retiregrant" && !service_linked && (member_account || !same_account);
     let rcps = levels("rcps", Kind::Rcp, rcp_applies);
 
     // 4.1: a Deny in any applicable document of any type.
@@ -118,8 +116,7 @@ pub(crate) fn decide(case: &Value) -> Decision {
     // a federated user without a session policy nothing.
     let everything = root || caller == "FederatedUser" && request.principal("userArn").ends_with(":root");
     let identity = everything || identity.is_some_and(|says| allows(&says));
-    let limits = boundary.is_none_or(|says| allows(&says))
-        && session.map_or(caller != "FederatedUser", |says| allows(&says));
+    let limits = boundary.is_none_or(|says| allows(&says)) && session.map_or(caller != "FederatedUser", |says| allows(&says));
     let core = identity && limits;
 
     // 4.4: the resource's side.

@@ -8,7 +8,7 @@
 //! JSON numbers are compared in the spelling that `serde_json::Value` gives back (1.2 wants the source's): integers
 //! keep theirs, so cases should write other numbers as strings.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 pub(crate) mod completions;
 pub(crate) mod condition;
@@ -93,8 +93,7 @@ mod tests {
     /// What needs no `--strict` to be refused; duplicate members and broken text never become a `Value`.
     #[test]
     fn reference_refuses_what_has_no_single_meaning() {
-        const STRICT: [&str; 7] =
-            ["hw-val-002", "hw-val-004", "hw-val-027", "hw-val-029", "hw-val-030", "hw-val-037", "hw-val-040"];
+        const STRICT: [&str; 7] = ["hw-val-002", "hw-val-004", "hw-val-027", "hw-val-029", "hw-val-030", "hw-val-037", "hw-val-040"];
         for case in cases(include_str!("../../cases/documents.jsonl")) {
             let Ok(document) = serde_json::from_str(case["document"].as_str().unwrap()) else { continue };
             let kind = if case["policyType"] == "scp" { policy::Kind::Scp } else { policy::Kind::Identity };

@@ -136,9 +136,9 @@ fn statement_is_refused(statement: &Value, kind: Kind) -> bool {
     });
     let wrong_principal = ["Principal", "NotPrincipal"].iter().filter_map(|name| members.get(*name)).any(|value| match value {
         Value::String(text) => text != "*",
-        Value::Object(map) => map.iter().any(|(name, value)| {
-            !["AWS", "Service", "Federated", "CanonicalUser"].contains(&name.as_str()) || !strings(value, false)
-        }),
+        Value::Object(map) => map
+            .iter()
+            .any(|(name, value)| !["AWS", "Service", "Federated", "CanonicalUser"].contains(&name.as_str()) || !strings(value, false)),
         _ => true,
     });
     members.keys().any(|name| !ELEMENTS.contains(&name.as_str()))
@@ -170,9 +170,7 @@ pub(crate) fn glob(pattern: &[Token], text: &str) -> bool {
         for end in 0..=text.len() {
             let last = end.checked_sub(1).map(|index| (index, text[index]));
             next[end] = match (token, last) {
-                (Token::Star { colon }, last) => {
-                    reach[end] || last.is_some_and(|(start, c)| next[start] && (*colon || c != ':'))
-                }
+                (Token::Star { colon }, last) => reach[end] || last.is_some_and(|(start, c)| next[start] && (*colon || c != ':')),
                 (Token::Question { colon }, Some((start, c))) => reach[start] && (*colon || c != ':'),
                 (Token::Char(wanted), Some((start, c))) => reach[start] && c == *wanted,
                 (_, None) => false,
@@ -230,8 +228,7 @@ pub(crate) fn expand(text: &str, request: &Request) -> Option<Vec<Token>> {
 
 /// 2.2: case-insensitive, whole string; a pattern without a colon that is not stars matches nothing.
 pub(crate) fn action_matches(pattern: &str, action: &str) -> bool {
-    only_stars(pattern)
-        || pattern.contains(':') && glob(&tokens(&pattern.to_ascii_lowercase()), &action.to_ascii_lowercase())
+    only_stars(pattern) || pattern.contains(':') && glob(&tokens(&pattern.to_ascii_lowercase()), &action.to_ascii_lowercase())
 }
 
 /// 2.3 rule 4: short ARNs are padded according to the kind of policy.
