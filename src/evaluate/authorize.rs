@@ -1,7 +1,7 @@
 //! Combines the layers into one decision: the AWS evaluation logic, over statements whose applying may be left open.
 
 use super::compile::{BundleId, CompiledBundle, Program};
-use super::request::{LayerKind, Layers, ResourceState};
+use super::request::{LayerKind, Layers};
 use super::statement::{Literal, Request, applies};
 use crate::iam::document::Effect;
 use crate::iam::principal::Grant;
@@ -164,9 +164,6 @@ impl Program {
 
 /// The resource's account, if it is known and not the caller's.
 fn cross_account(request: &Request) -> Option<&str> {
-    if request.resource == ResourceState::None {
-        return None;
-    }
     let subject = &request.subject;
     let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     subject

@@ -13,7 +13,7 @@ use crate::catalog;
 use crate::iam::action::ActionPattern;
 use crate::iam::condition::{Base, Matcher, Operator, Piece, Test};
 use crate::iam::document::{Condition, Effect, Element, PolicyType, Statement, Version};
-use crate::iam::pattern::{Pattern, Token, arn_tokens, glob_tokens};
+use crate::iam::pattern::{Pattern, Token, arn_tokens, glob_tokens, short_arn_tokens};
 use crate::iam::principal::PrincipalElement;
 use crate::iam::variable::{Part, Template};
 
@@ -88,8 +88,6 @@ pub(super) struct CompiledStatement {
 pub(super) enum ResourcePattern {
     /// Stars only: matches also a request without resource.
     Everything,
-    /// Nothing: a short text in a policy type that is not padded.
-    Nothing,
     /// Without variables.
     Fixed(Pattern),
     /// The five leading segments, and the sixth with variables.
@@ -184,7 +182,7 @@ pub struct Compiler {
     atom_ids: HashMap<(Operator, KeyId, Vec<String>, Version), AtomId>,
     document_ids: HashMap<(usize, PolicyType), usize>,
     bundle_ids: HashMap<BundleKey, BundleId>,
-    declared_lists: Vec<String>,
+    declared_lists: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -196,9 +194,14 @@ struct BundleKey {
 }
 
 impl Compiler {
-    /// An empty one. `lists` names context keys (in lower case) whose type is a list beyond those that AWS documents.
-    pub fn new(lists: impl IntoIterator<Item = String>) -> Self {
-        Self { declared_lists: lists.into_iter().collect(), ..Self::default() }
+    /// An empty one, for a log: a key that AWS does not document may be a list where policies use set operators.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty one, with all keys that are lists named (in lower case) beyond those that AWS documents.
+    pub fn with_lists(lists: Vec<String>) -> Self {
+        Self { declared_lists: Some(lists), ..Self::default() }
     }
 
     /// Adds a bundle; equal bundles get the same id.
@@ -354,9 +357,9 @@ impl Compiler {
         }
         let known = catalog::key(name);
         let shape = KeyShape {
-            multivalued: known.as_ref().is_some_and(|key| key.multivalued) || self.declared_lists.iter().any(|list| list == name),
+            multivalued: known.as_ref().is_some_and(|key| key.multivalued) || self.declared_lists.iter().flatten().any(|list| list == name),
             may_be_empty: known.as_ref().is_some_and(|key| key.tag),
-            undeclared: known.is_none() && self.declared_lists.is_empty(),
+            undeclared: known.is_none() && self.declared_lists.is_none(),
         };
         let id = self.program.keys.len();
         let display = known.map_or_else(|| written.to_owned(), |key| key.display(written));
@@ -403,13 +406,13 @@ impl ResourcePattern {
         }
         let missing = 5usize.saturating_sub(text.matches(':').count());
         let padded = match policy_type {
-            _ if missing == 0 => text.to_owned(),
-            PolicyType::Identity | PolicyType::Boundary | PolicyType::Session => text.to_owned() + &":*".repeat(missing),
-            PolicyType::Resource | PolicyType::Endpoint if text.contains('*') => text.to_owned() + &":*".repeat(missing),
-            PolicyType::Scp if text.ends_with('*') => text.to_owned() + &":*".repeat(missing),
-            _ => return Self::Nothing,
+            PolicyType::Identity | PolicyType::Boundary | PolicyType::Session => true,
+            PolicyType::Resource | PolicyType::Endpoint => text.contains('*'),
+            PolicyType::Scp => text.ends_with('*'),
+            PolicyType::Rcp => false,
         };
-        let Some((head, tail)) = arn_tokens(&padded) else { return Self::Nothing };
+        let text = if padded { text.to_owned() + &":*".repeat(missing) } else { text.to_owned() };
+        let Some((head, tail)) = arn_tokens(&text) else { return Self::Fixed(Pattern::from_tokens(short_arn_tokens(&text))) };
         let template = if version == Version::V2012 { Template::parse(tail) } else { Template::literal(tail) };
         if template.has_variables() {
             return Self::Template { head, tail: template };
@@ -452,6 +455,7 @@ mod tests {
         let bucket = "arn:aws:s3:::bucket";
         assert!(matches("arn:aws:s3", PolicyType::Identity, bucket));
         assert!(!matches("arn:aws:s3", PolicyType::Scp, bucket) && matches("arn:aws:s3:*", PolicyType::Scp, bucket));
-        assert!(!matches("arn:aws:s3:*", PolicyType::Rcp, bucket));
+        // Unpadded, a star at the end still runs over colons.
+        assert!(matches("arn:aws:s3:*", PolicyType::Rcp, bucket) && !matches("arn:aws:s3", PolicyType::Rcp, bucket));
     }
 }

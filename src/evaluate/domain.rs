@@ -106,10 +106,17 @@ fn present(questions: &[&Question], shape: KeyShape, bounds: Option<&Bounds>) ->
         all.extend(lists(questions, &singles)?);
         all.insert(known(&[], questions, KeyShape { multivalued: true, ..shape }));
     }
-    if shape.may_be_empty {
+    if shape.may_be_empty || mentions_empty(questions) {
         all.insert(known(&[String::new()], questions, shape));
     }
     (all.len() <= MOST_VECTORS).then_some(all)
+}
+
+/// Whether a policy compares with the empty text: then the value may be empty, which counts as null for `Null` and
+/// the set operators.
+fn mentions_empty(questions: &[&Question]) -> bool {
+    let empty = |matcher: &Matcher| matches!(matcher, Matcher::Text(text) | Matcher::Folded(text) if text.is_empty());
+    matchers(questions).any(empty)
 }
 
 /// The answers of lists: those of one-element lists, closed under taking one element more.

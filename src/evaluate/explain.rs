@@ -78,6 +78,26 @@ impl Program {
         (check, explanation)
     }
 
+    /// The layers that deny in a case: those with a Deny statement that applies, and those in which nothing allows.
+    pub fn blocking_layers(&self, evaluation: &Evaluation, case: &Case, which: Which) -> Vec<LayerKind> {
+        let mut layers = std::collections::BTreeSet::new();
+        for (check, sides) in evaluation.checks.iter().enumerate() {
+            let side = match which {
+                Which::Baseline => &sides.baseline,
+                Which::Candidate => &sides.candidate,
+            };
+            let chosen = Chosen { variables: &evaluation.variables, states: &case.states, check };
+            let inside = InCase { chosen, capped: evaluation.capped };
+            let fails = |terms: &[Term]| !terms.iter().any(|term| inside.holds(term));
+            layers.extend(side.denies.iter().filter(|term| inside.holds(term)).map(|term| term.layer));
+            layers.extend(side.guards.iter().chain(&side.limits).filter(|group| fails(&group.terms)).map(|group| group.layer));
+            if side.identity.as_ref().is_some_and(|terms| fails(terms)) {
+                layers.insert(LayerKind::Identity);
+            }
+        }
+        layers.into_iter().collect()
+    }
+
     fn explain_deny(&self, request: &Request, side: &Side, inside: &InCase<'_>) -> Explanation {
         let capped = inside.capped;
         let mut terms: Vec<&Term> = side.denies.iter().filter(|term| capped || inside.holds(term)).collect();

@@ -12,6 +12,7 @@ mod decision;
 mod domain;
 mod explain;
 mod request;
+pub mod simulate;
 mod split;
 mod statement;
 mod words;

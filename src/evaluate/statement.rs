@@ -107,6 +107,10 @@ fn combine(answers: impl Iterator<Item = Answer>, negated: bool) -> Result<Optio
 
 fn action(request: &Request, statement: &CompiledStatement) -> Result<Option<Literal>, ()> {
     let ActionState { name, guessed, .. } = &request.action;
+    if statement.actions.is_empty() {
+        // An empty list, `NotAction` too, makes a statement that does nothing.
+        return Err(());
+    }
     if !guessed {
         let covered = statement.actions.iter().any(|pattern| pattern.matches(name));
         return if covered == statement.not_action { Err(()) } else { Ok(None) };
@@ -123,6 +127,7 @@ fn action(request: &Request, statement: &CompiledStatement) -> Result<Option<Lit
 fn resource(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Option<Literal>, ()> {
     match &statement.resources {
         None => Ok(None),
+        Some(patterns) if patterns.is_empty() => Err(()),
         Some(patterns) => combine(patterns.iter().map(|pattern| resource_answer(program, request, pattern)), statement.not_resource),
     }
 }
@@ -135,7 +140,6 @@ fn resource_answer(program: &Program, request: &Request, pattern: &ResourcePatte
     };
     match pattern {
         ResourcePattern::Everything => Answer::True,
-        ResourcePattern::Nothing => Answer::False,
         ResourcePattern::Fixed(pattern) => match pattern.matches_partly(text) {
             Matching::Yes => Answer::True,
             Matching::No => Answer::False,

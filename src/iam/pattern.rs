@@ -281,16 +281,32 @@ pub fn arn_tokens(text: &str) -> Option<(Vec<Token>, &str)> {
     let mut tokens = Vec::with_capacity(text.len());
     for _ in 0..5 {
         let (segment, after) = rest.split_once(':')?;
-        let start = tokens.len();
-        tokens.extend(glob_tokens(segment, false));
-        if segment.ends_with('*') && tokens.len() > start {
-            tokens.pop();
-            tokens.push(Token::Any { colon: true });
-        }
+        segment_tokens(segment, &mut tokens);
         tokens.push(Token::Char(':'));
         rest = after;
     }
     Some((tokens, rest))
+}
+
+/// Tokens of a text with fewer than six segments that is not padded: the colon rule holds in all of them.
+pub fn short_arn_tokens(text: &str) -> Vec<Token> {
+    let mut tokens = Vec::with_capacity(text.len());
+    for (index, segment) in text.split(':').enumerate() {
+        if index > 0 {
+            tokens.push(Token::Char(':'));
+        }
+        segment_tokens(segment, &mut tokens);
+    }
+    tokens
+}
+
+/// Inside a segment wildcards do not pass a colon, except a `*` at its end.
+fn segment_tokens(segment: &str, tokens: &mut Vec<Token>) {
+    tokens.extend(glob_tokens(segment, false));
+    if segment.ends_with('*') {
+        tokens.pop();
+        tokens.push(Token::Any { colon: true });
+    }
 }
 
 #[cfg(test)]

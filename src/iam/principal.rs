@@ -49,7 +49,7 @@ pub struct Caller {
 pub enum Grant {
     /// Names the account: the account's identity-based policies must allow too.
     Account,
-    /// Names the role: its boundary and the session policies limit the grant.
+    /// Names the role of a session, or the user of a federated one: boundary and session policies limit the grant.
     Role,
     /// Names the user, the session or everyone: nothing of the identity limits the grant.
     Direct,
@@ -89,8 +89,9 @@ fn aws_grant(name: &str, caller: &Caller) -> Option<Grant> {
         let root_itself = caller.arn == name;
         return (arn.account == caller.account).then_some(if root_itself { Grant::Direct } else { Grant::Account });
     }
-    if name == caller.arn || caller.unique_id.as_deref() == Some(name) || caller.user_arn.as_deref() == Some(name) {
+    if name == caller.arn || caller.unique_id.as_deref() == Some(name) {
         return Some(Grant::Direct);
     }
-    (caller.role_arn.as_deref() == Some(name)).then_some(Grant::Role)
+    let behind = [&caller.role_arn, &caller.user_arn].into_iter().any(|arn| arn.as_deref() == Some(name));
+    behind.then_some(Grant::Role)
 }

@@ -199,7 +199,10 @@ impl Accumulator {
     ) -> CheckKey {
         let facts = states.iter().map(|(key, state)| self.fact(*key, state, shared.program)).collect();
         let of_arn = check.resource.as_deref().and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
-        let account = of_arn.or(context.event.text(Text::AccountId)).map(str::to_owned);
+        let account = match check.resource.as_deref() {
+            Some("*") => None,
+            _ => of_arn.or(context.event.text(Text::AccountId)).map(str::to_owned),
+        };
         let opaque = opaque_layers(check, context, shared.catalog).without(shared.assume_absent);
         CheckKey {
             action: check.action.clone(),

@@ -66,7 +66,7 @@ impl Principals {
         candidates: &[(String, PolicySet)],
         assume_absent: Layers,
     ) -> (Self, Program) {
-        let mut compiler = Compiler::new([]);
+        let mut compiler = Compiler::new();
         let mut principals = Self::default();
         for seen in seen {
             let principal = Principal::new(&seen, baseline, candidates, assume_absent, &mut compiler);

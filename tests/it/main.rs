@@ -3,6 +3,8 @@
 
 mod catalog;
 mod commands;
+mod conformance;
+mod laws;
 mod layers;
 mod reference;
 mod replay;

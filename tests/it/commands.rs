@@ -1,0 +1,500 @@
+//! The program as a person runs it: exit codes, messages, files.
+#![cfg(feature = "cli")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A finished run.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Run {
+    /// Asserts the exit code, and that nothing panicked.
+    fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    /// Asserts that standard error has all parts.
+    fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "`{part}` is not in\n{}", self.stderr);
+        }
+        self
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
+    }
+}
+
+/// A folder to work in.
+struct Room {
+    dir: TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A log file with four events of one user.
+    fn logs(&self) -> &Self {
+        let records: Vec<Value> = ["one", "two", "three", "four"].map(record).into();
+        self.write("logs/good.json", json!({ "Records": records }).to_string());
+        self
+    }
+
+    /// A policy that allows nothing that is in the log.
+    fn draft(&self) -> &Self {
+        self.write("draft.json", policy("workmail:DescribeUser"));
+        self
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::cargo_bin("retrial").unwrap();
+        let output = command.args(arguments).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// `replay logs -o report` with more arguments.
+    fn replay(&self, arguments: &[&str]) -> Run {
+        self.run(&[["replay", "logs", "-o", "report"].as_slice(), arguments].concat())
+    }
+
+    fn manifest(&self) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.path("report/manifest.json")).unwrap()).unwrap()
+    }
+}
+
+fn record(id: &str) -> Value {
+    json!({
+        "eventVersion": "1.08",
+        "userIdentity": {
+            "type": "IAMUser", "principalId": "AIDAEXAMPLEALICE", "arn": "arn:aws:iam::111122223333:user/alice",
+            "accountId": "111122223333", "userName": "alice"
+        },
+        "eventTime": "2026-03-04T05:06:07Z", "eventSource": "workmail.amazonaws.com", "eventName": "ListUsers",
+        "awsRegion": "eu-west-1", "sourceIPAddress": "192.0.2.10", "userAgent": "aws-cli/2.0",
+        "requestParameters": { "organizationId": "m-0123456789abcdef0123456789abcdef" }, "responseElements": null,
+        "requestID": format!("request-{id}"), "eventID": id, "readOnly": true, "eventType": "AwsApiCall",
+        "managementEvent": true, "recipientAccountId": "111122223333", "eventCategory": "Management"
+    })
+}
+
+fn policy(action: &str) -> String {
+    let statement = json!({ "Sid": "Only", "Effect": "Allow", "Action": action, "Resource": "*" });
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+}
+
+/// The shipped policies.
+fn shipped(path: &str) -> String {
+    format!("{}/datasets/workmail/policies/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Every file below a folder, by its path in it, with its bytes.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+/// The names in a folder.
+fn names(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Five broken files beside the good one: their names.
+fn break_logs(room: &Room) -> Vec<&'static str> {
+    let wrap = |records: &[Value]| json!({ "Records": records }).to_string();
+    let whole = gzip(wrap(&[record("lost-with-gzip")]).as_bytes());
+    room.write("logs/broken-gzip.json.gz", &whole[..whole.len() / 2]);
+    let cut = wrap(&[record("before-the-cut"), record("lost-with-the-end")]);
+    room.write("logs/truncated.json", &cut[..cut.len() - 100]);
+    room.write("logs/string-record.json", wrap(&[json!("only a string"), record("beside-a-string")]));
+    room.write("logs/empty.json", "");
+    let mut broken = vec!["broken-gzip.json.gz", "truncated.json", "string-record.json", "empty.json"];
+    if cfg!(unix) {
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("nowhere.json", room.path("logs/dangling.json")).unwrap();
+        broken.push("dangling.json");
+    }
+    broken
+}
+
+#[test]
+fn broken_logs_cost_only_themselves_and_are_named() {
+    let room = Room::new();
+    let broken = break_logs(room.logs().draft());
+    let run = room.replay(&["--candidate", "draft.json", "--keep", "events"]).exits(0).says(&broken);
+    assert!(!run.stderr.contains("good.json"), "{}", run.stderr);
+    let counts = &room.manifest()["counts"];
+    assert_eq!((&counts["events"], &counts["replayed"]), (&json!(6), &json!(6)), "four good ones and the two beside broken ones");
+    let skipped = room.manifest()["skipped_by_reason"].clone();
+    let reasons: Vec<&str> = skipped.as_object().unwrap().keys().map(String::as_str).collect();
+    for reason in ["broken_compression", "empty_file", "not_an_object", "truncated"] {
+        assert!(reasons.contains(&reason), "{reason} is not in {reasons:?}");
+    }
+    assert_eq!(reasons.contains(&"unreadable_file"), cfg!(unix));
+    let sum: u64 = skipped.as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(counts["skipped"], json!(sum));
+    assert_eq!(counts["records"], json!(sum + 6));
+    assert!(room.path("events/_retrial/ledger.json").is_file(), "--keep keeps the dataset");
+}
+
+#[test]
+fn ingest_names_broken_logs_and_keeps_the_good_events() {
+    let room = Room::new();
+    let broken = break_logs(room.logs());
+    let run = room.run(&["ingest", "logs", "-o", "events", "--format", "json"]).exits(0).says(&broken);
+    assert_eq!(run.json()["events"], json!(6));
+    let again = room.run(&["ingest", "logs", "-o", "events", "--format", "json"]).exits(0);
+    assert_eq!(again.json()["events"], json!(6), "a second run adds no event");
+}
+
+#[test]
+fn a_dangling_link_that_is_named_directly_is_a_broken_file_too() {
+    if !cfg!(unix) {
+        return;
+    }
+    let room = Room::new();
+    break_logs(room.logs());
+    let run = room.run(&["ingest", "logs/good.json", "logs/dangling.json", "-o", "events", "--format", "json"]).exits(0);
+    let run = run.says(&["dangling.json"]);
+    assert_eq!((&run.json()["events"], &run.json()["skipped"]), (&json!(4), &json!(1)));
+}
+
+#[test]
+fn a_syntax_error_in_a_policy_is_shown_with_its_place_an_excerpt_and_a_caret() {
+    let room = Room::new();
+    let text = policy("workmail:ListUsers").replace("[{", "[\n  {").replace("\"Allow\"", "Allow");
+    room.logs().write("bad.json", &text);
+    let line = text.lines().nth(1).unwrap();
+    let column = line.find("Allow").unwrap() + 1;
+    let run = room.replay(&["--candidate", "bad.json"]).exits(2).says(&[&format!("bad.json:2:{column}"), "error:", "Allow", "^"]);
+    let (excerpt, caret) = {
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        let at = lines.iter().position(|line| line.contains('^')).unwrap();
+        (lines[at - 1], lines[at])
+    };
+    assert!(excerpt.starts_with("2 |"), "{excerpt}");
+    assert!(excerpt[caret.find('^').unwrap()..].starts_with("Allow"), "the caret is elsewhere:\n{excerpt}\n{caret}");
+    assert!(!room.path("report").exists(), "a report was written all the same");
+}
+
+#[test]
+fn a_misspelt_element_of_a_policy_is_refused_with_a_proposal() {
+    let room = Room::new();
+    room.logs().write("bad.json", policy("workmail:ListUsers").replace("\"Effect\"", "\"Efect\""));
+    room.replay(&["--candidate", "bad.json"]).exits(2).says(&["bad.json:1:", "`Efect`", "`Effect`", "^"]);
+}
+
+#[test]
+fn an_unknown_class_of_the_gate_is_answered_with_the_list() {
+    let room = Room::new();
+    let run = room.logs().draft().replay(&["--candidate", "draft.json", "--fail-on", "losses"]).exits(2);
+    let classes =
+        ["lost", "gained", "potentially_lost", "potentially_gained", "unchanged_allowed", "unchanged_denied", "unchanged_unknown"];
+    let others = ["undetermined", "baseline_contradicted", "skipped", "not_replayed", "uncovered", "unexercised", "unsafe"];
+    run.says(&["`losses`", "--fail-on"]).says(&classes).says(&others);
+    assert!(!room.path("report").exists(), "the flags are read before the work is done");
+}
+
+#[test]
+fn a_gate_that_finds_something_exits_with_1_and_the_report_is_there() {
+    let room = Room::new();
+    let run = room.logs().draft().replay(&["--candidate", "draft.json", "--fail-on", "lost"]).exits(1);
+    run.says(&["gate:", "lost", "of 4 replayed", "not judged"]);
+    assert_eq!(room.manifest()["candidates"][0]["events"]["lost"], json!(4));
+}
+
+#[test]
+fn a_gate_that_finds_nothing_passes_and_says_what_it_did_not_judge() {
+    let room = Room::new();
+    room.logs().write("same.json", policy("workmail:*"));
+    room.replay(&["--candidate", "same.json", "--fail-on", "lost"]).exits(0).says(&["gate:", "0 lost of 4 replayed", "not judged"]);
+}
+
+#[test]
+fn a_gate_lets_through_as_much_as_its_threshold() {
+    let room = Room::new();
+    room.logs().draft();
+    // One distinct request, four events of four.
+    room.replay(&["--candidate", "draft.json", "--fail-on", "lost:1"]).exits(0);
+    room.replay(&["--candidate", "draft.json", "--fail-on", "lost:99%"]).exits(1);
+    room.replay(&["--candidate", "draft.json", "--fail-on", "gained,lost:100%"]).exits(0);
+    room.replay(&["--candidate", "draft.json", "--fail-on", "lost:many"]).exits(2).says(&["`lost:many`"]);
+}
+
+#[test]
+fn a_gate_does_not_pass_where_a_filter_matches_nothing() {
+    let room = Room::new();
+    room.logs().draft();
+    let nothing = ["--candidate", "draft.json", "--region", "nowhere-1"];
+    room.replay(&[nothing.as_slice(), &["--fail-on", "lost"]].concat()).exits(2);
+    // Without a gate neither: a misspelt filter is no answer.
+    room.replay(&nothing).exits(2).says(&["filter"]);
+    assert_eq!(room.manifest()["counts"]["filtered"], json!(4));
+}
+
+#[test]
+fn a_gate_does_not_pass_where_nothing_could_be_replayed() {
+    let room = Room::new();
+    let mut root = record("root");
+    root["userIdentity"] =
+        json!({ "type": "Root", "principalId": "111122223333", "arn": "arn:aws:iam::111122223333:root", "accountId": "111122223333" });
+    let mut service = record("service");
+    service["userIdentity"] = json!({ "type": "AWSService", "invokedBy": "workmail.amazonaws.com" });
+    room.draft().write("logs/service.json", service.to_string());
+    room.replay(&["--candidate", "draft.json", "--fail-on", "lost"]).exits(2).says(&["nothing to judge"]);
+    // Root is not decided by identity policies, but its calls are replayed: an account policy could deny them.
+    room.write("logs/service.json", root.to_string());
+    room.replay(&["--candidate", "draft.json"]).exits(0);
+    assert_eq!(room.manifest()["candidates"][0]["events"]["lost"], json!(0), "a bare document is never for root");
+}
+
+#[test]
+fn two_candidates_of_one_name_are_bad_usage() {
+    let room = Room::new();
+    room.logs().draft().write("other/draft.json", policy("workmail:*"));
+    room.replay(&["--candidate", "draft.json", "--candidate", "other/draft.json"]).exits(2).says(&["`draft`", "NAME=PATH"]);
+    room.replay(&["--candidate", "draft.json", "--candidate", "other=other/draft.json"]).exits(0);
+    room.replay(&["--candidate", "x=draft.json", "--candidate", "x=other/draft.json"]).exits(2).says(&["`x`"]);
+}
+
+#[test]
+fn an_output_folder_that_holds_something_else_is_left_alone() {
+    let room = Room::new();
+    room.logs().draft().write("report/notes.txt", "mine");
+    room.replay(&["--candidate", "draft.json"]).exits(2).says(&["`report`", "not empty", "-o"]);
+    assert_eq!(names(&room.path("report")), BTreeSet::from(["notes.txt".to_owned()]));
+    room.run(&["ingest", "logs", "-o", "report"]).exits(2).says(&["`report`"]);
+    room.run(&["generate", "report", "--events", "10", "--seed", "1"]).exits(2).says(&["`report`"]);
+    assert_eq!(names(&room.path("report")), BTreeSet::from(["notes.txt".to_owned()]));
+    assert_eq!(names(room.dir.path()), ["draft.json", "logs", "report"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn an_older_report_is_replaced_and_nothing_else_stays_behind() {
+    let room = Room::new();
+    room.logs().draft();
+    room.replay(&["--candidate", "draft.json"]).exits(0);
+    room.write("report/left-over.txt", "of the older run");
+    room.replay(&["--candidate", "again=draft.json"]).exits(0);
+    assert_eq!(room.manifest()["candidates"][0]["name"], json!("again"));
+    let mut files = BTreeSet::from(["manifest.json".to_owned()]);
+    files.extend(["changes", "principals", "statements", "coverage", "skipped"].map(|name| format!("{name}.parquet")));
+    if cfg!(feature = "summary") {
+        files.insert("report.md".to_owned());
+    }
+    assert_eq!(names(&room.path("report")), files);
+    assert_eq!(names(room.dir.path()), ["draft.json", "logs", "report"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn a_change_set_that_names_no_policy_is_answered_with_the_nearest_and_its_line() {
+    let room = Room::new();
+    let change = "# A comment.\n\n[[change]]\nreplace = \"arn:aws:iam::111122223333:policy/WorkMailHelpdeks\"\nwith = \"../draft.json\"\n";
+    room.logs().draft().write("candidate/changes.toml", change);
+    let run = room.replay(&["--baseline", &shipped("baseline"), "--candidate", "candidate"]).exits(2);
+    run.says(&[
+        "changes.toml",
+        "line 3",
+        "`arn:aws:iam::111122223333:policy/WorkMailHelpdeks`",
+        "`arn:aws:iam::111122223333:policy/WorkMailHelpdesk`",
+    ]);
+}
+
+#[test]
+fn a_change_set_whose_document_is_not_there_is_an_error_with_its_line() {
+    let room = Room::new();
+    let change = "[[change]]\nattach = \"nowhere.json\"\nto = [\"*\"]\n";
+    room.logs().write("candidate/changes.toml", change);
+    let run = room.replay(&["--baseline", &shipped("baseline"), "--candidate", "candidate"]).exits(2);
+    run.says(&["changes.toml", "nowhere.json"]);
+}
+
+#[test]
+fn a_change_set_without_a_baseline_names_the_flag_that_is_missing() {
+    let room = Room::new();
+    room.logs().replay(&["--candidate", &shipped("read-only")]).exits(2).says(&["changes.toml", "--baseline"]);
+    room.replay(&["--baseline", &shipped("read-only/changes.toml"), "--candidate", &shipped("read-only")]).exits(2).says(&["--candidate"]);
+}
+
+#[test]
+fn a_snapshot_whose_next_page_is_missing_is_an_error() {
+    let room = Room::new();
+    let snapshot = std::fs::read_to_string(shipped("baseline/account-777788889999.json")).unwrap();
+    let mut page: Value = serde_json::from_str(&snapshot).unwrap();
+    page["IsTruncated"] = json!(true);
+    page["Marker"] = json!("next");
+    room.logs().draft().write("snapshot/page-1.json", page.to_string());
+    let run = room.replay(&["--baseline", "snapshot", "--candidate", "draft.json"]).exits(2);
+    run.says(&["page-1.json", "IsTruncated", "777788889999"]);
+    room.write("snapshot/page-2.json", snapshot);
+    room.replay(&["--baseline", "snapshot", "--candidate", "draft.json"]).exits(0);
+}
+
+#[test]
+fn a_path_that_is_not_there_is_an_error_that_names_it() {
+    let room = Room::new();
+    room.logs().draft();
+    room.run(&["replay", "nowhere", "--candidate", "draft.json", "-o", "report"]).exits(2).says(&["`nowhere`"]);
+    room.run(&["ingest", "nowhere.json", "-o", "events"]).exits(2).says(&["`nowhere.json`"]);
+    room.replay(&["--candidate", "nowhere.json"]).exits(2).says(&["`nowhere.json`"]);
+    room.replay(&["--baseline", "nowhere", "--candidate", "draft.json"]).exits(2).says(&["`nowhere`"]);
+    assert!(!room.path("report").exists());
+}
+
+#[test]
+fn a_folder_without_logs_is_an_error() {
+    let room = Room::new();
+    room.draft().write("logs/notes.txt", "no log");
+    room.replay(&["--candidate", "draft.json"]).exits(2).says(&["no log file", "`logs`"]);
+}
+
+#[test]
+fn without_a_baseline_a_policy_document_is_compared_with_the_log() {
+    let room = Room::new();
+    room.logs().draft().replay(&["--candidate", "draft.json"]).exits(0);
+    let manifest = room.manifest();
+    assert_eq!((&manifest["baseline"], &manifest["agreement"]), (&json!("logged"), &Value::Null));
+    assert_eq!(manifest["candidates"][0]["events"]["lost"], json!(4));
+    assert_eq!(manifest["candidates"][0]["requests"]["lost"], json!(1));
+    assert_eq!(manifest["candidates"][0]["name"], json!("draft"));
+}
+
+#[test]
+fn a_candidate_that_allows_nothing_is_refused_with_a_proposal() {
+    let room = Room::new();
+    room.logs().write("deny.json", policy("workmail:*").replace("Allow", "Deny"));
+    for kind in ["identity", "boundary"] {
+        room.replay(&["--candidate", "deny.json", "--candidate-type", kind]).exits(2).says(&["`deny`", "no Allow", "`attach`"]);
+    }
+}
+
+#[test]
+fn a_dataset_gives_the_report_that_its_logs_give() {
+    let room = Room::new();
+    room.logs().draft();
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0);
+    room.run(&["replay", "events", "--candidate", "draft.json", "-o", "from-events"]).exits(0);
+    room.replay(&["--candidate", "draft.json"]).exits(0);
+    for name in ["changes", "principals", "statements", "coverage", "skipped"] {
+        let file = format!("{name}.parquet");
+        let bytes = ["from-events", "report"].map(|folder| std::fs::read(room.path(folder).join(&file)).unwrap());
+        assert!(bytes[0] == bytes[1], "{file} differs");
+    }
+    room.run(&["replay", "events", "logs", "--candidate", "draft.json", "-o", "both"]).exits(2).says(&["`events`"]);
+}
+
+#[test]
+fn json_is_printed_where_json_is_asked_for() {
+    let room = Room::new();
+    let run = room.logs().draft().replay(&["--candidate", "draft.json", "--format", "json"]).exits(0);
+    assert_eq!(run.json()["counts"]["replayed"], json!(4));
+    assert_eq!(run.json()["candidates"], room.manifest()["candidates"]);
+    let run = room.run(&["ingest", "logs", "-o", "events", "--format", "json"]).exits(0);
+    assert_eq!(run.json(), json!({ "records": 4, "duplicates": 0, "skipped": 0, "id_conflicts": 0, "events": 4 }));
+}
+
+#[test]
+fn data_goes_to_standard_output_and_remarks_to_standard_error() {
+    let room = Room::new();
+    room.logs().draft();
+    let loud = room.replay(&["--candidate", "draft.json"]).exits(0);
+    assert!(loud.stdout.contains("draft") && loud.stderr.contains("report"), "{}\n{}", loud.stdout, loud.stderr);
+    assert!(!loud.stdout.contains('\u{1b}') && !loud.stderr.contains('\u{1b}'), "colours where there is no terminal");
+    let quiet = room.replay(&["--candidate", "draft.json", "-q"]).exits(0);
+    assert_eq!((quiet.stdout, quiet.stderr.as_str()), (loud.stdout, ""), "-q leaves the data and nothing else");
+}
+
+#[test]
+fn the_same_seed_generates_the_same_bytes() {
+    let room = Room::new();
+    for (folder, seed) in [("a", "5"), ("b", "5"), ("c", "6")] {
+        room.run(&["generate", folder, "--events", "300", "--seed", seed]).exits(0);
+    }
+    let [a, b, c] = ["a", "b", "c"].map(|folder| tree(&room.path(folder)));
+    assert!(a.len() > 5 && a.keys().any(|path| path.starts_with("logs")) && a.keys().any(|path| path.starts_with("policies")));
+    assert!(a == b, "the same seed, other bytes");
+    assert!(a != c, "another seed, the same bytes");
+}
+
+#[test]
+fn a_generated_estate_can_be_replayed_with_each_of_its_candidates() {
+    let room = Room::new();
+    room.run(&["generate", "estate", "--events", "300", "--seed", "5"]).exits(0);
+    let mut arguments = vec!["replay", "estate/logs", "-o", "report", "--baseline", "estate/policies/baseline"];
+    let candidates = ["estate/policies/mfa-region-lock", "estate/policies/read-only", "estate/policies/wind-down"];
+    candidates.iter().for_each(|candidate| arguments.extend(["--candidate", candidate]));
+    room.run(&arguments).exits(0);
+    let manifest = room.manifest();
+    assert_eq!(manifest["counts"]["events"], json!(300));
+    let names: Vec<&Value> = manifest["candidates"].as_array().unwrap().iter().map(|candidate| &candidate["name"]).collect();
+    assert_eq!(names, ["mfa-region-lock", "read-only", "wind-down"]);
+}
+
+#[test]
+fn the_help_lists_the_commands_that_there_are() {
+    let room = Room::new();
+    let help = room.run(&["--help"]).exits(0).stdout;
+    let section = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let commands: BTreeSet<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(commands, BTreeSet::from(["ingest", "replay", "generate", "help"]));
+    for command in ["ingest", "replay", "generate"] {
+        let help = room.run(&[command, "--help"]).exits(0).stdout;
+        assert!(help.contains(&format!("Usage: retrial {command}")), "{help}");
+    }
+}
+
+#[test]
+fn a_command_that_there_is_not_and_a_missing_flag_are_bad_usage() {
+    let room = Room::new();
+    room.run(&["relay"]).exits(2).says(&["relay", "replay"]);
+    room.run(&[]).exits(2);
+    room.logs().draft().run(&["replay", "logs", "-o", "report"]).exits(2).says(&["--candidate"]);
+    room.run(&["replay", "logs", "--candidate", "draft.json"]).exits(2).says(&["--output"]);
+    room.replay(&["--candidate", "draft.json", "--since", "yesterday"]).exits(2).says(&["`yesterday`", "--since"]);
+}
