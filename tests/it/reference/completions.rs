@@ -62,7 +62,15 @@ fn states(case: &Value) -> Vec<(String, Vec<State>)> {
     let mut pools: Vec<Vec<String>> = keys.iter().map(|_| Vec::new()).collect();
     for _ in 0..2 {
         let others: Vec<(String, Vec<String>)> = keys.iter().map(|(key, _)| key.to_lowercase()).zip(pools).collect();
-        pools = keys.iter().map(|(key, _)| candidates(key, case, &request, &entries, &others)).collect();
+        let pool = |(key, _): &(&String, bool)| {
+            let mut pool = candidates(key, case, &request, &entries, &others);
+            // 5.3: only what users write (tags), or what a policy compares with the empty text, may be empty.
+            let written = entries.iter().any(|e| e.key == key.to_lowercase() && e.values.iter().any(String::is_empty));
+            let free = key.to_lowercase().contains("tag") || request.is_multivalued(key);
+            pool.retain(|value| !value.is_empty() || written || free);
+            pool
+        };
+        pools = keys.iter().map(pool).collect();
     }
     let listed = |(&(key, absent), pool): (&(&String, bool), &Vec<String>)| {
         let mut states: Vec<State> = if absent { vec![None] } else { Vec::new() };
