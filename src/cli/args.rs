@@ -21,6 +21,8 @@ pub(super) enum Command {
     Ingest(Ingest),
     /// Replay every event against the baseline and each candidate, and write a report folder
     Replay(Box<Replay>),
+    /// Decide hypothetical requests: one JSON object a line in, one a line out
+    Simulate(Simulate),
     /// Write a synthetic WorkMail estate: logs, account snapshots, candidates
     Generate(Generate),
 }
@@ -130,6 +132,13 @@ pub(super) struct Filters {
     /// Only events of principals whose ARN matches; bare candidate documents are for them alone
     #[arg(long, value_name = "GLOB")]
     pub(super) principal: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// The cases, JSON Lines; `-` reads standard input
+    #[arg(value_name = "CASES.jsonl|-")]
+    pub(super) cases: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod output;
 mod printer;
 mod progress;
 mod replay;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
     match arguments.command {
         Command::Ingest(arguments) => ingest::run(&arguments, printer),
         Command::Replay(arguments) => replay::run(*arguments, printer),
+        Command::Simulate(arguments) => simulate::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),
     }
 }

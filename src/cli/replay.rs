@@ -30,7 +30,6 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let report = Report::open(staged.path())?;
     write_texts(&report, staged.path(), printer)?;
     staged.publish()?;
-    let report = Report { folder: arguments.output.clone(), ..report };
     match arguments.format {
         Format::Text => print_summary(&report, &arguments.output, printer)?,
         Format::Json => {

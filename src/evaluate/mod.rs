@@ -12,7 +12,6 @@ mod decision;
 mod domain;
 mod explain;
 mod request;
-pub mod simulate;
 mod split;
 mod statement;
 mod words;

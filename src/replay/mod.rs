@@ -13,6 +13,7 @@ mod filter;
 mod manifest;
 mod principals;
 mod principals_table;
+pub mod simulate;
 pub mod tally;
 mod view;
 

@@ -1,14 +1,14 @@
 //! The gate: which findings make a run fail, and what was not judged. A gate never passes on no evidence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use arrow::array::Array as _;
 
 use super::{Report, counted, grouped};
 use crate::error::{Error, Result};
+use crate::frame::read;
 use crate::frame::schema::CHANGE_COLUMNS;
-use crate::frame::{parquet, read};
 
 /// One class of `--fail-on` with its threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,52 +161,14 @@ fn find(report: &Report, candidate: &str) -> Result<BTreeMap<&'static str, Found
     let not_replayed = counts.not_replayed.values().sum();
     found.insert("skipped", Found { requests: counts.skipped, events: counts.skipped });
     found.insert("not_replayed", Found { requests: not_replayed, events: not_replayed });
-    found.insert("uncovered", Found { requests: uncovered(report)?, events: 0 });
+    found.insert("uncovered", Found { requests: uncovered(report), events: 0 });
     found.insert("unexercised", Found { requests: unexercised(report, candidate)?, events: 0 });
     Ok(found)
 }
 
-/// Where and when there are events.
-pub(super) struct Covered {
-    /// Days with an event, by account of the logs and the policies.
-    pub(super) accounts: BTreeMap<String, usize>,
-    /// Days with an event.
-    pub(super) days: usize,
-    /// Days of the window.
-    pub(super) window: u64,
-}
-
-impl Covered {
-    pub(super) fn of(report: &Report) -> Result<Self> {
-        let mut accounts: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
-        let mut window: BTreeSet<i32> = BTreeSet::new();
-        parquet::read_each(&report.folder.join("coverage.parquet"), Some(&["account_id", "day", "events"]), |batch| {
-            let (names, events, days) = (read::text(&batch, "account_id")?, read::int(&batch, "events")?, read::day(&batch, "day")?);
-            for row in 0..batch.num_rows() {
-                let Some(account) = read::get(names, row) else { continue };
-                if !accounts.contains_key(account) {
-                    accounts.insert(account.to_owned(), BTreeSet::new());
-                }
-                if days.is_valid(row) && window.last() != Some(&days.value(row)) {
-                    window.insert(days.value(row));
-                }
-                if events.value(row) > 0
-                    && let Some(seen) = accounts.get_mut(account)
-                {
-                    seen.insert(days.value(row));
-                }
-            }
-            Ok(())
-        })?;
-        let days = accounts.values().flatten().collect::<BTreeSet<_>>().len();
-        let accounts = accounts.into_iter().map(|(account, days)| (account, days.len())).collect();
-        Ok(Self { accounts, days, window: window.len() as u64 })
-    }
-}
-
 /// Accounts of the policies without any event.
-fn uncovered(report: &Report) -> Result<u64> {
-    Ok(Covered::of(report)?.accounts.values().filter(|days| **days == 0).count() as u64)
+fn uncovered(report: &Report) -> u64 {
+    report.covered.accounts.values().filter(|days| **days == 0).count() as u64
 }
 
 /// Principals that the candidate changes and that have no event.

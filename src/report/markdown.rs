@@ -24,7 +24,7 @@ pub fn render(report: &Report) -> Result<String> {
     let mut out = String::from("# Access changes\n\n");
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
     let replayed = counted(counts.replayed, "event");
-    let _ = writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), coverage(report)?);
+    let _ = writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), coverage(report));
     let _ = writeln!(out, "| events | {} |", manifest.candidates.iter().map(|c| cell(&c.name)).collect::<Vec<_>>().join(" | "));
     let _ = writeln!(out, "|---|{}", "---:|".repeat(manifest.candidates.len()));
     for change in Change::ALL {

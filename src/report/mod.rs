@@ -1,5 +1,6 @@
 //! The reporter: a report folder's tables to texts. A report is a pure function of its folder.
 
+mod covered;
 pub mod gate;
 #[cfg(feature = "summary")]
 pub mod markdown;
@@ -8,10 +9,12 @@ pub mod summary;
 #[cfg(feature = "summary")]
 pub mod terminal;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+
+use covered::Covered;
 
 use crate::error::Result;
 use crate::frame::parquet;
@@ -27,8 +30,8 @@ pub struct Report {
     pub changes: RecordBatch,
     /// `principals.parquet`.
     pub principals: RecordBatch,
-    /// The folder; `coverage.parquet`, which can be large, is read from it where it is needed.
-    pub folder: PathBuf,
+    /// Where and when there are events, from `coverage.parquet`.
+    covered: Covered,
 }
 
 impl Report {
@@ -41,7 +44,7 @@ impl Report {
             manifest: Manifest::read(&folder.join("manifest.json"))?,
             changes: table(folder, &CHANGES)?,
             principals: table(folder, &PRINCIPALS)?,
-            folder: folder.to_path_buf(),
+            covered: Covered::read(&folder.join("coverage.parquet"))?,
         })
     }
 }

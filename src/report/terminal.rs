@@ -34,7 +34,7 @@ impl Style {
 pub fn render(report: &Report, style: Style) -> Result<String> {
     let summary = Summary::new(report)?;
     let mut out = String::new();
-    head(&mut out, report, style)?;
+    head(&mut out, report, style);
     contradictions(&mut out, &summary, &report.manifest, style)?;
     for candidate in &report.manifest.candidates {
         section(&mut out, &summary, report, candidate, style)?;
@@ -42,7 +42,7 @@ pub fn render(report: &Report, style: Style) -> Result<String> {
     Ok(out)
 }
 
-fn head(out: &mut String, report: &Report, style: Style) -> Result<()> {
+fn head(out: &mut String, report: &Report, style: Style) {
     let manifest = &report.manifest;
     let counts = &manifest.counts;
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
@@ -76,13 +76,12 @@ fn head(out: &mut String, report: &Report, style: Style) -> Result<()> {
         );
     }
     paragraph(out, &agreement(manifest), "", style);
-    paragraph(out, &coverage(report)?, "", style);
-    Ok(())
+    paragraph(out, &coverage(report), "", style);
 }
 
 /// On how many days there is an event at all, and which accounts have none.
-pub(super) fn coverage(report: &Report) -> Result<String> {
-    let covered = gate::Covered::of(report)?;
+pub(super) fn coverage(report: &Report) -> String {
+    let covered = &report.covered;
     let silent: Vec<&str> = covered.accounts.iter().filter(|(_, days)| **days == 0).map(|(account, _)| account.as_str()).collect();
     let least = covered.accounts.iter().filter(|(_, days)| **days > 0 && (**days as u64) < covered.window);
     let mut text = format!("events on {} of {} days", covered.days, covered.window);
@@ -93,7 +92,7 @@ pub(super) fn coverage(report: &Report) -> Result<String> {
     if !silent.is_empty() {
         let _ = write!(text, "; no event of account {}", silent.join(", "));
     }
-    Ok(format!("{text}: no data is not no use"))
+    format!("{text}: no data is not no use")
 }
 
 /// How far the baseline can be trusted, in a sentence.

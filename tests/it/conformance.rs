@@ -1,7 +1,6 @@
 //! The documented cases of `tests/cases`: decisions, partial contexts, and the table of comparisons.
 
-use retrial::evaluate::simulate;
-use retrial::replay::Change;
+use retrial::replay::{Change, simulate};
 use serde_json::Value;
 
 use crate::reference::cases;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use retrial::evaluate::simulate;
+use retrial::replay::simulate;
 use serde_json::Value;
 
 use crate::reference::completions::possible;

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::compile::{Compiler, Program};
-use super::decision::{Decision, Which};
-use super::request::{ActionState, ContextState, Layers, ResourceState, Subject};
-use super::split::{Case, Evaluation};
-use super::statement::{KnownKey, Request};
+use super::compare::compare;
 use crate::account::{Bundle, Layer, Policy};
 use crate::catalog::Catalog;
 use crate::error::PolicyError;
+use crate::evaluate::{
+    ActionState, Case, Compiler, ContextState, Decision, Evaluation, KnownKey, Layers, Observation, Program, Request, ResourceState,
+    Subject, Which,
+};
 use crate::iam::json::{Kind, Node, Source};
 use crate::iam::principal::Caller;
 use crate::iam::{PolicyType, parse};
@@ -81,6 +81,7 @@ struct Prepared {
     request: Request,
     bundle: usize,
     baseline: Option<usize>,
+    observation: Observation,
 }
 
 /// Answers one line.
@@ -113,9 +114,22 @@ fn prepare(line: &str) -> Result<Prepared, PolicyError> {
         Some(node) => Some(compiler.bundle(&bundle_of(Some(node))?)),
         None => None,
     };
+    let observed = find("observed").filter(|node| node.kind() == Kind::String).map(|node| node.string(&source)).transpose()?;
+    let observation = match observed.as_deref() {
+        None | Some("other_error" | "none") => Observation::Open,
+        Some("success") => Observation::Success,
+        Some("access_denied") => Observation::AccessDenied(None),
+        Some(other) => {
+            return Err(source.error(
+                find("observed").unwrap_or(&root),
+                format!("unknown `observed` `{other}`"),
+                Some("success, access_denied or other_error"),
+            ));
+        }
+    };
     let program = compiler.finish();
     let request = asked.into_request(&program);
-    Ok(Prepared { program, request, bundle, baseline })
+    Ok(Prepared { program, request, bundle, baseline, observation })
 }
 
 fn bundle(source: &Source<'_>, node: &Node<'_>, asked: &Asked) -> Result<Bundle, PolicyError> {
@@ -230,6 +244,7 @@ fn decided(id: Value, prepared: &Prepared) -> Value {
     });
     if let (Some(_), Some(members)) = (prepared.baseline, answer.as_object_mut()) {
         members.insert("baselineDecision".to_owned(), json!(name(Decision::of(cases.iter().map(|case| case.baseline)))));
+        members.insert("change".to_owned(), json!(compare(&evaluation, prepared.observation, false).change.name()));
     }
     answer
 }
