@@ -20,7 +20,7 @@ pub enum Error {
     },
     /// A policy, snapshot or change set that cannot be given one meaning.
     #[error("{0}")]
-    Policy(Box<PolicyError>),
+    Policy(PolicyError),
     /// Bad usage: flags that contradict each other, or are missing.
     #[error("{0}")]
     Usage(String),
@@ -60,7 +60,7 @@ impl Error {
 
 impl From<PolicyError> for Error {
     fn from(error: PolicyError) -> Self {
-        Self::Policy(Box::new(error))
+        Self::Policy(error)
     }
 }
 
@@ -76,10 +76,34 @@ impl From<parquet::errors::ParquetError> for Error {
     }
 }
 
+/// A policy that cannot be given one meaning, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyError(Box<Finding>);
+
+impl From<Finding> for PolicyError {
+    fn from(finding: Finding) -> Self {
+        Self(Box::new(finding))
+    }
+}
+
+impl std::ops::Deref for PolicyError {
+    type Target = Finding;
+
+    fn deref(&self) -> &Finding {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for PolicyError {
+    fn deref_mut(&mut self) -> &mut Finding {
+        &mut self.0
+    }
+}
+
 /// A finding in a policy file, at a place: the line and column (from 1, in characters), the JSON pointer, the
 /// line's text and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyError {
+pub struct Finding {
     /// The file, where the text came from one.
     pub path: Option<PathBuf>,
     /// Line, from 1.

@@ -10,7 +10,7 @@ use super::bundle::Policy;
 use super::changeset::ChangeSet;
 use super::policy_set::{Override, PolicySet};
 use super::snapshot;
-use crate::error::{Error, PolicyError, Result};
+use crate::error::{Error, Result};
 use crate::iam::json::{Kind, Source};
 use crate::iam::{Pattern, PolicyType, parse};
 
@@ -236,7 +236,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Puts the file's path into a policy error.
 pub(super) fn at(error: Error, file: &Path) -> Error {
     match error {
-        Error::Policy(inner) => PolicyError { path: inner.path.clone().or_else(|| Some(file.to_path_buf())), ..*inner }.into(),
+        Error::Policy(mut inner) => {
+            inner.path.get_or_insert_with(|| file.to_path_buf());
+            inner.into()
+        }
         other => other,
     }
 }

@@ -73,7 +73,7 @@ fn one_of(values: &[String], positive: bool, joiner: &str) -> Option<String> {
 /// What an entry's answer says of the value, or `None` if it says only that there is one.
 pub(super) fn atom_words(program: &Program, atom: AtomId, answer: bool) -> Option<String> {
     let atom = program.atoms.get(atom)?;
-    Some(operator_words(atom.operator, &atom.written, answer)?)
+    operator_words(atom.operator, &atom.written, answer)
 }
 
 fn operator_words(operator: Operator, values: &[String], answer: bool) -> Option<String> {

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::PolicyError;
+use crate::error::{Finding, PolicyError};
 
 /// A text with the places of its lines.
 #[derive(Debug)]
@@ -124,7 +124,8 @@ impl<'a> Source<'a> {
         let excerpt: String = full.chars().skip(skip).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let excerpt_column = before - skip;
         let room = excerpt.chars().count().saturating_sub(excerpt_column).max(1);
-        PolicyError { path: None, line, column: before + 1, width: width.clamp(1, room), pointer, excerpt, excerpt_column, message, help }
+        Finding { path: None, line, column: before + 1, width: width.clamp(1, room), pointer, excerpt, excerpt_column, message, help }
+            .into()
     }
 }
 
@@ -255,8 +256,8 @@ mod tests {
 
     #[test]
     fn an_empty_or_cut_text_names_its_end() {
-        assert!(Source::new("").root().unwrap_err().help.unwrap().contains("empty"));
+        assert!(Source::new("").root().unwrap_err().help.clone().unwrap().contains("empty"));
         let error = Source::new("{\"a\": [1,").root().unwrap_err();
-        assert_eq!((error.line, error.help.unwrap().contains("ends early")), (1, true));
+        assert_eq!((error.line, error.help.clone().unwrap().contains("ends early")), (1, true));
     }
 }

@@ -278,7 +278,7 @@ mod tests {
         }
         let misspelt = error("{\n \"Statement\": [{\"effect\": \"Allow\"}]}");
         assert_eq!((misspelt.line, misspelt.pointer.as_str()), (2, "/Statement/0/effect"));
-        assert!(misspelt.help.unwrap().contains("`Effect`"));
+        assert!(misspelt.help.clone().unwrap().contains("`Effect`"));
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub(crate) struct Deciding {
     sid: Option<String>,
 }
 
+/// A row in brief: change, action, whether it succeeded in the log, measures.
+type Brief = (Change, String, bool, Measures);
+
 /// A statement that some row names: side, layer, policy name, position.
 type StatementKey = (String, LayerKind, String, usize);
 
@@ -77,7 +80,7 @@ pub(crate) struct Changes {
     /// Agreeing and contradicting events of each principal, by its index.
     pub(crate) by_principal: BTreeMap<usize, (u64, u64)>,
     /// Rows of each candidate and principal, for the principals table.
-    pub(crate) of_principal: BTreeMap<(String, usize), Vec<(Change, String, bool, Measures)>>,
+    pub(crate) of_principal: BTreeMap<(String, usize), Vec<Brief>>,
 }
 
 /// How well the baseline explains the log, in events.

@@ -126,7 +126,7 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     match tenths {
         0 if part > 0 => "under 0.1 %".to_owned(),
         1_000 if part < whole => "over 99.9 %".to_owned(),
-        _ if tenths % 10 == 0 => format!("{} %", tenths / 10),
+        _ if tenths.is_multiple_of(10) => format!("{} %", tenths / 10),
         _ => format!("{}.{} %", tenths / 10, tenths % 10),
     }
 }

@@ -111,7 +111,7 @@ fn every_action_is_what_the_list_says() {
         assert!(operation.is_legacy() || operation.status.is_none(), "{name}: a status that is not known");
         assert!(fact.levels.contains(&operation.level), "{name}: level {} is not in {:?}", operation.level, fact.levels);
         assert_eq!((operation.api, operation.permission_only), (fact.api, fact.permission_only), "{name}: operation or permission only");
-        assert_eq!(operation.resource, [fact.resource.clone()], "{name}: resource");
+        assert_eq!(operation.resource, std::slice::from_ref(&fact.resource), "{name}: resource");
         assert_eq!(set(&operation.keys), fact.keys, "{name}: condition keys");
         let template = service.resources.get(&fact.resource);
         assert_eq!(template.map(|template| set(&template.keys)).unwrap_or_default(), fact.resource_keys, "{name}: keys of the resource");
