@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::iam::PolicyDocument;
 
-/// A policy with its name and where it was read.
-#[derive(Debug, PartialEq, Eq)]
+/// A policy with its name and where it was read. Equal to another of its name that says the same.
+#[derive(Debug)]
 pub struct Policy {
     /// The policy ARN, or `PRINCIPAL_ARN/POLICY_NAME` for an inline policy; never a file name of ours.
     pub name: String,
@@ -15,6 +15,14 @@ pub struct Policy {
     /// The document.
     pub document: PolicyDocument,
 }
+
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.document == other.document
+    }
+}
+
+impl Eq for Policy {}
 
 /// One layer of a bundle.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

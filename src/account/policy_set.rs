@@ -159,6 +159,15 @@ impl PolicySet {
         self.find(principal).map_or_else(|missing| missing, |_| InSnapshot::Yes)
     }
 
+    /// Whether the set says anything of a principal: it has it, its account's snapshot, or documents in its place. A
+    /// caller of whom only the account is known has none.
+    pub fn speaks_of(&self, principal: &PrincipalKey) -> bool {
+        self.accounts.contains(&principal.account)
+            || self.find(principal).is_ok()
+            || (self.logged && !principal.arn.is_empty())
+            || self.overrides.iter().any(|replacement| replacement.covers(principal))
+    }
+
     /// What applies to a principal. An unknown principal has an opaque identity layer and boundary.
     pub fn bundle(&self, principal: &PrincipalKey) -> Bundle {
         let mut bundle = match self.find(principal) {
@@ -221,7 +230,7 @@ impl PolicySet {
 
 impl Override {
     fn covers(&self, principal: &PrincipalKey) -> bool {
-        let identity = !is_root(&principal.arn) && !crate::iam::arn::is_service_linked(&principal.arn);
+        let identity = !principal.arn.is_empty() && !is_root(&principal.arn) && !crate::iam::arn::is_service_linked(&principal.arn);
         identity && (self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(&principal.arn)))
     }
 

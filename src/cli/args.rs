@@ -62,7 +62,7 @@ pub(super) struct Ingest {
     #[arg(short, long, value_name = "EVENTS")]
     pub(super) output: PathBuf,
     /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Replay {
     #[command(flatten)]
     pub(super) filters: Filters,
     /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
 }
 

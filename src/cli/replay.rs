@@ -43,7 +43,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
         } else {
             "no event could be read: the report lists what was skipped, and why"
         };
-        printer.warn(why);
+        printer.always(&format!("warning: {why}"));
         return Ok(Exit::NotJudged);
     }
     if thresholds.is_empty() {

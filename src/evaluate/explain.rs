@@ -5,7 +5,7 @@ use super::compile::{AtomId, AtomKind, CompiledStatement, KeyId, Program};
 use super::decision::Which;
 use super::request::LayerKind;
 use super::split::{Case, Chosen, Evaluation, Sides};
-use super::statement::{Ask, Literal, Miss, Request, applies};
+use super::statement::{Answer, Ask, Literal, Miss, Request, applies, condition};
 use super::words;
 use crate::account::Policy;
 use crate::iam::document::Effect;
@@ -177,9 +177,11 @@ impl Program {
         for (reference, statement) in self.statements(&documents).filter(|(_, statement)| statement.effect == Effect::Allow) {
             let Some(deciding) = self.deciding(reference, layer) else { continue };
             match applies(self, request, statement) {
-                Err(Miss::Condition(atom)) => {
-                    let known = self.atoms.get(atom).and_then(|atom| request.context.get(atom.key));
-                    return Some(format!("{} would, but {}", statement_name(&deciding), words::failed_condition(self, atom, known)));
+                Err(Miss::Condition(_)) => {
+                    let failed = statement.atoms.iter().filter(|atom| matches!(condition(self, request, **atom), Answer::False));
+                    let known = |atom: &AtomId| self.atoms.get(*atom).and_then(|atom| request.context.get(atom.key));
+                    let failed: Vec<String> = failed.map(|atom| words::failed_condition(self, *atom, known(atom))).collect();
+                    return Some(format!("{} would, but {}", statement_name(&deciding), failed.join(", and ")));
                 }
                 Ok(literals) if !literals.is_empty() => {
                     let failed = literals.iter().find(|literal| !inside.chosen.literal(literal))?;

@@ -189,7 +189,8 @@ fn free(program: &Program, what: &str, keys: &[KeyId]) -> Answer {
     Answer::Open(Ask::Free(format!("{what} with {}", names.join(", ")), keys.to_vec()))
 }
 
-fn condition(program: &Program, request: &Request, id: AtomId) -> Answer {
+/// What a condition entry comes to.
+pub(super) fn condition(program: &Program, request: &Request, id: AtomId) -> Answer {
     let Some(atom) = program.atoms.get(id) else { return Answer::False };
     let Some(known) = request.context.get(atom.key) else { return Answer::Open(Ask::Fixed(atom.key, id)) };
     match &atom.kind {

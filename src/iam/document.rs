@@ -62,8 +62,8 @@ pub struct Condition {
     pub values: Vec<String>,
 }
 
-/// One statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One statement. Equal to another that says the same, wherever and however it is written.
+#[derive(Debug, Clone)]
 pub struct Statement {
     /// `Sid`, if any.
     pub sid: Option<String>,
@@ -82,6 +82,15 @@ pub struct Statement {
     /// The statement as its author wrote it.
     pub text: String,
 }
+
+impl PartialEq for Statement {
+    fn eq(&self, other: &Self) -> bool {
+        let said = |s: &Self| (s.sid.clone(), s.effect, s.principal.clone(), s.action.clone(), s.resource.clone(), s.conditions.clone());
+        said(self) == said(other)
+    }
+}
+
+impl Eq for Statement {}
 
 /// A policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]

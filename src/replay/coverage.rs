@@ -14,6 +14,10 @@ use crate::frame::parquet::TableWriter;
 use crate::frame::schema::COVERAGE;
 use crate::ingest::SkippedRow;
 
+/// The most rows of the table. Beyond it (one record with a date of centuries ago is enough) only days that have an event
+/// somewhere are written, instead of every day of the window.
+const MOST_ROWS: usize = 20_000_000;
+
 /// Rows that are written at a time: a long window of many accounts and regions is mostly gaps.
 const ROWS: usize = 100_000;
 
@@ -87,25 +91,36 @@ impl Coverage {
         Some((days.clone().min()?, days.max()?))
     }
 
+    /// The days of the table.
+    fn window(&self, regions: usize) -> Vec<i32> {
+        let Some((first, last)) = self.days() else { return Vec::new() };
+        let length = usize::try_from(last.saturating_sub(first)).unwrap_or(usize::MAX).saturating_add(1);
+        if length.saturating_mul(regions).saturating_mul(self.accounts.len()) <= MOST_ROWS {
+            return (first..=last).collect();
+        }
+        let seen: BTreeSet<i32> = self.accounts.values().flat_map(BTreeMap::values).flatten().filter_map(|(day, _)| *day).collect();
+        seen.into_iter().collect()
+    }
+
     /// Writes the table: every account × region × day of the window, and what has no account, region or day.
     pub(super) fn write(mut self, path: &Path, accounts: impl IntoIterator<Item = String>) -> Result<()> {
-        let window = self.days();
         for account in accounts {
             self.accounts.entry(Some(account)).or_default();
         }
         let regions: BTreeSet<String> = self.accounts.values().flat_map(BTreeMap::keys).flatten().cloned().collect();
+        let days = self.window(regions.len());
         let mut rows = Rows::create(path)?;
         let nothing = Counts::default();
         for (account, by_region) in &self.accounts {
             for (region, days) in by_region.iter().filter(|(region, _)| account.is_none() || region.is_none()) {
                 days.iter().try_for_each(|(day, counts)| rows.push(account.as_deref(), region.as_deref(), *day, counts))?;
             }
-            let (Some(account), Some((first, last))) = (account, window) else { continue };
+            let Some(account) = account else { continue };
             for region in &regions {
-                let days = by_region.get(&Some(region.clone()));
-                for day in first..=last {
-                    let counts = days.and_then(|days| days.get(&Some(day))).unwrap_or(&nothing);
-                    rows.push(Some(account), Some(region), Some(day), counts)?;
+                let seen = by_region.get(&Some(region.clone()));
+                for day in &days {
+                    let counts = seen.and_then(|seen| seen.get(&Some(*day))).unwrap_or(&nothing);
+                    rows.push(Some(account), Some(region), Some(*day), counts)?;
                 }
             }
         }

@@ -96,9 +96,7 @@ impl Principal {
         let (baseline_id, baseline_bundle) = compile(baseline);
         let compiled: Vec<(BundleId, Bundle)> = candidates.iter().map(|(_, set)| compile(set)).collect();
         let all = std::iter::once(baseline).chain(candidates.iter().map(|(_, set)| set));
-        let decidable = all
-            .into_iter()
-            .any(|set| set.logged || set.accounts.contains(&key.account) || set.find(key).is_ok() || !set.overrides.is_empty());
+        let decidable = all.into_iter().any(|set| set.speaks_of(key));
         Self {
             arn_is_sure: entity.is_some() || seen.has_issuer || seen.identity_type != "AssumedRole",
             permission_set: arn.as_deref().and_then(permission_set).map(str::to_owned),

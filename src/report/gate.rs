@@ -55,6 +55,12 @@ pub fn parse(text: &str) -> Result<Vec<Threshold>> {
                 return Err(Error::Usage(format!("`{other}` in --fail-on is no class; there are: {all}, and the group `unsafe`")));
             }
         };
+        if matches!(limit, Limit::Percent(_)) && ["uncovered", "unexercised"].contains(&class) {
+            return Err(Error::Usage(format!(
+                "`{part}` in --fail-on: {class} counts {}s, which are no share of events; give a number",
+                unit(class)
+            )));
+        }
         thresholds.extend(classes.into_iter().map(|class| Threshold { class: class.to_owned(), limit }));
     }
     Ok(thresholds)
