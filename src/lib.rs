@@ -31,6 +31,7 @@ pub mod frame;
 pub mod generate;
 pub mod iam;
 pub mod ingest;
+pub mod lint;
 pub mod progress;
 pub mod replay;
 pub mod report;

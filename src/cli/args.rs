@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::iam::PolicyType;
+
 /// Replays AWS CloudTrail logs against the IAM policies you are about to ship, and says who would lose or gain access,
 /// why, and how sure it is.
 #[derive(Debug, Parser)]
@@ -21,6 +23,8 @@ pub(super) enum Command {
     Ingest(Ingest),
     /// Replay every event against the baseline and each candidate, and write a report folder
     Replay(Box<Replay>),
+    /// Check policies: what cannot be read, what IAM would not store, what hardly is meant
+    Check(Check),
     /// Decide hypothetical requests: one JSON object a line in, one a line out
     Simulate(Simulate),
     /// Write a synthetic WorkMail estate: logs, account snapshots, candidates
@@ -132,6 +136,45 @@ pub(super) struct Filters {
     /// Only events of principals whose ARN matches; bare candidate documents are for them alone
     #[arg(long, value_name = "GLOB")]
     pub(super) principal: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Policy documents, account snapshots, change sets (*.toml), folders of them
+    #[arg(required = true, value_name = "POLICIES")]
+    pub(super) policies: Vec<PathBuf>,
+    /// What IAM refuses to store and what Access Analyzer calls an error is an error too
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// What bare policy documents are
+    #[arg(long = "type", value_name = "TYPE", default_value = "identity")]
+    pub(super) policy_type: PolicyTypeArg,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PolicyTypeArg {
+    Identity,
+    Boundary,
+    Session,
+    Scp,
+    Rcp,
+    Resource,
+}
+
+impl PolicyTypeArg {
+    pub(super) fn policy_type(self) -> PolicyType {
+        match self {
+            Self::Identity => PolicyType::Identity,
+            Self::Boundary => PolicyType::Boundary,
+            Self::Session => PolicyType::Session,
+            Self::Scp => PolicyType::Scp,
+            Self::Rcp => PolicyType::Rcp,
+            Self::Resource => PolicyType::Resource,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

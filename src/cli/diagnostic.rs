@@ -6,13 +6,22 @@ use crate::error::PolicyError;
 
 /// Renders an error as compilers do.
 pub(super) fn render(error: &PolicyError, color: bool) -> String {
+    render_as(Level::ERROR, None, error, color)
+}
+
+/// Renders a finding of a lint, with its name.
+pub(super) fn render_as(level: Level<'static>, code: Option<&'static str>, error: &PolicyError, color: bool) -> String {
     let offset = |column: usize| error.excerpt.chars().take(column).map(char::len_utf8).sum::<usize>();
     let (start, end) = (offset(error.excerpt_column), offset(error.excerpt_column + error.width));
     let path = error.path.as_ref().map_or_else(|| "<policy>".to_owned(), |path| path.display().to_string());
     let label = if error.pointer.is_empty() { String::new() } else { format!("at {}", error.pointer) };
     let annotation = AnnotationKind::Primary.span(start..end.max(start)).label(label);
     let snippet = Snippet::source(error.excerpt.as_str()).line_start(error.line).annotation(annotation);
-    let mut group = Level::ERROR.primary_title(error.message.as_str()).element(snippet);
+    let title = level.primary_title(error.message.as_str());
+    let mut group = match code {
+        Some(code) => title.id(code).element(snippet),
+        None => title.element(snippet),
+    };
     if let Some(help) = &error.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the command line prints")]
 
 mod args;
+mod check;
 mod diagnostic;
 mod generate;
 mod ingest;
@@ -54,6 +55,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
     match arguments.command {
         Command::Ingest(arguments) => ingest::run(&arguments, printer),
         Command::Replay(arguments) => replay::run(*arguments, printer),
+        Command::Check(arguments) => check::run(&arguments, printer),
         Command::Simulate(arguments) => simulate::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The rows: a module imports from lower rows only.
-const ROWS: [(&str, u8); 14] = [
+const ROWS: [(&str, u8); 15] = [
     ("error", 0),
     ("progress", 0),
     ("iam", 1),
@@ -13,6 +13,7 @@ const ROWS: [(&str, u8); 14] = [
     ("evaluate", 2),
     ("account", 2),
     ("frame", 2),
+    ("lint", 2),
     ("ingest", 3),
     ("replay", 3),
     ("report", 4),

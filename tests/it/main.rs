@@ -4,6 +4,7 @@
 mod catalog;
 mod commands;
 mod conformance;
+mod documents;
 mod laws;
 mod layers;
 mod reference;

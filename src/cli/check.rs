@@ -1,0 +1,228 @@
+//! `retrial check`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use annotate_snippets::Level;
+use serde_json::json;
+
+use super::args::{self, Format};
+use super::printer::Printer;
+use super::{Exit, diagnostic};
+use crate::account;
+use crate::error::{Error, PolicyError, Result};
+use crate::iam::PolicyType;
+use crate::lint::{self, Diagnostic, FileKind, Severity};
+use crate::report::counted;
+
+/// What one run finds.
+#[derive(Default)]
+struct Found {
+    findings: Vec<Diagnostic>,
+    /// Files that are not what they should be: no place inside them.
+    broken: Vec<Error>,
+    /// The first file that cannot be read at all.
+    unreadable: Option<Error>,
+}
+
+impl Found {
+    fn add(&mut self, error: Error) {
+        match error {
+            Error::Policy(finding) => {
+                let same = |other: &Diagnostic| other.severity == Severity::Error && place(&other.finding) == place(&finding);
+                if !self.findings.iter().any(same) {
+                    self.findings.push(Diagnostic { severity: Severity::Error, code: "invalid", finding });
+                }
+            }
+            io @ Error::Io { .. } => {
+                self.unreadable.get_or_insert(io);
+            }
+            other => self.broken.push(other),
+        }
+    }
+
+    fn count(&self, severity: Severity) -> u64 {
+        let broken = if severity == Severity::Error { self.broken.len() } else { 0 };
+        (self.findings.iter().filter(|diagnostic| diagnostic.severity == severity).count() + broken) as u64
+    }
+}
+
+fn place(finding: &PolicyError) -> (Option<&Path>, usize, usize) {
+    (finding.path.as_deref(), finding.line, finding.column)
+}
+
+pub(super) fn run(arguments: &args::Check, printer: &Printer) -> Result<Exit> {
+    let policy_type = arguments.policy_type.policy_type();
+    let mut found = Found::default();
+    let files = files(&arguments.policies, policy_type, &mut found);
+    let mut snapshots = Vec::new();
+    for (path, policy_type) in &files {
+        if let Err(error) = check(path, *policy_type, arguments.strict, &mut found, &mut snapshots) {
+            found.add(error);
+        }
+    }
+    // What no single file shows, as a missing page.
+    if found.count(Severity::Error) == 0 && !snapshots.is_empty() {
+        account::load(&snapshots).map(drop).unwrap_or_else(|error| found.add(error));
+    }
+    let text = match arguments.format {
+        Format::Text => text(&found, files.len(), printer.color()),
+        Format::Json => json_text(&found, files.len()),
+    };
+    printer.out(&text)?;
+    match found.unreadable.take() {
+        Some(error) => Err(error),
+        None if found.count(Severity::Error) > 0 => Ok(Exit::Found),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Lints one file.
+fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, snapshots: &mut Vec<PathBuf>) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        Error::format(path, format!("is not UTF-8 text: byte {place} is not; save it as UTF-8"))
+    })?;
+    let kind = lint::file_kind(&text);
+    if kind != FileKind::Other {
+        for mut diagnostic in lint::file(&text, policy_type, strict) {
+            diagnostic.finding.path = Some(path.to_path_buf());
+            found.findings.push(diagnostic);
+        }
+    }
+    if kind == FileKind::Snapshot {
+        snapshots.push(path.to_path_buf());
+    }
+    if kind != FileKind::Document {
+        // The loader says what is wrong with the rest of the file. Pages that are missing are looked for in all files.
+        match account::load(&[path.to_path_buf()]) {
+            Err(Error::Format { .. }) if kind == FileKind::Snapshot => {}
+            other => other.map(drop)?,
+        }
+    }
+    Ok(())
+}
+
+/// The JSON files to lint and what they are, those that change sets name among them; errors of the change sets.
+fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> BTreeMap<PathBuf, PolicyType> {
+    let mut files = BTreeMap::new();
+    let mut change_sets = Vec::new();
+    for path in paths {
+        let listed = match listed(path) {
+            Ok(listed) => listed,
+            Err(error) => {
+                found.add(error);
+                continue;
+            }
+        };
+        if listed.is_empty() {
+            found.add(Error::format(path, "holds no policy file (`.json` or `.toml`)"));
+        }
+        let (sets, documents): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| has_extension(file, "toml"));
+        change_sets.extend(sets);
+        files.extend(documents.into_iter().map(|file| (file, policy_type)));
+    }
+    for change_set in change_sets {
+        // One that cannot be read names nothing here, and is reported by the loader below.
+        for (file, policy_type) in named(&change_set).unwrap_or_default() {
+            let same = files.keys().find(|known| known.canonicalize().ok() == file.canonicalize().ok()).cloned();
+            files.insert(same.unwrap_or(file), policy_type);
+        }
+        match account::load(std::slice::from_ref(&change_set)) {
+            // A document that it names is linted on its own.
+            Err(Error::Policy(_)) | Ok(_) => {}
+            Err(error) => found.add(error),
+        }
+    }
+    files
+}
+
+/// The documents that a change set names, relative to it, and what they are; nothing of one that is no TOML.
+fn named(change_set: &Path) -> Result<Vec<(PathBuf, PolicyType)>> {
+    let text = std::fs::read_to_string(change_set).map_err(|error| Error::io("read", change_set, error))?;
+    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let changes = table.get("change").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let folder = change_set.parent().map(Path::to_path_buf).unwrap_or_default();
+    let mut named = Vec::new();
+    for change in &changes {
+        for (member, policy_type) in [("with", PolicyType::Identity), ("attach", PolicyType::Identity), ("boundary", PolicyType::Boundary)]
+        {
+            let name = change.get(member).and_then(toml::Value::as_str).filter(|name| !name.is_empty() && !name.starts_with("arn:"));
+            named.extend(name.map(|name| folder.join(name)).filter(|file| file.is_file()).map(|file| (file, policy_type)));
+        }
+    }
+    Ok(named)
+}
+
+/// The `.json` and `.toml` files of a folder; a file named directly is taken whatever its name.
+fn listed(path: &Path) -> Result<Vec<PathBuf>> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    for entry in ignore::WalkBuilder::new(path).standard_filters(false).build() {
+        let entry = entry.map_err(|error| Error::format(path, error.to_string()))?;
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        if is_file && (has_extension(entry.path(), "json") || has_extension(entry.path(), "toml")) {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
+}
+
+fn counts(found: &Found, files: usize) -> String {
+    format!(
+        "{}: {}, {}, {}",
+        counted(files as u64, "file"),
+        counted(found.count(Severity::Error), "error"),
+        counted(found.count(Severity::Warning), "warning"),
+        counted(found.count(Severity::Note), "note"),
+    )
+}
+
+fn text(found: &Found, files: usize, color: bool) -> String {
+    let mut text = String::new();
+    for diagnostic in &found.findings {
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        text.push_str(&diagnostic::render_as(level, Some(diagnostic.code), &diagnostic.finding, color));
+        text.push_str("\n\n");
+    }
+    for error in &found.broken {
+        text.push_str(&format!("error: {error}\n\n"));
+    }
+    text.push_str(&counts(found, files));
+    text.push('\n');
+    text
+}
+
+fn json_text(found: &Found, files: usize) -> String {
+    let finding = |diagnostic: &Diagnostic| {
+        let finding = &diagnostic.finding;
+        json!({
+            "severity": diagnostic.severity.name(), "code": diagnostic.code,
+            "path": finding.path.as_ref().map(|path| path.display().to_string()),
+            "line": finding.line, "column": finding.column, "pointer": finding.pointer, "excerpt": finding.excerpt,
+            "message": finding.message, "help": finding.help,
+        })
+    };
+    let broken = found.broken.iter().map(|error| {
+        let path = if let Error::Format { path, .. } = error { Some(path.display().to_string()) } else { None };
+        json!({ "severity": "error", "code": "file", "path": path, "message": error.to_string() })
+    });
+    let findings: Vec<serde_json::Value> = found.findings.iter().map(finding).chain(broken).collect();
+    let all = json!({
+        "files": files, "errors": found.count(Severity::Error), "warnings": found.count(Severity::Warning),
+        "notes": found.count(Severity::Note), "findings": findings,
+    });
+    format!("{all:#}\n")
+}
