@@ -197,7 +197,7 @@ fn complete_pages(pages: &[(PathBuf, snapshot::Page)]) -> Result<()> {
 }
 
 /// The `.json` and `.toml` files of a path, sorted; a file named directly is taken whatever its name.
-fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
     if !metadata.is_dir() {
         return Ok(vec![path.to_path_buf()]);
@@ -214,7 +214,8 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn has_extension(path: &Path, wanted: &str) -> bool {
+/// Whether a file name ends so, in any letter case.
+pub(crate) fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 

@@ -10,6 +10,7 @@ use super::args::{self, Format};
 use super::printer::Printer;
 use super::{Exit, diagnostic};
 use crate::account;
+use crate::account::load::{has_extension, policy_files};
 use crate::error::{Error, PolicyError, Result};
 use crate::iam::PolicyType;
 use crate::lint::{self, Diagnostic, FileKind, Severity};
@@ -109,7 +110,7 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> BTree
     let mut files = BTreeMap::new();
     let mut change_sets = Vec::new();
     for path in paths {
-        let listed = match listed(path) {
+        let listed = match policy_files(path) {
             Ok(listed) => listed,
             Err(error) => {
                 found.add(error);
@@ -153,27 +154,6 @@ fn named(change_set: &Path) -> Result<Vec<(PathBuf, PolicyType)>> {
         }
     }
     Ok(named)
-}
-
-/// The `.json` and `.toml` files of a folder; a file named directly is taken whatever its name.
-fn listed(path: &Path) -> Result<Vec<PathBuf>> {
-    let metadata = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
-    if !metadata.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let mut files = Vec::new();
-    for entry in ignore::WalkBuilder::new(path).standard_filters(false).build() {
-        let entry = entry.map_err(|error| Error::format(path, error.to_string()))?;
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        if is_file && (has_extension(entry.path(), "json") || has_extension(entry.path(), "toml")) {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
-}
-
-fn has_extension(path: &Path, wanted: &str) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
 fn counts(found: &Found, files: usize) -> String {
