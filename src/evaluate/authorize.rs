@@ -1,8 +1,10 @@
 //! Combines the layers into one decision: the AWS evaluation logic, over statements whose applying may be left open.
 
-use super::compile::{BundleId, CompiledBundle, Program};
+use super::asks::{Asks, Literal};
+use super::compile::{BundleId, CompiledBundle, CompiledStatement, Program};
+use super::evaluator::ActionAnswers;
 use super::request::{LayerKind, Layers};
-use super::statement::{Literal, Request, applies};
+use super::statement::{Request, applies_beyond_action};
 use crate::iam::document::Effect;
 use crate::iam::principal::Grant;
 
@@ -74,88 +76,118 @@ pub enum Verdict {
     OpaqueDeny,
 }
 
-impl Program {
-    pub(super) fn side(&self, id: BundleId, request: &Request) -> Side {
-        let Some(bundle) = self.bundles.get(id) else { return Side::default() };
-        let subject = &request.subject;
+/// Puts together what the policies of one bundle say of one check.
+pub(super) struct SideBuilder<'b> {
+    pub(super) program: &'b Program,
+    /// All checks of the event, and which of them this is.
+    pub(super) checks: &'b [Request],
+    pub(super) check: usize,
+    pub(super) request: &'b Request,
+    pub(super) action: &'b ActionAnswers,
+    pub(super) asks: &'b mut Asks,
+}
+
+impl SideBuilder<'_> {
+    pub(super) fn side(&mut self, id: BundleId) -> Side {
+        let program = self.program;
+        let Some(bundle) = program.bundles.get(id) else { return Side::default() };
+        let subject = &self.request.subject;
         let mut side = Side { bundle: id, always: subject.no_permission, ..Side::default() };
         if side.always {
             return side;
         }
         side.opaque = bundle.opaque.union(subject.opaque);
-        let mut identity = self.group(request, LayerKind::Identity, None, &bundle.identity, &mut side.denies);
+        let identity = self.group(LayerKind::Identity, None, &bundle.identity, &mut side.denies);
         if bundle.identity_opaque && !bundle.unlimited {
             side.opaque_identity = true;
             side.opaque = side.opaque.with(LayerKind::Identity);
         }
-        side.identity = (!bundle.unlimited).then(|| std::mem::take(&mut identity.terms));
+        side.identity = (!bundle.unlimited).then_some(identity.terms);
         let limits = [(LayerKind::Boundary, &bundle.boundary), (LayerKind::Session, &bundle.session)];
         for (layer, documents) in limits {
             if let Some(documents) = documents {
-                let group = self.group(request, layer, None, documents, &mut side.denies);
+                let group = self.group(layer, None, documents, &mut side.denies);
                 side.limits.push(group);
             }
         }
-        self.guards(bundle, request, &mut side);
+        self.guards(bundle, &mut side);
+        let cross_account = cross_account(self.request).is_some();
         if let Some(documents) = &bundle.resource {
-            side.resource = Some(self.resource_side(request, documents, bundle.boundary.is_some(), &mut side.denies));
-        } else if cross_account(request).is_some() && !side.opaque.contains(LayerKind::Resource) {
+            side.resource = Some(self.resource_side(documents, bundle.boundary.is_some(), &mut side.denies));
+        } else if cross_account && !side.opaque.contains(LayerKind::Resource) {
             side.resource = Some(ResourceSide { cross_account: true, grants: Vec::new() });
         }
-        side.opaque_resource = side.opaque.contains(LayerKind::Resource) && cross_account(request).is_none();
+        side.opaque_resource = side.opaque.contains(LayerKind::Resource) && !cross_account;
         side
     }
 
-    fn guards(&self, bundle: &CompiledBundle, request: &Request, side: &mut Side) {
+    fn guards(&mut self, bundle: &CompiledBundle, side: &mut Side) {
         for (layer, levels) in [(LayerKind::Scp, &bundle.scps), (LayerKind::Rcp, &bundle.rcps)] {
             for (level, documents) in levels.iter().flatten().enumerate() {
-                let group = self.group(request, layer, Some(level), documents, &mut side.denies);
+                let group = self.group(layer, Some(level), documents, &mut side.denies);
                 side.guards.push(group);
             }
         }
         if let Some(documents) = &bundle.endpoint {
-            let group = self.group(request, LayerKind::Endpoint, None, documents, &mut side.denies);
+            let group = self.group(LayerKind::Endpoint, None, documents, &mut side.denies);
             side.guards.push(group);
         }
     }
 
-    fn group(&self, request: &Request, layer: LayerKind, level: Option<usize>, documents: &[usize], denies: &mut Vec<Term>) -> Group {
+    fn group(&mut self, layer: LayerKind, level: Option<usize>, documents: &[usize], denies: &mut Vec<Term>) -> Group {
         let mut terms = Vec::new();
-        for (reference, statement) in self.statements(documents) {
-            if let Some(principal) = &statement.principal
-                && !principal.covers(&request.subject.caller)
-            {
-                continue;
-            }
-            if let Ok(literals) = applies(self, request, statement) {
-                let term = Term { statement: reference, layer, literals };
-                if statement.effect == Effect::Deny { denies.push(term) } else { terms.push(term) }
-            }
-        }
+        let caller = &self.request.subject.caller;
+        let about = |statement: &CompiledStatement| {
+            statement.principal.as_ref().is_none_or(|principal| principal.covers(caller)).then_some(statement.effect)
+        };
+        self.each_term(documents, layer, about, |effect, term| if effect == Effect::Deny { denies.push(term) } else { terms.push(term) });
         Group { layer, level, terms }
     }
 
-    fn resource_side(&self, request: &Request, documents: &[usize], has_boundary: bool, denies: &mut Vec<Term>) -> ResourceSide {
+    fn resource_side(&mut self, documents: &[usize], has_boundary: bool, denies: &mut Vec<Term>) -> ResourceSide {
+        let request = self.request;
         let caller = &request.subject.caller;
         let mut grants = Vec::new();
-        for (reference, statement) in self.statements(documents) {
-            let Some(principal) = &statement.principal else { continue };
-            let Ok(literals) = applies(self, request, statement) else { continue };
-            let term = Term { statement: reference, layer: LayerKind::Resource, literals };
+        // `Some(None)`: a Deny about the caller.
+        let about = |statement: &CompiledStatement| {
+            let principal = statement.principal.as_ref()?;
             match statement.effect {
-                Effect::Deny if principal.covers(caller) || (principal.negated && has_boundary) => denies.push(term),
-                Effect::Allow if principal.negated && principal.covers(caller) => grants.push((Grant::Direct, term)),
-                Effect::Allow if !principal.negated => grants.extend(principal.grant(caller).map(|grant| (grant, term))),
-                _ => {}
+                Effect::Deny => (principal.covers(caller) || (principal.negated && has_boundary)).then_some(None),
+                Effect::Allow if principal.negated => principal.covers(caller).then_some(Some(Grant::Direct)),
+                Effect::Allow => principal.grant(caller).map(Some),
             }
-        }
+        };
+        self.each_term(documents, LayerKind::Resource, about, |grant, term| match grant {
+            None => denies.push(term),
+            Some(grant) => grants.push((grant, term)),
+        });
         ResourceSide { cross_account: cross_account(request).is_some(), grants }
     }
 
-    pub(super) fn statements<'p>(
-        &'p self,
-        documents: &'p [usize],
-    ) -> impl Iterator<Item = (StatementRef, &'p super::compile::CompiledStatement)> {
+    /// Every statement of the documents that is `about` the caller and applies or may apply.
+    fn each_term<T>(
+        &mut self,
+        documents: &[usize],
+        layer: LayerKind,
+        about: impl Fn(&CompiledStatement) -> Option<T>,
+        mut found: impl FnMut(T, Term),
+    ) {
+        let program = self.program;
+        for (document, policy) in documents.iter().filter_map(|id| program.documents.get(*id).map(|policy| (*id, policy))) {
+            for (index, element) in policy.actions.iter().enumerate().filter(|(_, element)| self.action.may_cover(**element)) {
+                let Some(statement) = policy.statements.get(index) else { continue };
+                let Some(role) = about(statement) else { continue };
+                let open = self.action.open(*element).cloned();
+                let Ok(open) = applies_beyond_action(program, self.request, statement, open) else { continue };
+                let literals = open.into_iter().map(|open| self.asks.literal(open, self.checks, self.check)).collect();
+                found(role, Term { statement: StatementRef { document, statement: index }, layer, literals });
+            }
+        }
+    }
+}
+
+impl Program {
+    pub(super) fn statements<'p>(&'p self, documents: &'p [usize]) -> impl Iterator<Item = (StatementRef, &'p CompiledStatement)> {
         documents.iter().filter_map(|id| self.documents.get(*id).map(|document| (*id, document))).flat_map(|(document, policy)| {
             policy.statements.iter().enumerate().map(move |(statement, compiled)| (StatementRef { document, statement }, compiled))
         })
@@ -217,12 +249,5 @@ impl Side {
     /// Whether both come to the same residual policies.
     pub(super) fn same_as(&self, other: &Self) -> bool {
         *self == Self { bundle: self.bundle, ..other.clone() }
-    }
-
-    /// All literals of all terms.
-    pub(super) fn literals(&self) -> impl Iterator<Item = &Literal> {
-        let grants = self.resource.iter().flat_map(|resource| resource.grants.iter().map(|(_, term)| term));
-        let groups = self.guards.iter().chain(&self.limits).flat_map(|group| &group.terms);
-        self.denies.iter().chain(groups).chain(self.identity.iter().flatten()).chain(grants).flat_map(|term| &term.literals)
     }
 }

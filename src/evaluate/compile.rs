@@ -28,7 +28,10 @@ pub(super) type AtomId = usize;
 #[derive(Debug, Default)]
 pub struct Program {
     pub(super) keys: Vec<Key>,
+    pub(super) key_ids: HashMap<String, KeyId>,
     pub(super) atoms: Vec<Atom>,
+    /// The distinct `Action` and `NotAction` elements.
+    pub(super) actions: Vec<ActionElement>,
     pub(super) documents: Vec<CompiledPolicy>,
     pub(super) bundles: Vec<CompiledBundle>,
 }
@@ -69,14 +72,30 @@ pub(super) enum AtomKind {
 pub(super) struct CompiledPolicy {
     pub(super) policy: Arc<Policy>,
     pub(super) statements: Vec<CompiledStatement>,
+    /// The action element of each statement, side by side: most statements are passed over for their action.
+    pub(super) actions: Vec<usize>,
+}
+
+/// An `Action` or `NotAction` element. An empty list, of `NotAction` too, makes a statement that does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ActionElement {
+    pub(super) negated: bool,
+    pub(super) patterns: Vec<ActionPattern>,
+}
+
+impl ActionElement {
+    /// Whether it covers an action, in lower case.
+    pub(super) fn covers(&self, action: &str) -> bool {
+        !self.patterns.is_empty() && self.patterns.iter().any(|pattern| pattern.matches(action)) != self.negated
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct CompiledStatement {
     pub(super) effect: Effect,
     pub(super) principal: Option<PrincipalElement>,
-    pub(super) not_action: bool,
-    pub(super) actions: Vec<ActionPattern>,
+    /// Index of its action element.
+    pub(super) action: usize,
     pub(super) not_resource: bool,
     /// `None` in resource-based policies without the element.
     pub(super) resources: Option<Vec<ResourcePattern>>,
@@ -89,7 +108,7 @@ pub(super) enum ResourcePattern {
     /// Stars only: matches also a request without resource.
     Everything,
     /// Without variables.
-    Fixed(Pattern),
+    Fixed(Arc<Pattern>),
     /// The five leading segments, and the sixth with variables.
     Template { head: Vec<Token>, tail: Template },
 }
@@ -111,12 +130,58 @@ pub(super) struct CompiledBundle {
 }
 
 /// What is known of one key in one request: the vectors of answers to the program's tests on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub struct Cell {
     /// `None`: too many to tell apart, each question stands alone.
     pub(super) vectors: Option<Vec<Vector>>,
     /// Whether the key's value is wholly unknown, rather than one of few.
     pub(super) open: Openness,
+    /// For each test the answer, if all vectors agree; follows from `vectors`.
+    pub(super) settled: Vec<Option<bool>>,
+}
+
+impl PartialEq for Cell {
+    fn eq(&self, other: &Self) -> bool {
+        self.open == other.open && self.vectors == other.vectors
+    }
+}
+
+impl Eq for Cell {}
+
+impl std::hash::Hash for Cell {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.vectors.hash(hasher);
+        self.open.hash(hasher);
+    }
+}
+
+impl Cell {
+    fn new(vectors: Option<Vec<Vector>>, open: Openness) -> Self {
+        let mut settled = Vec::new();
+        if let Some(all) = &vectors
+            && let Some((first, others)) = all.split_first()
+        {
+            settled = first.answers.iter().copied().map(Some).collect();
+            for other in others {
+                for (slot, answer) in settled.iter_mut().zip(&other.answers) {
+                    if *slot != Some(*answer) {
+                        *slot = None;
+                    }
+                }
+            }
+        }
+        Self { vectors, open, settled }
+    }
+
+    /// Whether it holds everything that the policies can tell of the state.
+    pub fn is_told(&self) -> bool {
+        self.vectors.is_some()
+    }
+
+    /// The answer to a test, if it is the same whatever the key's value.
+    pub(super) fn answer(&self, slot: usize) -> Option<bool> {
+        self.settled.get(slot).copied().flatten()
+    }
 }
 
 /// How much of a key is open.
@@ -151,10 +216,15 @@ impl Program {
 
     /// The cell of a key's state: the answers to everything that the policies ask of it.
     pub fn classify(&self, key: KeyId, state: &ContextState) -> Cell {
-        let Some(info) = self.keys.get(key) else { return Cell { vectors: None, open: Openness::Unknown } };
+        let Some(info) = self.keys.get(key) else { return Cell::new(None, Openness::Unknown) };
         let questions: Vec<&Question> = info.tests.iter().filter_map(|atom| self.question(*atom)).collect();
         let vectors = vectors(state, &questions, info.shape).map(|set| set.into_iter().collect());
-        Cell { vectors, open: openness(state) }
+        Cell::new(vectors, openness(state))
+    }
+
+    /// The id of a key, by its name in lower case.
+    pub(super) fn key_id(&self, name: &str) -> Option<KeyId> {
+        self.key_ids.get(name).copied()
     }
 
     pub(super) fn question(&self, atom: AtomId) -> Option<&Question> {
@@ -178,7 +248,7 @@ pub(super) fn openness(state: &ContextState) -> Openness {
 #[derive(Debug, Default)]
 pub struct Compiler {
     program: Program,
-    key_ids: HashMap<String, KeyId>,
+    action_ids: HashMap<ActionElement, usize>,
     atom_ids: HashMap<(Operator, KeyId, Vec<String>, Version), AtomId>,
     document_ids: HashMap<(usize, PolicyType), usize>,
     bundle_ids: HashMap<BundleKey, BundleId>,
@@ -283,9 +353,10 @@ impl Compiler {
             return *id;
         }
         let version = policy.document.version;
-        let statements = policy.document.statements.iter().map(|s| self.statement(s, version, policy_type)).collect();
+        let statements: Vec<_> = policy.document.statements.iter().map(|s| self.statement(s, version, policy_type)).collect();
+        let actions = statements.iter().map(|statement| statement.action).collect();
         let id = self.program.documents.len();
-        self.program.documents.push(CompiledPolicy { policy: Arc::clone(policy), statements });
+        self.program.documents.push(CompiledPolicy { policy: Arc::clone(policy), statements, actions });
         self.document_ids.insert(identity, id);
         id
     }
@@ -301,12 +372,23 @@ impl Compiler {
         CompiledStatement {
             effect: statement.effect,
             principal: statement.principal.clone(),
-            not_action: statement.action.negated,
-            actions: statement.action.patterns.iter().map(|text| ActionPattern::new(text)).collect(),
+            action: self.action_element(&statement.action),
             not_resource: statement.resource.as_ref().is_some_and(|element| element.negated),
             resources,
             atoms: statement.conditions.iter().map(|condition| self.atom(condition, version)).collect(),
         }
+    }
+
+    fn action_element(&mut self, element: &Element) -> usize {
+        let patterns = element.patterns.iter().map(|text| ActionPattern::new(text)).collect();
+        let element = ActionElement { negated: element.negated, patterns };
+        if let Some(id) = self.action_ids.get(&element) {
+            return *id;
+        }
+        let id = self.program.actions.len();
+        self.program.actions.push(element.clone());
+        self.action_ids.insert(element, id);
+        id
     }
 
     fn atom(&mut self, condition: &Condition, version: Version) -> AtomId {
@@ -352,8 +434,8 @@ impl Compiler {
     }
 
     fn key(&mut self, name: &str, written: &str) -> KeyId {
-        if let Some(id) = self.key_ids.get(name) {
-            return *id;
+        if let Some(id) = self.program.key_id(name) {
+            return id;
         }
         let known = catalog::key(name);
         let shape = KeyShape {
@@ -364,7 +446,7 @@ impl Compiler {
         let id = self.program.keys.len();
         let display = known.map_or_else(|| written.to_owned(), |key| key.display(written));
         self.program.keys.push(Key { name: name.to_owned(), display, shape, tests: Vec::new(), by_value: false });
-        self.key_ids.insert(name.to_owned(), id);
+        self.program.key_ids.insert(name.to_owned(), id);
         id
     }
 
@@ -374,12 +456,12 @@ impl Compiler {
             for atom in statement.atoms.iter().filter_map(|atom| self.program.atoms.get(*atom)) {
                 keys.push(atom.key);
                 if let AtomKind::Templates(templates) = &atom.kind {
-                    keys.extend(templates.iter().flat_map(Template::keys).filter_map(|name| self.key_ids.get(name)));
+                    keys.extend(templates.iter().flat_map(Template::keys).filter_map(|name| self.program.key_id(name)));
                 }
             }
             for pattern in statement.resources.iter().flatten() {
                 if let ResourcePattern::Template { tail, .. } = pattern {
-                    keys.extend(tail.keys().filter_map(|name| self.key_ids.get(name)));
+                    keys.extend(tail.keys().filter_map(|name| self.program.key_id(name)));
                 }
             }
         }
@@ -412,7 +494,9 @@ impl ResourcePattern {
             PolicyType::Rcp => false,
         };
         let text = if padded { text.to_owned() + &":*".repeat(missing) } else { text.to_owned() };
-        let Some((head, tail)) = arn_tokens(&text) else { return Self::Fixed(Pattern::from_tokens(short_arn_tokens(&text))) };
+        let Some((head, tail)) = arn_tokens(&text) else {
+            return Self::Fixed(Arc::new(Pattern::from_tokens(short_arn_tokens(&text))));
+        };
         let template = if version == Version::V2012 { Template::parse(tail) } else { Template::literal(tail) };
         if template.has_variables() {
             return Self::Template { head, tail: template };
@@ -425,7 +509,7 @@ impl ResourcePattern {
                 Part::Variable { .. } => {}
             }
         }
-        Self::Fixed(Pattern::from_tokens(tokens))
+        Self::Fixed(Arc::new(Pattern::from_tokens(tokens)))
     }
 }
 

@@ -191,7 +191,7 @@ impl Evaluation {
         let is_product = columns.iter().map(BTreeSet::len).product::<usize>() == ways.len();
         let phrase = |column: usize, states: &[usize]| {
             let variable = settling.get(column).and_then(|index| self.variables.get(*index));
-            variable.map(|variable| words::variable(program, variable, states)).unwrap_or_default()
+            variable.map(|variable| words::variable(program, &self.asks, variable, states)).unwrap_or_default()
         };
         if is_product {
             let mut parts: Vec<String> = Vec::new();
@@ -214,7 +214,7 @@ impl Evaluation {
 
     /// The layers of which some unknown policy takes part, as assumption names.
     pub fn opaque_layers(&self) -> Layers {
-        self.checks.iter().fold(Layers::NONE, |all, sides| all.union(sides.baseline.opaque).union(sides.candidate.opaque))
+        self.checks.iter().fold(Layers::NONE, |all, sides| all.union(sides.baseline.opaque).union(sides.side(Which::Candidate).opaque))
     }
 }
 

@@ -1,11 +1,12 @@
 //! Why a side decided as it did: the deciding statements, and what came near. Built only for what is shown.
 
+use super::asks::Asks;
 use super::authorize::{Group, Side, Situation as _, StatementRef, Term, Verdict};
 use super::compile::{AtomId, AtomKind, CompiledStatement, KeyId, Program};
 use super::decision::Which;
 use super::request::LayerKind;
 use super::split::{Case, Chosen, Evaluation, Sides};
-use super::statement::{Answer, Ask, Literal, Miss, Request, applies, condition};
+use super::statement::{Answer, Ask, Miss, Open, Request, applies, condition};
 use super::words;
 use crate::account::Policy;
 use crate::iam::document::Effect;
@@ -38,6 +39,7 @@ pub struct Explanation {
 /// One check of an event in one case.
 struct InCase<'a> {
     chosen: Chosen<'a>,
+    asks: &'a Asks,
     capped: bool,
 }
 
@@ -51,29 +53,24 @@ impl Program {
     /// Explains one side's verdict in one case: of the check that decides, whose index stands beside it.
     pub fn explain(&self, checks: &[Request], evaluation: &Evaluation, case: &Case, which: Which) -> (usize, Explanation) {
         let verdict = case.verdict(which);
-        let side = |sides: &'_ Sides| -> Side {
-            match which {
-                Which::Baseline => sides.baseline.clone(),
-                Which::Candidate => sides.candidate.clone(),
-            }
-        };
-        let chosen = |check| Chosen { variables: &evaluation.variables, states: &case.states, check };
-        let decides = |(check, sides): &(usize, &Sides)| evaluation.capped || side(sides).verdict(&chosen(*check)) == verdict;
+        let answers = evaluation.answers(case);
+        let chosen = |check| Chosen { variables: &evaluation.variables, states: &case.states, answers: &answers, check };
+        let decides = |(check, sides): &(usize, &Sides)| evaluation.capped || sides.side(which).verdict(&chosen(*check)) == verdict;
         let found = evaluation.checks.iter().enumerate().find(decides).or_else(|| evaluation.checks.iter().enumerate().next());
         let Some(((check, sides), request)) = found.and_then(|found| Some((found, checks.get(found.0)?))) else {
             return (0, Explanation { verdict, layer: None, statements: Vec::new(), reason: String::new() });
         };
-        let side = side(sides);
-        let inside = InCase { chosen: chosen(check), capped: evaluation.capped };
+        let side = sides.side(which);
+        let inside = InCase { chosen: chosen(check), asks: &evaluation.asks, capped: evaluation.capped };
         let explanation = match verdict {
-            Verdict::ExplicitDeny => self.explain_deny(request, &side, &inside),
-            Verdict::Allowed => self.explain_allow(request, &side, &inside),
+            Verdict::ExplicitDeny => self.explain_deny(request, side, &inside),
+            Verdict::Allowed => self.explain_allow(request, side, &inside),
             Verdict::OpaqueDeny => {
                 let layers: Vec<&str> = side.opaque.iter().map(LayerKind::plural).collect();
                 let reason = format!("{} that were not supplied deny it", layers.join(" or "));
                 Explanation { verdict, layer: side.opaque.iter().next(), statements: Vec::new(), reason }
             }
-            Verdict::ImplicitDeny => self.explain_implicit(request, &side, &inside),
+            Verdict::ImplicitDeny => self.explain_implicit(request, side, &inside),
         };
         (check, explanation)
     }
@@ -81,13 +78,11 @@ impl Program {
     /// The layers that deny in a case: those with a Deny statement that applies, and those in which nothing allows.
     pub fn blocking_layers(&self, evaluation: &Evaluation, case: &Case, which: Which) -> Vec<LayerKind> {
         let mut layers = std::collections::BTreeSet::new();
+        let answers = evaluation.answers(case);
         for (check, sides) in evaluation.checks.iter().enumerate() {
-            let side = match which {
-                Which::Baseline => &sides.baseline,
-                Which::Candidate => &sides.candidate,
-            };
-            let chosen = Chosen { variables: &evaluation.variables, states: &case.states, check };
-            let inside = InCase { chosen, capped: evaluation.capped };
+            let side = sides.side(which);
+            let chosen = Chosen { variables: &evaluation.variables, states: &case.states, answers: &answers, check };
+            let inside = InCase { chosen, asks: &evaluation.asks, capped: evaluation.capped };
             let fails = |terms: &[Term]| !terms.iter().any(|term| inside.holds(term));
             layers.extend(side.denies.iter().filter(|term| inside.holds(term)).map(|term| term.layer));
             layers.extend(side.guards.iter().chain(&side.limits).filter(|group| fails(&group.terms)).map(|group| group.layer));
@@ -183,9 +178,9 @@ impl Program {
                     let failed: Vec<String> = failed.map(|atom| words::failed_condition(self, *atom, known(atom))).collect();
                     return Some(format!("{} would, but {}", statement_name(&deciding), failed.join(", and ")));
                 }
-                Ok(literals) if !literals.is_empty() => {
-                    let failed = literals.iter().find(|literal| !inside.chosen.literal(literal))?;
-                    return Some(format!("{} would, if {}", statement_name(&deciding), self.literal_words(failed)));
+                Ok(open) if !open.is_empty() => {
+                    let failed = open.iter().find(|open| !inside.asks.holds(open, inside.chosen.check, inside.chosen.answers))?;
+                    return Some(format!("{} would, if {}", statement_name(&deciding), self.open_words(failed)));
                 }
                 Err(Miss::Resource) => resource_miss = resource_miss.or(Some(deciding)),
                 _ => {}
@@ -194,7 +189,7 @@ impl Program {
         resource_miss.map(|deciding| format!("{} allows the action on other resources only", statement_name(&deciding)))
     }
 
-    fn literal_words(&self, literal: &Literal) -> String {
+    fn open_words(&self, open: &Open) -> String {
         let ask = |ask: &Ask| match ask {
             Ask::Fixed(key, atom) => {
                 let name = self.keys.get(*key).map(|key| key.display.clone()).unwrap_or_default();
@@ -205,7 +200,7 @@ impl Program {
             Ask::Action(_) => "the action were the one that the event name suggests".to_owned(),
             Ask::Free(text, _) => text.clone(),
         };
-        literal.any_of.iter().map(ask).collect::<Vec<_>>().join(" or ")
+        open.any_of.iter().map(ask).collect::<Vec<_>>().join(" or ")
     }
 
     /// `, since KEY is CELL` for the conditions of a statement that applies.
@@ -245,8 +240,7 @@ impl Program {
                         atoms.push(*atom);
                     }
                     if let AtomKind::Templates(templates) = &compiled.kind {
-                        for key in templates.iter().flat_map(|t| t.keys()).filter_map(|name| self.keys.iter().position(|k| k.name == name))
-                        {
+                        for key in templates.iter().flat_map(|t| t.keys()).filter_map(|name| self.key_id(name)) {
                             let atoms = asked.entry(key).or_default();
                             if !atoms.contains(atom) {
                                 atoms.push(*atom);

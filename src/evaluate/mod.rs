@@ -5,11 +5,13 @@
 //! unknown leaves possible. Nothing here fails, and nothing guesses: what cannot be decided is [`Decision::Undetermined`]
 //! with the keys that would settle it.
 
+mod asks;
 mod authorize;
 mod automaton;
 mod compile;
 mod decision;
 mod domain;
+mod evaluator;
 mod explain;
 mod request;
 mod split;
@@ -20,6 +22,7 @@ pub use authorize::Verdict;
 pub use compile::{BundleId, Cell, Compiler, KeyId, Program};
 pub use decision::{Decision, Observation, Which};
 pub use domain::{KeyShape, Vector};
+pub use evaluator::Evaluator;
 pub use explain::{DecidingStatement, Explanation, statement_name};
 pub use request::{ActionState, Bounds, ContextState, LayerKind, Layers, ResourceState, Subject};
 pub use split::{Case, Evaluation};

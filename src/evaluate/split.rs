@@ -3,12 +3,17 @@
 //! A question that stands on both sides gets one answer for both, so that what cannot be known does not look like a
 //! change. Sound: the cases cover every completion of what is unknown.
 
-use super::authorize::{Side, Situation, Verdict};
+use std::sync::Arc;
+
+use super::asks::{AskId, Asks, Literal};
+use super::authorize::{Side, SideBuilder, Situation, Verdict};
 use super::automaton::{self, Run};
-use super::compile::{BundleId, Cell, KeyId, Program};
+use super::compile::{AtomId, BundleId, Cell, KeyId, Program};
+use super::decision::Which;
 use super::domain::{Question, Vector, vectors};
+use super::evaluator::Evaluator;
 use super::request::{LayerKind, Layers, ResourceState};
-use super::statement::{Ask, Literal, Request};
+use super::statement::{Ask, KnownKey, Request};
 use crate::iam::pattern::UNKNOWN_PART;
 
 /// The most situations that are tried for one request.
@@ -20,9 +25,9 @@ pub(super) struct Variable {
     pub(super) what: Unknown,
     /// The check that it belongs to; `None`: it is the same for all checks of the event.
     pub(super) check: Option<usize>,
-    pub(super) asks: Vec<Ask>,
+    pub(super) asks: Vec<AskId>,
     /// Each state's answers to the asks.
-    pub(super) states: Vec<Vector>,
+    pub(super) states: Arc<[Vector]>,
 }
 
 /// What a [`Variable`] stands for.
@@ -57,13 +62,24 @@ pub struct Case {
 #[derive(Debug, Clone)]
 pub(super) struct Sides {
     pub(super) baseline: Side,
-    pub(super) candidate: Side,
+    /// `None`: the same as the baseline.
+    pub(super) candidate: Option<Side>,
+}
+
+impl Sides {
+    pub(super) fn side(&self, which: Which) -> &Side {
+        match which {
+            Which::Baseline => &self.baseline,
+            Which::Candidate => self.candidate.as_ref().unwrap_or(&self.baseline),
+        }
+    }
 }
 
 /// Baseline and candidate on one event, in every situation that is possible. An event that needs several checks is
 /// allowed if all of them are.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
+    pub(super) asks: Asks,
     pub(super) variables: Vec<Variable>,
     /// The situations, in a fixed order.
     pub cases: Vec<Case>,
@@ -73,33 +89,26 @@ pub struct Evaluation {
     pub(super) checks: Vec<Sides>,
 }
 
-/// The situation of one check: the states chosen for the variables.
-#[derive(Debug, Clone, Copy)]
+/// The situation of one check: the states chosen for the variables, and what follows for every question.
 pub(super) struct Chosen<'a> {
     pub(super) variables: &'a [Variable],
     pub(super) states: &'a [usize],
+    pub(super) answers: &'a [bool],
     pub(super) check: usize,
 }
 
 impl<'a> Chosen<'a> {
     /// The variables that concern this check, with their states.
-    fn own(self) -> impl Iterator<Item = (&'a Variable, usize)> {
-        let concerns = move |(variable, _): &(&Variable, usize)| variable.check.is_none_or(|check| check == self.check);
+    fn own(&self) -> impl Iterator<Item = (&'a Variable, usize)> {
+        let check = self.check;
+        let concerns = move |(variable, _): &(&Variable, usize)| variable.check.is_none_or(|of| of == check);
         self.variables.iter().zip(self.states.iter().copied()).filter(concerns)
-    }
-
-    fn ask(self, ask: &Ask) -> bool {
-        let found = self.own().find_map(|(variable, state)| {
-            let slot = variable.asks.iter().position(|own| own == ask)?;
-            variable.states.get(state)?.answers.get(slot).copied()
-        });
-        found.unwrap_or(false)
     }
 }
 
 impl Situation for Chosen<'_> {
     fn literal(&self, literal: &Literal) -> bool {
-        literal.any_of.iter().any(|ask| self.ask(ask)) != literal.negated
+        literal.any_of.iter().any(|ask| self.answers.get(*ask).copied().unwrap_or(false)) != literal.negated
     }
 
     fn permits(&self, opaque: Layers) -> bool {
@@ -114,78 +123,90 @@ impl Situation for Chosen<'_> {
     }
 }
 
-impl Program {
+impl Evaluator<'_> {
     /// Decides the checks of one event for two bundles together.
-    pub fn evaluate(&self, checks: &[Request], baseline: BundleId, candidate: BundleId) -> Evaluation {
-        let sides = |request: &Request| {
-            let left = self.side(baseline, request);
-            let right = if baseline == candidate { left.clone() } else { self.side(candidate, request) };
-            Sides { baseline: left, candidate: right }
-        };
-        let sides: Vec<Sides> = checks.iter().map(sides).collect();
-        let mut variables = Vec::new();
-        for (index, sides) in sides.iter().enumerate() {
-            self.collect_variables(checks, index, sides, &mut variables);
+    pub fn evaluate(&mut self, checks: &[Request], baseline: BundleId, candidate: BundleId) -> Evaluation {
+        let mut asks = Asks::default();
+        let mut sides = Vec::with_capacity(checks.len());
+        for (check, request) in checks.iter().enumerate() {
+            let action = self.action(&request.action);
+            let mut builder = SideBuilder { program: self.program, checks, check, request, action: &action, asks: &mut asks };
+            let left = builder.side(baseline);
+            let right = (baseline != candidate).then(|| builder.side(candidate));
+            sides.push(Sides { baseline: left, candidate: right });
         }
-        for variable in &mut variables {
-            let request = checks.get(variable.check.unwrap_or(0));
-            variable.states =
-                request.and_then(|request| self.states(request, variable)).unwrap_or_else(|| independent(variable.asks.len()));
-        }
-        for (index, sides) in sides.iter().enumerate() {
-            variables.extend(opaque_variables(index, &sides.baseline, &sides.candidate));
-        }
+        let variables = self.variables(checks, &asks, &sides);
         let total = variables.iter().try_fold(1usize, |total, variable| {
             total.checked_mul(variable.states.len()).filter(|total| *total <= MOST_SITUATIONS && !variable.states.is_empty())
         });
         match total {
             Some(total) => {
-                let cases = cases(&variables, total, &sides);
-                Evaluation { variables, cases, capped: false, checks: sides }
+                let cases = cases(&variables, total, asks.len(), &sides);
+                Evaluation { asks, variables, cases, capped: false, checks: sides }
             }
-            None => Evaluation { cases: capped_cases(&sides), variables, capped: true, checks: sides },
+            None => Evaluation { cases: capped_cases(&sides), asks, variables, capped: true, checks: sides },
         }
     }
 
-    fn collect_variables(&self, checks: &[Request], index: usize, sides: &Sides, variables: &mut Vec<Variable>) {
-        for ask in sides.baseline.literals().chain(sides.candidate.literals()).flat_map(|literal| &literal.any_of) {
+    /// Everything that is unknown and that some statement or layer asks for.
+    fn variables(&mut self, checks: &[Request], asks: &Asks, sides: &[Sides]) -> Vec<Variable> {
+        let mut variables: Vec<Variable> = Vec::new();
+        for (id, (ask, check)) in asks.iter().enumerate() {
             let what = match ask {
                 Ask::Fixed(key, _) | Ask::Derived(key, _) => Unknown::Key(*key),
                 Ask::Resource(_) => Unknown::Resource,
                 Ask::Action(_) => Unknown::Action,
                 Ask::Free(name, keys) => Unknown::Free(name.clone(), keys.clone()),
             };
-            // A key that all checks see in the same state is one unknown; everything else belongs to its check.
-            let shared = match &what {
-                Unknown::Key(key) => checks.iter().all(|check| same_state(check, checks.first(), *key)),
-                _ => false,
-            };
-            let check = (!shared).then_some(index);
-            match variables.iter_mut().find(|variable| variable.what == what && variable.check == check) {
-                Some(variable) if variable.asks.contains(ask) => {}
-                Some(variable) => variable.asks.push(ask.clone()),
-                None => variables.push(Variable { what, check, asks: vec![ask.clone()], states: Vec::new() }),
+            match variables.iter_mut().find(|variable| variable.what == what && variable.check == *check) {
+                Some(variable) => variable.asks.push(id),
+                None => variables.push(Variable { what, check: *check, asks: vec![id], states: Arc::default() }),
             }
         }
+        for variable in &mut variables {
+            let request = checks.get(variable.check.unwrap_or(0));
+            let states = request.and_then(|request| self.variable_states(request, variable, asks));
+            variable.states = states.unwrap_or_else(|| independent(variable.asks.len()).into());
+        }
+        for (check, sides) in sides.iter().enumerate() {
+            variables.extend(opaque_variables(check, &sides.baseline, sides.side(Which::Candidate)));
+        }
+        variables
     }
 
-    fn states(&self, request: &Request, variable: &Variable) -> Option<Vec<Vector>> {
+    fn variable_states(&mut self, request: &Request, variable: &Variable, asks: &Asks) -> Option<Arc<[Vector]>> {
+        let asked: Vec<&Ask> = variable.asks.iter().filter_map(|id| asks.get(*id)).collect();
         match &variable.what {
-            Unknown::Key(key) => self.key_states(request, *key, &variable.asks),
+            Unknown::Key(key) => {
+                let program = self.program;
+                let known = request.context.get(*key)?;
+                let fixed: Option<Vec<AtomId>> =
+                    asked.iter().map(|ask| if let Ask::Fixed(_, atom) = ask { Some(*atom) } else { None }).collect();
+                match fixed {
+                    Some(atoms) => self.states(*key, &known.cell, atoms, || program.key_states(known, *key, &asked)),
+                    None => program.key_states(known, *key, &asked).map(Into::into),
+                }
+            }
             Unknown::Resource => {
                 let text = if let ResourceState::Arn(arn) = &request.resource { arn.as_str() } else { UNKNOWN_PART };
-                pattern_states(&variable.asks, text)
+                pattern_states(&asked, text).map(Into::into)
             }
             Unknown::Action => {
                 let prefix = request.action.name.split(':').next().unwrap_or_default();
-                pattern_states(&variable.asks, &format!("{prefix}:{UNKNOWN_PART}"))
+                pattern_states(&asked, &format!("{prefix}:{UNKNOWN_PART}")).map(Into::into)
             }
-            _ => Some(booleans()),
+            _ => Some(booleans().into()),
         }
     }
+}
 
-    fn key_states(&self, request: &Request, key: KeyId, asks: &[Ask]) -> Option<Vec<Vector>> {
-        let known = request.context.get(key)?;
+impl Program {
+    /// Decides the checks of one event for two bundles together. For many events, keep an [`Evaluator`].
+    pub fn evaluate(&self, checks: &[Request], baseline: BundleId, candidate: BundleId) -> Evaluation {
+        Evaluator::new(self).evaluate(checks, baseline, candidate)
+    }
+
+    fn key_states(&self, known: &KnownKey, key: KeyId, asks: &[&Ask]) -> Option<Vec<Vector>> {
         let slots: Option<Vec<usize>> = asks.iter().map(|ask| self.slot(ask)).collect();
         if let (Some(slots), Cell { vectors: Some(vectors), .. }) = (slots, known.cell.as_ref()) {
             let project = |vector: &Vector| Vector {
@@ -195,7 +216,7 @@ impl Program {
             let projected: std::collections::BTreeSet<Vector> = vectors.iter().map(project).collect();
             return Some(projected.into_iter().collect());
         }
-        let question = |ask: &Ask| match ask {
+        let question = |ask: &&Ask| match ask {
             Ask::Fixed(_, atom) => self.question(*atom).cloned(),
             Ask::Derived(_, question) => Some(question.clone()),
             _ => None,
@@ -215,13 +236,6 @@ impl Program {
     }
 }
 
-fn same_state(check: &Request, other: Option<&Request>, key: KeyId) -> bool {
-    match (check.context.get(key), other.and_then(|other| other.context.get(key))) {
-        (Some(a), Some(b)) => std::sync::Arc::ptr_eq(&a.state, &b.state) || a.state == b.state,
-        _ => false,
-    }
-}
-
 fn booleans() -> Vec<Vector> {
     [false, true].map(|answer| Vector { absent: false, answers: vec![answer] }).to_vec()
 }
@@ -235,13 +249,13 @@ fn independent(asks: usize) -> Vec<Vector> {
     (0..1usize << asks).map(|mask| Vector { absent: false, answers: bits(mask) }).collect()
 }
 
-fn pattern_states(asks: &[Ask], text: &str) -> Option<Vec<Vector>> {
-    let run = |ask: &Ask| match ask {
-        Ask::Resource(pattern) | Ask::Action(pattern) => Some(pattern.clone()),
+fn pattern_states(asks: &[&Ask], text: &str) -> Option<Vec<Vector>> {
+    let run = |ask: &&Ask| match ask {
+        Ask::Resource(pattern) | Ask::Action(pattern) => Some(Arc::clone(pattern)),
         _ => None,
     };
     let patterns: Vec<_> = asks.iter().map(run).collect::<Option<Vec<_>>>()?;
-    let runs: Vec<Run<'_>> = patterns.iter().map(Run::new).collect();
+    let runs: Vec<Run<'_>> = patterns.iter().map(|pattern| Run::new(pattern)).collect();
     Some(automaton::feasible(&runs, text)?.into_iter().map(|answers| Vector { absent: false, answers }).collect())
 }
 
@@ -249,7 +263,7 @@ fn pattern_states(asks: &[Ask], text: &str) -> Option<Vec<Vector>> {
 fn opaque_variables(check: usize, left: &Side, right: &Side) -> Vec<Variable> {
     let shared = left.opaque.without(left.opaque.without(right.opaque));
     let sets = [shared, left.opaque.without(shared), right.opaque.without(shared)];
-    let variable = |what| Variable { what, check: Some(check), asks: Vec::new(), states: booleans() };
+    let variable = |what| Variable { what, check: Some(check), asks: Vec::new(), states: booleans().into() };
     let mut variables: Vec<Variable> =
         sets.into_iter().filter(|layers| !layers.is_empty()).map(|layers| variable(Unknown::Permit(layers))).collect();
     if left.opaque_identity || right.opaque_identity {
@@ -261,24 +275,55 @@ fn opaque_variables(check: usize, left: &Side, right: &Side) -> Vec<Variable> {
     variables
 }
 
-fn cases(variables: &[Variable], total: usize, checks: &[Sides]) -> Vec<Case> {
+fn cases(variables: &[Variable], total: usize, asks: usize, checks: &[Sides]) -> Vec<Case> {
     let mut cases = Vec::with_capacity(total);
     let mut states = vec![0usize; variables.len()];
+    let mut answers = vec![false; asks];
+    for variable in variables {
+        variable.answer(0, &mut answers);
+    }
     for _ in 0..total {
-        let verdict = |side: fn(&Sides) -> &Side| {
-            conjunction(checks.iter().enumerate().map(|(check, sides)| side(sides).verdict(&Chosen { variables, states: &states, check })))
+        let verdict = |which| {
+            let one = |(check, sides): (usize, &Sides)| {
+                sides.side(which).verdict(&Chosen { variables, states: &states, answers: &answers, check })
+            };
+            conjunction(checks.iter().enumerate().map(one))
         };
-        let (baseline, candidate) = (verdict(|sides| &sides.baseline), verdict(|sides| &sides.candidate));
+        let baseline = verdict(Which::Baseline);
+        let candidate = if checks.iter().all(|sides| sides.candidate.is_none()) { baseline } else { verdict(Which::Candidate) };
         cases.push(Case { states: states.clone(), baseline, candidate });
         for (state, variable) in states.iter_mut().zip(variables).rev() {
-            *state += 1;
-            if *state < variable.states.len() {
+            *state = (*state + 1) % variable.states.len();
+            variable.answer(*state, &mut answers);
+            if *state > 0 {
                 break;
             }
-            *state = 0;
         }
     }
     cases
+}
+
+impl Variable {
+    /// Writes down what a state answers.
+    fn answer(&self, state: usize, answers: &mut [bool]) {
+        let Some(vector) = self.states.get(state) else { return };
+        for (ask, answer) in self.asks.iter().zip(&vector.answers) {
+            if let Some(slot) = answers.get_mut(*ask) {
+                *slot = *answer;
+            }
+        }
+    }
+}
+
+impl Evaluation {
+    /// What a case answers to every question.
+    pub(super) fn answers(&self, case: &Case) -> Vec<bool> {
+        let mut answers = vec![false; self.asks.len()];
+        for (variable, state) in self.variables.iter().zip(&case.states) {
+            variable.answer(*state, &mut answers);
+        }
+        answers
+    }
 }
 
 /// All checks must be allowed; of several denials an explicit one counts first.
@@ -329,18 +374,18 @@ fn possible(side: &Side) -> std::collections::BTreeSet<Verdict> {
 
 /// Where cases cannot be split: equal residuals give equal verdicts, else every pair is possible.
 fn capped_cases(checks: &[Sides]) -> Vec<Case> {
-    let all = |side: fn(&Sides) -> &Side| {
+    let all = |which| {
         let mut reached = std::collections::BTreeSet::from([Verdict::Allowed]);
         for sides in checks {
-            let verdicts = possible(side(sides));
+            let verdicts = possible(sides.side(which));
             reached = reached.iter().flat_map(|a| verdicts.iter().map(|b| conjunction([*a, *b].into_iter()))).collect();
         }
         reached
     };
     let case = |baseline, candidate| Case { states: Vec::new(), baseline, candidate };
-    if checks.iter().all(|sides| sides.baseline.same_as(&sides.candidate)) {
-        return all(|sides| &sides.baseline).into_iter().map(|verdict| case(verdict, verdict)).collect();
+    if checks.iter().all(|sides| sides.baseline.same_as(sides.side(Which::Candidate))) {
+        return all(Which::Baseline).into_iter().map(|verdict| case(verdict, verdict)).collect();
     }
-    let candidates = all(|sides| &sides.candidate);
-    all(|sides| &sides.baseline).into_iter().flat_map(|b| candidates.iter().map(move |c| case(b, *c))).collect()
+    let candidates = all(Which::Candidate);
+    all(Which::Baseline).into_iter().flat_map(|b| candidates.iter().map(move |c| case(b, *c))).collect()
 }

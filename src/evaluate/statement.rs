@@ -1,7 +1,7 @@
 //! One compiled statement against one request: it does not apply, or it applies under the conditions that are left open.
 
 use super::automaton;
-use super::compile::{Atom, AtomId, AtomKind, Cell, CompiledStatement, KeyId, Program, ResourcePattern};
+use super::compile::{ActionElement, Atom, AtomId, AtomKind, Cell, CompiledStatement, KeyId, Program, ResourcePattern};
 use super::domain::Question;
 use super::request::{ActionState, ContextState, ResourceState, Subject};
 use crate::iam::condition::{Base, Matcher, Piece, Test};
@@ -22,6 +22,16 @@ pub struct Request {
     pub context: Vec<KnownKey>,
 }
 
+impl Request {
+    /// Whether another request knows the same of a key.
+    pub(super) fn same_state(&self, other: Option<&Self>, key: KeyId) -> bool {
+        match (self.context.get(key), other.and_then(|other| other.context.get(key))) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.state, &b.state) || a.state == b.state,
+            _ => false,
+        }
+    }
+}
+
 /// What is known of one key.
 #[derive(Debug, Clone)]
 pub struct KnownKey {
@@ -39,16 +49,16 @@ pub(super) enum Ask {
     /// An entry or resource pattern with a variable, made a question on one key.
     Derived(KeyId, Question),
     /// Whether the partly known resource matches.
-    Resource(Pattern),
+    Resource(Arc<Pattern>),
     /// Whether the guessed action matches.
-    Action(Pattern),
+    Action(Arc<Pattern>),
     /// Something that depends on several unknown keys: an independent truth value. The names say which keys.
     Free(String, Vec<KeyId>),
 }
 
-/// Holds if any of the asks does (none, if `negated`).
+/// A part of a statement that is left open: holds if any of the asks does (none, if `negated`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Literal {
+pub(super) struct Open {
     pub(super) any_of: Vec<Ask>,
     pub(super) negated: bool,
 }
@@ -74,22 +84,34 @@ pub(super) enum Miss {
     Condition(AtomId),
 }
 
-/// The conditions that a statement's applying is left to; empty if it applies.
-pub(super) fn applies(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Vec<Literal>, Miss> {
-    let mut literals = Vec::new();
-    literals.extend(action(request, statement).map_err(|()| Miss::Action)?);
-    literals.extend(resource(program, request, statement).map_err(|()| Miss::Resource)?);
+/// What a statement's applying is left to; empty if it applies.
+pub(super) fn applies(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Vec<Open>, Miss> {
+    let element = program.actions.get(statement.action).ok_or(Miss::Action)?;
+    let action = action(&request.action, element).map_err(|()| Miss::Action)?;
+    applies_beyond_action(program, request, statement, action)
+}
+
+/// The same for a statement of which it is known what it says of the action.
+pub(super) fn applies_beyond_action(
+    program: &Program,
+    request: &Request,
+    statement: &CompiledStatement,
+    action: Option<Open>,
+) -> Result<Vec<Open>, Miss> {
+    let mut open = Vec::new();
+    open.extend(action);
+    open.extend(resource(program, request, statement).map_err(|()| Miss::Resource)?);
     for atom in &statement.atoms {
         match condition(program, request, *atom) {
             Answer::True => {}
             Answer::False => return Err(Miss::Condition(*atom)),
-            Answer::Open(ask) => literals.push(Literal { any_of: vec![ask], negated: false }),
+            Answer::Open(ask) => open.push(Open { any_of: vec![ask], negated: false }),
         }
     }
-    Ok(literals)
+    Ok(open)
 }
 
-fn combine(answers: impl Iterator<Item = Answer>, negated: bool) -> Result<Option<Literal>, ()> {
+fn combine(answers: impl Iterator<Item = Answer>, negated: bool) -> Result<Option<Open>, ()> {
     let mut any_of = Vec::new();
     for answer in answers {
         match answer {
@@ -101,30 +123,26 @@ fn combine(answers: impl Iterator<Item = Answer>, negated: bool) -> Result<Optio
     match (any_of.is_empty(), negated) {
         (true, true) => Ok(None),
         (true, false) => Err(()),
-        (false, _) => Ok(Some(Literal { any_of, negated })),
+        (false, _) => Ok(Some(Open { any_of, negated })),
     }
 }
 
-fn action(request: &Request, statement: &CompiledStatement) -> Result<Option<Literal>, ()> {
-    let ActionState { name, guessed, .. } = &request.action;
-    if statement.actions.is_empty() {
-        // An empty list, `NotAction` too, makes a statement that does nothing.
-        return Err(());
-    }
-    if !guessed {
-        let covered = statement.actions.iter().any(|pattern| pattern.matches(name));
-        return if covered == statement.not_action { Err(()) } else { Ok(None) };
+/// What an action element says of an action: it covers it, or it does if the open part holds.
+pub(super) fn action(action: &ActionState, element: &ActionElement) -> Result<Option<Open>, ()> {
+    let ActionState { name, guessed, .. } = action;
+    if !guessed || element.patterns.is_empty() {
+        return if element.covers(name) { Ok(None) } else { Err(()) };
     }
     let prefix = name.split(':').next().unwrap_or(name);
-    let answers = statement.actions.iter().map(|pattern| match (pattern.matches_some_of(prefix), pattern.pattern()) {
+    let answers = element.patterns.iter().map(|pattern| match (pattern.matches_some_of(prefix), pattern.pattern()) {
         (Matching::Yes, _) => Answer::True,
-        (Matching::Maybe, Some(pattern)) => Answer::Open(Ask::Action(pattern.clone())),
+        (Matching::Maybe, Some(pattern)) => Answer::Open(Ask::Action(Arc::new(pattern.clone()))),
         _ => Answer::False,
     });
-    combine(answers, statement.not_action)
+    combine(answers, element.negated)
 }
 
-fn resource(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Option<Literal>, ()> {
+fn resource(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Option<Open>, ()> {
     match &statement.resources {
         None => Ok(None),
         Some(patterns) if patterns.is_empty() => Err(()),
@@ -143,7 +161,7 @@ fn resource_answer(program: &Program, request: &Request, pattern: &ResourcePatte
         ResourcePattern::Fixed(pattern) => match pattern.matches_partly(text) {
             Matching::Yes => Answer::True,
             Matching::No => Answer::False,
-            Matching::Maybe => Answer::Open(Ask::Resource(pattern.clone())),
+            Matching::Maybe => Answer::Open(Ask::Resource(Arc::clone(pattern))),
         },
         ResourcePattern::Template { head, tail } => template_resource(program, request, head, tail, text),
     }
@@ -162,7 +180,7 @@ fn template_resource(program: &Program, request: &Request, head: &[Token], tail:
     }
     match (unknown.as_slice(), &request.resource) {
         ([], _) if outline == Matching::Yes => Answer::True,
-        ([], _) => Answer::Open(Ask::Resource(whole)),
+        ([], _) => Answer::Open(Ask::Resource(Arc::new(whole))),
         ([key], ResourceState::Arn(arn)) if !arn.contains(UNKNOWN_PART) => {
             let Some(at) = single_slot(&slots) else { return free(program, "resource", &unknown) };
             let (before, after) = slots.split_at(at);
@@ -194,19 +212,9 @@ pub(super) fn condition(program: &Program, request: &Request, id: AtomId) -> Ans
     let Some(atom) = program.atoms.get(id) else { return Answer::False };
     let Some(known) = request.context.get(atom.key) else { return Answer::Open(Ask::Fixed(atom.key, id)) };
     match &atom.kind {
-        AtomKind::Fixed { slot, .. } => {
-            cell_answer(&known.cell, *slot).map_or_else(|| Answer::Open(Ask::Fixed(atom.key, id)), Answer::from)
-        }
+        AtomKind::Fixed { slot, .. } => known.cell.answer(*slot).map_or_else(|| Answer::Open(Ask::Fixed(atom.key, id)), Answer::from),
         AtomKind::Templates(templates) => template_condition(program, request, atom, id, templates, &known.state),
     }
-}
-
-/// The answer of a cell to one test, if all its vectors agree.
-pub(super) fn cell_answer(cell: &Cell, slot: usize) -> Option<bool> {
-    let vectors = cell.vectors.as_ref()?;
-    let mut answers = vectors.iter().map(|vector| vector.answers.get(slot).copied().unwrap_or(false));
-    let first = answers.next()?;
-    answers.all(|answer| answer == first).then_some(first)
 }
 
 fn template_condition(
@@ -309,7 +317,7 @@ fn fill(program: &Program, request: &Request, template: &Template) -> Option<Vec
             Part::Text(text) => Slot::Text(text.clone()),
             Part::Literal(character) => Slot::Literal(character.to_string()),
             Part::Variable { key, default } => {
-                let id = program.keys.iter().position(|known| known.name == *key)?;
+                let id = program.key_id(key)?;
                 let shape = program.keys.get(id).map(|key| key.shape).unwrap_or_default();
                 match request.context.get(id).map(|known| known.state.as_ref()) {
                     Some(state) if !state.is_known() => Slot::Unknown { key: id, default: default.clone() },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::asks::{AskId, Asks};
 use super::compile::{AtomId, AtomKind, Cell, KeyId, Openness, Program};
 use super::domain::{Question, Vector};
 use super::request::ContextState;
@@ -10,7 +11,7 @@ use super::statement::{Ask, KnownKey};
 use crate::iam::condition::{Base, Family, Operator};
 
 /// The states of a variable, joined by `or`, with its name.
-pub(super) fn variable(program: &Program, variable: &Variable, states: &[usize]) -> String {
+pub(super) fn variable(program: &Program, asks: &Asks, variable: &Variable, states: &[usize]) -> String {
     let name = super::decision::variable_names(program, variable).join(" and ");
     let chosen: Vec<&Vector> = states.iter().filter_map(|state| variable.states.get(*state)).collect();
     let yes = chosen.iter().any(|vector| vector.answers.first() == Some(&true));
@@ -23,14 +24,14 @@ pub(super) fn variable(program: &Program, variable: &Variable, states: &[usize])
         Unknown::Grant(layer) => format!("no {} that were not supplied allow it", layer.plural()),
         Unknown::Free(text, _) => format!("`{text}` {}", if yes { "holds" } else { "does not hold" }),
         Unknown::Key(_) | Unknown::Resource | Unknown::Action => {
-            let phrases: BTreeSet<String> = chosen.iter().map(|vector| vector_words(program, &variable.asks, vector)).collect();
+            let phrases: BTreeSet<String> = chosen.iter().map(|vector| vector_words(program, asks, &variable.asks, vector)).collect();
             format!("{name} is {}", phrases.into_iter().collect::<Vec<_>>().join(" or "))
         }
     }
 }
 
 /// One state of a key, as its answers to the asks.
-fn vector_words(program: &Program, asks: &[Ask], vector: &Vector) -> String {
+fn vector_words(program: &Program, asks: &Asks, asked: &[AskId], vector: &Vector) -> String {
     if vector.absent {
         return "absent".to_owned();
     }
@@ -44,7 +45,7 @@ fn vector_words(program: &Program, asks: &[Ask], vector: &Vector) -> String {
         }
         Ask::Free(..) => None,
     };
-    join(asks.iter().zip(&vector.answers).filter_map(phrase))
+    join(asked.iter().filter_map(|id| asks.get(*id)).zip(&vector.answers).filter_map(phrase))
 }
 
 fn token_text(token: &crate::iam::pattern::Token) -> char {
@@ -130,7 +131,7 @@ pub(super) fn context_entry(program: &Program, key: KeyId, known: &KnownKey, ato
 
 /// What is known of a key, in words.
 pub(super) fn cell_words(program: &Program, known: &KnownKey, atoms: &[AtomId], by_value: bool) -> String {
-    let Cell { vectors, open } = known.cell.as_ref();
+    let Cell { vectors, open, .. } = known.cell.as_ref();
     let asked: Vec<(AtomId, usize)> = atoms
         .iter()
         .filter_map(|atom| match &program.atoms.get(*atom)?.kind {

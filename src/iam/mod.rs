@@ -8,6 +8,7 @@ pub mod arn;
 pub mod condition;
 pub mod document;
 pub mod json;
+mod matcher;
 pub mod parse;
 pub mod pattern;
 pub mod principal;

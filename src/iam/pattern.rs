@@ -4,6 +4,8 @@
 //! Wildcards of an ARN's first five segments do not pass a colon, unless a `*` ends its segment (IAM user guide,
 //! `Resource` element: such a wildcard "can expand to match beyond the colon boundaries").
 
+use super::matcher::Matcher;
+
 /// One step of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Token {
@@ -41,19 +43,25 @@ impl From<bool> for Matching {
 /// Stands in a text for a part that the log does not tell.
 pub const UNKNOWN_PART: &str = "<?>";
 
-/// A compiled pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A compiled pattern. Equal to another of the same tokens.
+#[derive(Debug, Clone)]
 pub struct Pattern {
     tokens: Vec<Token>,
-    shape: Shape,
+    matcher: Matcher,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Shape {
-    Everything,
-    Exact(String),
-    Prefix(String),
-    General,
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.tokens == other.tokens
+    }
+}
+
+impl Eq for Pattern {}
+
+impl std::hash::Hash for Pattern {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.tokens.hash(hasher);
+    }
 }
 
 impl Pattern {
@@ -71,8 +79,8 @@ impl Pattern {
                 _ => simple.push(token),
             }
         }
-        let shape = Shape::of(&simple);
-        Self { tokens: simple, shape }
+        let matcher = Matcher::new(&simple);
+        Self { tokens: simple, matcher }
     }
 
     /// The tokens, runs of stars made one.
@@ -82,13 +90,13 @@ impl Pattern {
 
     /// Whether it matches every text.
     pub fn is_everything(&self) -> bool {
-        self.shape == Shape::Everything
+        matches!(self.matcher, Matcher::Everything)
     }
 
     /// The only text that it matches, if it has no wildcard.
     pub fn literal(&self) -> Option<&str> {
-        match &self.shape {
-            Shape::Exact(text) => Some(text),
+        match &self.matcher {
+            Matcher::Exact(text) => Some(text),
             _ => None,
         }
     }
@@ -101,21 +109,7 @@ impl Pattern {
     /// assert!(!Pattern::glob("a.c").matches("abc"));
     /// ```
     pub fn matches(&self, text: &str) -> bool {
-        match &self.shape {
-            Shape::Everything => true,
-            Shape::Exact(literal) => literal == text,
-            Shape::Prefix(prefix) => text.starts_with(prefix.as_str()),
-            Shape::General => {
-                let mut states = States::start(&self.tokens);
-                for character in text.chars() {
-                    states = states.step(&self.tokens, character);
-                    if states.is_dead() {
-                        return false;
-                    }
-                }
-                states.accepts(&self.tokens)
-            }
-        }
+        self.matcher.matches(&self.tokens, text)
     }
 
     /// Matches a text in which [`UNKNOWN_PART`] stands for any run of characters.
@@ -155,19 +149,6 @@ impl Pattern {
             0 => Matching::No,
             n if n == possible.len() => Matching::Yes,
             _ => Matching::Maybe,
-        }
-    }
-}
-
-impl Shape {
-    fn of(tokens: &[Token]) -> Self {
-        let literal = |tokens: &[Token]| -> Option<String> {
-            tokens.iter().map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect()
-        };
-        match tokens.split_last() {
-            Some((Token::Any { colon: true }, [])) => Self::Everything,
-            Some((Token::Any { colon: true }, rest)) => literal(rest).map_or(Self::General, Self::Prefix),
-            _ => literal(tokens).map_or(Self::General, Self::Exact),
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Shared<'a> {
 pub(super) struct Fact {
     pub(super) key: KeyId,
     pub(super) cell: Arc<Cell>,
-    /// The state; part of the identity only where a policy takes the value itself.
+    /// The state; part of the identity only where a policy takes the value itself, or the cell does not tell it.
     pub(super) state: Arc<ContextState>,
     by_value: bool,
 }
@@ -219,7 +219,8 @@ impl Accumulator {
             return fact.clone();
         }
         let cell = Arc::new(program.classify(key, state));
-        let fact = Fact { key, cell, state: Arc::new(state.clone()), by_value: program.key_is_by_value(key) };
+        let by_value = program.key_is_by_value(key) || !cell.is_told();
+        let fact = Fact { key, cell, state: Arc::new(state.clone()), by_value };
         self.facts.insert((key, state.clone()), fact.clone());
         fact
     }

@@ -15,8 +15,8 @@ use crate::account::Policy;
 use crate::account::load::hex;
 use crate::error::Result;
 use crate::evaluate::{
-    ActionState, Case, ContextState, Decision, Evaluation, Explanation, KnownKey, LayerKind, Observation, Program, Request, ResourceState,
-    Subject, Which,
+    ActionState, Case, ContextState, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind, Observation, Program, Request,
+    ResourceState, Subject, Which,
 };
 use crate::frame::schema::{CHANGES, STATEMENTS};
 use crate::frame::{Cell, TableBuilder};
@@ -168,13 +168,13 @@ impl<'a> Decider<'a> {
     }
 
     /// Decides one distinct request for every candidate.
-    pub(super) fn decide(&self, request: &RequestKey, measures: &Measures) -> Changes {
+    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Measures) -> Changes {
         let mut changes = Changes::default();
         let Some(principal) = self.principals.all.get(request.principal) else { return changes };
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
         for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
-            let evaluation = self.program.evaluate(&checks, principal.baseline, *bundle);
+            let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
             let compared = compare(&evaluation, observation, self.logged);
             if index == 0 {
                 self.agree(&mut changes, request.principal, &evaluation, &compared, observation, measures.events);

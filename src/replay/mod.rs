@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::evaluate::Layers;
+use crate::evaluate::{Evaluator, Layers};
 use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS};
 use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::Dataset;
@@ -102,7 +102,14 @@ pub fn replay(
     let requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
     let changes = requests
         .par_iter()
-        .fold(Changes::default, |changes, (request, measures)| changes.merge(decider.decide(request, measures)))
+        .fold(
+            || (Evaluator::new(&program), Changes::default()),
+            |(mut evaluator, changes), (request, measures)| {
+                let changes = changes.merge(decider.decide(&mut evaluator, request, measures));
+                (evaluator, changes)
+            },
+        )
+        .map(|(_, changes)| changes)
         .reduce(Changes::default, Changes::merge);
     progress.end();
     let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);

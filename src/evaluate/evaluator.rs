@@ -1,0 +1,85 @@
+//! A program at work: remembers what it has worked out of actions and keys, so that it is worked out once.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::compile::{AtomId, Cell, KeyId, Program};
+use super::domain::Vector;
+use super::request::ActionState;
+use super::statement::{Open, action};
+
+/// Decides requests by a [`Program`]. One for each thread; answers do not depend on what was asked before.
+#[derive(Debug)]
+pub struct Evaluator<'p> {
+    pub(super) program: &'p Program,
+    actions: HashMap<ActionState, Arc<ActionAnswers>, foldhash::fast::RandomState>,
+    states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
+}
+
+/// The states of a key in a cell. The cell is kept, so that its address stays its own.
+type KeyStates = (Arc<Cell>, Option<Arc<[Vector]>>);
+
+/// What every action element of a program says of one action.
+#[derive(Debug)]
+pub(super) struct ActionAnswers {
+    /// One bit for each element: whether it may cover the action.
+    bits: Vec<u64>,
+    /// The elements that cover it under a condition, in order: those of an action that is a guess.
+    open: Vec<(usize, Open)>,
+}
+
+impl ActionAnswers {
+    fn new(program: &Program, asked: &ActionState) -> Self {
+        let mut answers = Self { bits: vec![0; program.actions.len().div_ceil(64)], open: Vec::new() };
+        for (element, patterns) in program.actions.iter().enumerate() {
+            let Ok(open) = action(asked, patterns) else { continue };
+            if let Some(word) = answers.bits.get_mut(element / 64) {
+                *word |= 1 << (element % 64);
+            }
+            answers.open.extend(open.map(|open| (element, open)));
+        }
+        answers
+    }
+
+    /// Whether an element may cover the action.
+    pub(super) fn may_cover(&self, element: usize) -> bool {
+        self.bits.get(element / 64).is_some_and(|word| word & (1 << (element % 64)) != 0)
+    }
+
+    /// The condition under which an element that may cover the action does.
+    pub(super) fn open(&self, element: usize) -> Option<&Open> {
+        let at = self.open.binary_search_by_key(&element, |(element, _)| *element).ok()?;
+        self.open.get(at).map(|(_, open)| open)
+    }
+}
+
+impl<'p> Evaluator<'p> {
+    /// One that has not worked out anything yet.
+    pub fn new(program: &'p Program) -> Self {
+        Self { program, actions: HashMap::default(), states: HashMap::default() }
+    }
+
+    /// What the program's action elements say of an action.
+    pub(super) fn action(&mut self, asked: &ActionState) -> Arc<ActionAnswers> {
+        if let Some(known) = self.actions.get(asked) {
+            return Arc::clone(known);
+        }
+        let answers = Arc::new(ActionAnswers::new(self.program, asked));
+        self.actions.insert(asked.clone(), Arc::clone(&answers));
+        answers
+    }
+
+    /// The states of a key in a cell as answers to `atoms`, made by `make` once.
+    pub(super) fn states(
+        &mut self,
+        key: KeyId,
+        cell: &Arc<Cell>,
+        atoms: Vec<AtomId>,
+        make: impl FnOnce() -> Option<Vec<Vector>>,
+    ) -> Option<Arc<[Vector]>> {
+        let (_, states) =
+            self.states.entry((key, Arc::as_ptr(cell) as usize, atoms)).or_insert_with(|| (Arc::clone(cell), make().map(Into::into)));
+        states.clone()
+    }
+}
