@@ -88,9 +88,11 @@ impl Case {
 impl Evaluation {
     /// The cases that agree with what was observed; empty if the policies cannot explain the log.
     ///
-    /// A denial that names a layer whose policies were not supplied settles that layer for the event. With
-    /// `logged`, where the log itself is the baseline, a denial that names the identity-based policies also says
-    /// that the layers before them permitted.
+    /// A denial that names a layer keeps the cases in which that layer of the baseline denies: a layer whose policies
+    /// were not supplied is settled by it, one that was supplied settles the keys that its policies look at. Where the
+    /// layer denies in no case, the name is not used: the baseline may differ from what was in force. With `logged`,
+    /// where the log itself is the baseline, a denial that names the identity-based policies also says that the layers
+    /// before them permitted.
     pub fn consistent(&self, observation: Observation, logged: bool) -> Vec<&Case> {
         let agrees = |case: &&Case| match observation {
             Observation::Success => case.baseline == Verdict::Allowed,
@@ -104,6 +106,10 @@ impl Evaluation {
     }
 
     fn fits(&self, case: &Case, layer: LayerKind, logged: bool) -> bool {
+        let supplied = self.checks.iter().all(|sides| !sides.baseline.opaque.contains(layer));
+        if !logged && supplied && !self.blocking_layers(case, Which::Baseline).contains(&layer) {
+            return false;
+        }
         self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
             Unknown::Permit(layers) if layer != LayerKind::Identity && layers.contains(layer) => *state == 0,
             Unknown::Permit(_) if logged && layer == LayerKind::Identity => *state == 1,

@@ -74,15 +74,17 @@ impl Program {
         };
         (check, explanation)
     }
+}
 
+impl Evaluation {
     /// The layers that deny in a case: those with a Deny statement that applies, and those in which nothing allows.
-    pub fn blocking_layers(&self, evaluation: &Evaluation, case: &Case, which: Which) -> Vec<LayerKind> {
+    pub fn blocking_layers(&self, case: &Case, which: Which) -> Vec<LayerKind> {
         let mut layers = std::collections::BTreeSet::new();
-        let answers = evaluation.answers(case);
-        for (check, sides) in evaluation.checks.iter().enumerate() {
+        let answers = self.answers(case);
+        for (check, sides) in self.checks.iter().enumerate() {
             let side = sides.side(which);
-            let chosen = Chosen { variables: &evaluation.variables, states: &case.states, answers: &answers, check };
-            let inside = InCase { chosen, asks: &evaluation.asks, capped: evaluation.capped };
+            let chosen = Chosen { variables: &self.variables, states: &case.states, answers: &answers, check };
+            let inside = InCase { chosen, asks: &self.asks, capped: self.capped };
             let fails = |terms: &[Term]| !terms.iter().any(|term| inside.holds(term));
             layers.extend(side.denies.iter().filter(|term| inside.holds(term)).map(|term| term.layer));
             layers.extend(side.guards.iter().chain(&side.limits).filter(|group| fails(&group.terms)).map(|group| group.layer));
@@ -92,7 +94,9 @@ impl Program {
         }
         layers.into_iter().collect()
     }
+}
 
+impl Program {
     fn explain_deny(&self, request: &Request, side: &Side, inside: &InCase<'_>) -> Explanation {
         let capped = inside.capped;
         let mut terms: Vec<&Term> = side.denies.iter().filter(|term| capped || inside.holds(term)).collect();

@@ -300,7 +300,11 @@ impl<'a> Decider<'a> {
             deciding_action: deciding.map(|check| check.action.clone()).unwrap_or_default(),
             deciding_resource: deciding.and_then(|check| check.resource.clone()),
             context,
-            baseline_reason: self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
+            baseline_reason: contradicted(
+                self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
+                compared.contradiction,
+                request.denied_by.as_deref(),
+            ),
             candidate_reason: self.reason(other.as_ref(), compared, evaluation, Which::Candidate),
             baseline: Deciding::of(baseline.as_ref(), principal),
             candidate_side: Deciding::of(other.as_ref(), principal),
@@ -332,6 +336,25 @@ impl<'a> Decider<'a> {
             assumptions.insert("A-CAP".to_owned());
         }
         assumptions.into_iter().collect()
+    }
+}
+
+/// The reason of a baseline that contradicts the log, with what the log says and the likely cause.
+fn contradicted(reason: String, contradiction: Option<Contradiction>, denied_by: Option<&str>) -> String {
+    let Some(contradiction) = contradiction else { return reason };
+    let named = denied_by.map(|text| text.split_once(' ').map_or((text, None), |(layer, policy)| (layer, Some(policy))));
+    match named.and_then(|(layer, policy)| Some((LayerKind::parse(layer)?, policy))) {
+        Some((layer, policy)) if contradiction == Contradiction::DeniedButAllowed => {
+            let policy = policy.map(|policy| format!(" `{policy}`")).unwrap_or_default();
+            format!(
+                "{reason}, but the log says that a {}{policy} denied it: it is missing here, or was another version then",
+                layer.words()
+            )
+        }
+        _ => {
+            let happened = if contradiction == Contradiction::DeniedButAllowed { "was denied" } else { "succeeded" };
+            format!("{reason}, but the call {happened}: likely {}", contradiction.likely_cause())
+        }
     }
 }
 

@@ -112,6 +112,23 @@ impl Contradiction {
     }
 }
 
+impl Contradiction {
+    /// What it most likely comes from, so that someone can look there first.
+    pub fn likely_cause(self) -> &'static str {
+        match self {
+            Self::SuccessButExplicitDeny => {
+                "the policy was another version then, or the principal or the action of the event is not the one that it was taken for"
+            }
+            Self::SuccessButImplicitDeny => {
+                "an attachment is missing in the snapshot (group, inline or managed policy, permission set), or a resource-based policy grants it"
+            }
+            Self::DeniedButAllowed => {
+                "a policy is missing (SCP, RCP, boundary, session, endpoint or resource-based policy), or the service refused for a reason of its own"
+            }
+        }
+    }
+}
+
 crate::ordered_by_name!(Change, Contradiction);
 
 /// One request, compared.

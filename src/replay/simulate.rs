@@ -238,7 +238,7 @@ fn decided(id: Value, prepared: &Prepared) -> Value {
         "decision": name(decision),
         "settledBy": settled_by,
         "decidedBy": decided_by(prepared, checks, &evaluation, decision),
-        "blockedBy": blocked_by(prepared, &evaluation, decision),
+        "blockedBy": blocked_by(&evaluation, decision),
         "assumptions": if evaluation.capped { vec!["A-CAP"] } else { Vec::new() },
         "error": null,
     });
@@ -262,12 +262,12 @@ fn decided_by(prepared: &Prepared, checks: &[Request], evaluation: &Evaluation, 
     json!({"layer": statement.layer.name(), "policy": statement.policy.name, "statement": statement.statement, "sid": sid})
 }
 
-fn blocked_by(prepared: &Prepared, evaluation: &Evaluation, decision: Decision) -> Vec<Cow<'static, str>> {
+fn blocked_by(evaluation: &Evaluation, decision: Decision) -> Vec<Cow<'static, str>> {
     if matches!(decision, Decision::Allowed | Decision::Undetermined) {
         return Vec::new();
     }
     let Some(case) = evaluation.cases.first() else { return Vec::new() };
-    prepared.program.blocking_layers(evaluation, case, Which::Candidate).into_iter().map(|layer| Cow::Borrowed(layer.name())).collect()
+    evaluation.blocking_layers(case, Which::Candidate).into_iter().map(|layer| Cow::Borrowed(layer.name())).collect()
 }
 
 fn name(decision: Decision) -> &'static str {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Affected, Summary, principal_words};
-use super::terminal::{CLASSES, actions_words, agreement, coverage, verdict, why};
+use super::terminal::{CLASSES, actions_words, agreement, coverage, distrusted, verdict, why};
 use super::{Report, counted, grouped};
 use crate::error::Result;
 use crate::replay::Change;
@@ -39,6 +39,9 @@ pub fn render(report: &Report) -> Result<String> {
     }
     if let Some(candidate) = manifest.candidates.first() {
         rows(&mut out, "the baseline cannot explain the log here", &summary.affected(&candidate.name, "baseline_contradicted")?);
+        if let Some(warning) = distrusted(report)? {
+            let _ = writeln!(out, "\n**Warning:** {}.", cell(&warning));
+        }
     }
     not_judged(&mut out, report);
     if out.len() > LIMIT {

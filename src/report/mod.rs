@@ -8,6 +8,8 @@ pub mod markdown;
 pub mod summary;
 #[cfg(feature = "summary")]
 pub mod terminal;
+#[cfg(feature = "summary")]
+mod trust;
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::summary::{Affected, Summary, principal_words};
-use super::{Report, counted, gate, grouped, visible};
+use super::{Report, counted, gate, grouped, trust, visible};
 use crate::error::Result;
 use crate::replay::{CandidateSummary, Manifest};
 
@@ -35,7 +35,7 @@ pub fn render(report: &Report, style: Style) -> Result<String> {
     let summary = Summary::new(report)?;
     let mut out = String::new();
     head(&mut out, report, style);
-    contradictions(&mut out, &summary, &report.manifest, style)?;
+    contradictions(&mut out, &summary, report, style)?;
     for candidate in &report.manifest.candidates {
         section(&mut out, &summary, report, candidate, style)?;
     }
@@ -164,12 +164,29 @@ fn class(out: &mut String, title: &str, affected: &[Affected], style: Style) {
 }
 
 /// What the baseline cannot explain: the same for every candidate.
-fn contradictions(out: &mut String, summary: &Summary, manifest: &Manifest, style: Style) -> Result<()> {
-    let Some(candidate) = manifest.candidates.first() else { return Ok(()) };
-    let title =
-        format!("\n{}", style.paint("35", "the baseline cannot explain the log here: results for these principals cannot be trusted"));
-    class(out, &title, &summary.affected(&candidate.name, "baseline_contradicted")?, style);
+fn contradictions(out: &mut String, summary: &Summary, report: &Report, style: Style) -> Result<()> {
+    let Some(candidate) = report.manifest.candidates.first() else { return Ok(()) };
+    let affected = summary.affected(&candidate.name, "baseline_contradicted")?;
+    class(out, &format!("\n{}", style.paint("35", "the baseline cannot explain the log here")), &affected, style);
+    if let Some(warning) = distrusted(report)? {
+        paragraph(out, &style.paint("35", &visible(&warning)), "  ", style);
+    }
     Ok(())
+}
+
+/// The principals for whom the baseline contradicts so much of the log that results for them are not reliable.
+pub(super) fn distrusted(report: &Report) -> Result<Option<String>> {
+    let lost: Vec<String> = trust::contradicted(&report.principals)?
+        .into_iter()
+        .filter(|(_, trust)| trust.is_lost())
+        .map(|(arn, trust)| format!("{arn} ({} of {})", grouped(trust.contradict), counted(trust.judged, "judged event")))
+        .collect();
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    let more = if lost.len() > SHOWN { format!(" and {} more (principals.parquet)", lost.len() - SHOWN) } else { String::new() };
+    let shown = lost.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    Ok(Some(format!("do not trust results for {shown}{more}: the baseline is not what was in force")))
 }
 
 /// The verdict on a candidate in one or two sentences.

@@ -9,3 +9,4 @@ mod laws;
 mod layers;
 mod reference;
 mod replay;
+mod witness;
