@@ -201,7 +201,7 @@ fn cross_account(request: &Request) -> Option<&str> {
     subject
         .resource_account
         .as_deref()
-        .filter(|account| is_account(account) && is_account(&subject.caller.account) && *account != subject.caller.account)
+        .filter(|account| *account != subject.caller.account && is_account(account) && is_account(&subject.caller.account))
 }
 
 /// One situation: a truth value for every literal and for the opaque layers.

@@ -37,13 +37,21 @@ impl Decision {
 
     /// From the verdicts that are possible.
     pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
-        let verdicts: BTreeSet<Verdict> = verdicts.into_iter().collect();
-        match verdicts.iter().copied().collect::<Vec<_>>().as_slice() {
-            [Verdict::Allowed] => Self::Allowed,
-            [Verdict::ExplicitDeny] => Self::ExplicitDeny,
-            [Verdict::ImplicitDeny] => Self::ImplicitDeny,
-            all if !all.is_empty() && !all.contains(&Verdict::Allowed) => Self::Denied,
-            _ => Self::Undetermined,
+        let (mut allowed, mut explicit, mut implicit, mut opaque) = (false, false, false, false);
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Allowed => allowed = true,
+                Verdict::ExplicitDeny => explicit = true,
+                Verdict::ImplicitDeny => implicit = true,
+                Verdict::OpaqueDeny => opaque = true,
+            }
+        }
+        match (allowed, explicit, implicit, opaque) {
+            (true, false, false, false) => Self::Allowed,
+            (false, true, false, false) => Self::ExplicitDeny,
+            (false, false, true, false) => Self::ImplicitDeny,
+            (false, false, false, false) | (true, ..) => Self::Undetermined,
+            _ => Self::Denied,
         }
     }
 }

@@ -77,8 +77,8 @@ impl ResourceState {
     }
 }
 
-/// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What is asked for. Equal to another of its name.
+#[derive(Debug, Clone)]
 pub struct ActionState {
     /// `prefix:Name` as the service writes it.
     pub display: String,
@@ -86,6 +86,20 @@ pub struct ActionState {
     pub name: String,
     /// Whether only the prefix is sure: the name is a guess by the general rule.
     pub guessed: bool,
+}
+
+impl PartialEq for ActionState {
+    fn eq(&self, other: &Self) -> bool {
+        self.guessed == other.guessed && self.name == other.name
+    }
+}
+
+impl Eq for ActionState {}
+
+impl std::hash::Hash for ActionState {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        self.name.hash(hasher);
+    }
 }
 
 impl ActionState {
