@@ -118,14 +118,14 @@ fn pool(program: &Program, bundles: &[BundleId], known: Known) -> Vec<(Request, 
         "aws:principaltag/team" if known == Known::Partly => ContextState::Unknown,
         "aws:sourceip" => ContextState::value(format!("10.{}.{}.7", index % 23, index % 200)),
         "aws:principaltag/team" => ContextState::value(format!("team-{}", index % 25)),
-        "aws:multifactorauthpresent" => ContextState::value(if index % 3 == 0 { "false" } else { "true" }),
+        "aws:multifactorauthpresent" => ContextState::value(if index.is_multiple_of(3) { "false" } else { "true" }),
         "aws:requestedregion" => ContextState::value(["us-east-1", "eu-west-1", "ap-south-1"][index % 3]),
         _ => ContextState::Absent,
     };
     // One fact for each distinct state, as a replay has it.
     let mut facts = std::collections::HashMap::new();
     let request = |index: usize| {
-        let names = if index % 2 == 0 { HIT } else { MISSED };
+        let names = if index.is_multiple_of(2) { HIT } else { MISSED };
         let region = ["us-east-1", "eu-west-1", "us-west-2"][index / 7 % 3];
         let organization = ORGANIZATIONS[index / 3 % 4];
         let context = (0..program.key_count()).map(|key| {
