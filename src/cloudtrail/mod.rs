@@ -2,9 +2,12 @@
 //!
 //! Decoding never fails as a whole: what is not a record is a [`Skipped`] with its reason, and the rest goes on.
 
+pub mod columns;
 pub mod container;
 pub mod denial;
 mod record;
+mod skipped;
 
-pub use container::{Sink, SkipReason, Skipped, decode};
+pub use container::{Sink, decode};
 pub use record::{Identity, Lax, Record, SessionContext, SessionIssuer, TlsDetails, event_time};
+pub use skipped::{SkipReason, Skipped};

@@ -171,6 +171,12 @@ pub struct Record<'a> {
     pub addendum: Nested<Addendum<'a>>,
     pub tls_details: Nested<TlsDetails<'a>>,
     pub insight_details: Nested<IgnoredAny>,
+    /// Put together from a table that lacks columns: what is missing is unknown, not absent.
+    #[serde(skip)]
+    pub partial: bool,
+    /// The table does not tell whether the call failed.
+    #[serde(skip)]
+    pub outcome_unknown: bool,
 }
 
 /// `addendum`.
@@ -252,17 +258,21 @@ pub struct SessionAttributes<'a> {
     pub mfa_authenticated: Lax<'a>,
 }
 
-/// Microseconds since 1970 of a record's `eventTime`: ISO 8601 with `T` or a space, in UTC where no zone is given.
+/// 2000-01-01 and 2100-01-01: no call of AWS was made before, and what lies after is a broken clock.
+const PLAUSIBLE: std::ops::Range<i64> = 946_684_800_000_000..4_102_444_800_000_000;
+
+/// Microseconds since 1970 of a record's `eventTime`: ISO 8601 with `T` or a space, in UTC where no zone is given. `None`
+/// for what is no time, and for times outside of this century.
 pub fn event_time(text: &str) -> Option<i64> {
     let text = text.trim();
     if text.len() < 19 {
         return None;
     }
-    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return Some(instant.as_microsecond());
-    }
-    let local: jiff::civil::DateTime = text.parse().ok()?;
-    Some(jiff::tz::Offset::UTC.to_timestamp(local).ok()?.as_microsecond())
+    let instant = text.parse::<jiff::Timestamp>().or_else(|error| {
+        let local = text.parse::<jiff::civil::DateTime>().map_err(|_| error)?;
+        jiff::tz::Offset::UTC.to_timestamp(local)
+    });
+    instant.ok().map(jiff::Timestamp::as_microsecond).filter(|time| PLAUSIBLE.contains(time))
 }
 
 #[cfg(test)]

@@ -23,11 +23,17 @@ pub fn map_record<'a>(catalog: &Catalog, record: &'a Record<'a>, text: &str, fil
         principal(&mut row, identity);
     }
     let (outcome, _) = catalog.outcome(record.error_code.get());
-    row.set(Text::Outcome, Some(outcome.name()));
+    row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters: Option<Value> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
     let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
-    row.set(Text::NotReplayable, not_replayable(record, &mapped, outcome));
+    let mut reason = not_replayable(record, &mapped, outcome);
+    if record.partial {
+        // What the table lacks is unknown: nobody can be said to have made this call.
+        row.flag(Flag::RequestContextComplete, Some(false));
+        reason = reason.or(Some("no_identity"));
+    }
+    row.set(Text::NotReplayable, reason);
     row
 }
 
@@ -163,7 +169,7 @@ fn authorization<'a, 'c>(
     row.set(Text::DeniedBy, denied_by(record, &denial));
     row.set(Text::Resource, resource);
     row.set(Text::ResourceSource, resource_source);
-    row.set(Text::Action, Some(action));
+    row.set(Text::Action, Some(action).filter(|action| !action.starts_with(':')));
     row.set(Text::MappingSource, Some(mapped.source.name()));
     mapped
 }

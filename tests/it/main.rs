@@ -4,9 +4,11 @@
 mod catalog;
 mod commands;
 mod conformance;
+mod containers;
 mod documents;
 mod laws;
 mod layers;
+mod quirks;
 mod reference;
 mod replay;
 mod witness;

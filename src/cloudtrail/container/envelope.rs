@@ -1,0 +1,183 @@
+//! What wraps records: one table of members, whoever made the wrapper.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{DEPTH, Decoder, Record, Sink, SkipReason, is_named};
+
+/// Members whose list holds records or wrappers of them.
+pub(super) const LISTS: [&str; 7] = [
+    // A trail's delivery, Event history.
+    "Records",
+    // `lookup-events`.
+    "Events",
+    // `filter-log-events`, `get-log-events`.
+    "events",
+    // The payload of a CloudWatch Logs subscription.
+    "logEvents",
+    // `get-query-results` of CloudTrail Lake.
+    "QueryResultRows",
+    // `get-query-results` of CloudWatch Logs Insights.
+    "results",
+    // A search result of Elasticsearch or OpenSearch.
+    "hits",
+];
+
+/// Members that hold one record, as an object or as the text of its JSON; the first that does is taken.
+const SINGLES: [&str; 17] = [
+    // `lookup-events`, EventBridge, CloudTrail Lake.
+    "CloudTrailEvent",
+    "detail",
+    "eventJson",
+    "eventjson",
+    "eventData",
+    "eventdata",
+    // Splunk and Cribl, Elasticsearch, Wazuh, SEKOIA and other collectors, SQS.
+    "_raw",
+    "result",
+    "_source",
+    "aws",
+    "data",
+    "input",
+    "event",
+    "hits",
+    "body",
+    // CloudWatch Logs, Logstash: often the words of something else.
+    "message",
+    "@message",
+];
+
+/// Members with which a record begins; those of a wrapper are in the tables above.
+const BEGINNINGS: [&str; 30] = [
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "requestID",
+    "eventID",
+    "readOnly",
+    "resources",
+    "eventType",
+    "apiVersion",
+    "managementEvent",
+    "recipientAccountId",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventCategory",
+    "serviceEventDetails",
+    "addendum",
+    "tlsDetails",
+    "sessionCredentialFromConsole",
+    "Records",
+];
+
+/// Whether the text of an object begins as a record does.
+pub(super) fn begins_a_record(text: &str) -> bool {
+    first_key(text).is_some_and(|key| key != "Records" && BEGINNINGS.contains(&key))
+}
+
+/// Whether the text of an object begins as a record or a list of them does, or with `key`.
+pub(super) fn begins_like(text: &str, key: Option<&str>) -> bool {
+    first_key(text).is_some_and(|first| BEGINNINGS.contains(&first) || Some(first) == key)
+}
+
+/// The first member of an object, as it is written.
+pub(super) fn first_key(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('{')?.trim_start().strip_prefix('"')?;
+    let end = memchr::memchr(b'"', inner.as_bytes().get(..inner.len().min(64))?)?;
+    inner.get(..end)
+}
+
+/// The members of an object that the tables name, in order; one that stands twice is there twice.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    if LISTS.contains(&&*name) || SINGLES.contains(&&*name) {
+                        members.push((name, map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<S: Sink> Decoder<'_, S> {
+    /// Takes the records that an object wraps; `false` if it wraps none, and then nothing was taken.
+    pub(super) fn unwrap(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(text) else { return false };
+        let mut is_list = false;
+        for (name, raw) in &members {
+            if raw.get().starts_with('[') && LISTS.contains(&&**name) {
+                self.elements(raw.get(), depth + 1);
+                is_list = true;
+            } else if name == "Records" {
+                self.skip(SkipReason::NotARecord, "`Records` is not a list", text);
+                is_list = true;
+            }
+        }
+        is_list
+            || SINGLES.iter().any(|single| {
+                let mut named = members.iter().filter(|(name, _)| name == single);
+                named.any(|(name, raw)| self.unwrap_member(name, raw.get(), depth + 1))
+            })
+    }
+
+    fn unwrap_member(&mut self, name: &str, raw: &str, depth: usize) -> bool {
+        match raw.as_bytes().first() {
+            Some(b'{') => self.try_item(name, raw, depth),
+            Some(b'"') => serde_json::from_str::<String>(raw).is_ok_and(|inner| self.try_item(name, inner.trim(), depth)),
+            _ => false,
+        }
+    }
+
+    /// Takes a text if it is an object that is or wraps a record, or is meant to be one and is broken.
+    pub(super) fn try_item(&mut self, name: &str, text: &str, depth: usize) -> bool {
+        if depth > DEPTH || !text.starts_with('{') {
+            return false;
+        }
+        match serde_json::from_str::<Record<'_>>(text) {
+            Ok(record) if !is_named(&record) => self.unwrap(text, depth),
+            Err(error) if error.is_eof() => {
+                self.skip(SkipReason::Truncated, &format!("`{name}` ends inside a record"), text);
+                true
+            }
+            _ => {
+                self.item(text, depth);
+                true
+            }
+        }
+    }
+}

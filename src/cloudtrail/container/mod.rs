@@ -1,0 +1,166 @@
+//! Finds the records in a text, whatever wraps them; the kind is found from the content.
+//!
+//! At the top level stand `{"Records": [...]}` and other envelopes, arrays, single records, JSON Lines, concatenated
+//! objects, lines of `TIME JSON`, or a table. Whatever is not a record when it is read as one is looked into by the rules
+//! of `envelope`; so the records of a plain file pay nothing for the other containers. A broken record costs itself:
+//! reading goes on at the next one.
+
+mod envelope;
+mod look_alike;
+mod salvage;
+mod table;
+
+use serde_json::value::RawValue;
+
+use super::record::{Record, event_time};
+use super::skipped::{SkipReason, Skipped};
+
+/// Takes what a text holds, in order.
+pub trait Sink {
+    /// A record: its index in the file and the text of its JSON.
+    fn record(&mut self, index: u64, record: &Record<'_>, text: &str);
+    /// Something that is not a record, or is broken.
+    fn skipped(&mut self, skipped: Skipped);
+}
+
+/// Hands every record of `text` to `sink`.
+pub fn decode(text: &str, sink: &mut impl Sink) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        sink.skipped(Skipped::new(None, SkipReason::EmptyFile, "the file holds nothing", text.as_bytes()));
+    } else if let Some(detail) = look_alike::of_text(text) {
+        sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
+    } else {
+        let mut decoder = Decoder { sink, index: 0, truncated: false, wasted: 0 };
+        match table::Table::find(text) {
+            Some(table) => decoder.table(table),
+            None => decoder.values(text),
+        }
+    }
+}
+
+/// How many wrappers deep records are looked for.
+const DEPTH: usize = 6;
+
+struct Decoder<'s, S> {
+    sink: &'s mut S,
+    index: u64,
+    /// The last thing that was skipped is cut off by the end of the text.
+    truncated: bool,
+    /// Bytes that were read in vain; bounds the search for what is whole in a text that is broken everywhere.
+    wasted: usize,
+}
+
+impl<S: Sink> Decoder<'_, S> {
+    /// The values of a text, one after the other, with or without line breaks, commas and times between them.
+    fn values(&mut self, text: &str) {
+        let mut at = 0;
+        while let Some(start) = next_value(text, at) {
+            let rest = text.get(start..).unwrap_or("");
+            match read_value(rest) {
+                Ok((raw, length)) => {
+                    self.value(raw.get());
+                    at = start + length;
+                }
+                Err(error) => at = self.salvage(text, start, &error),
+            }
+        }
+    }
+
+    fn value(&mut self, text: &str) {
+        match text.as_bytes().first() {
+            Some(b'[') => self.elements(text, 0),
+            Some(b'{') if !envelope::begins_a_record(text) && self.unwrap(text, 0) => {}
+            _ => self.item(text, 0),
+        }
+    }
+
+    fn elements(&mut self, text: &str, depth: usize) {
+        match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(elements) => elements.into_iter().for_each(|element| self.item(element.get(), depth)),
+            Err(error) => self.skip(SkipReason::BrokenJson, &error.to_string(), text),
+        }
+    }
+
+    /// One thing that should be a record or hold one.
+    fn item(&mut self, text: &str, depth: usize) {
+        match text.as_bytes().first() {
+            Some(b'{') => {}
+            Some(b'[') if depth < DEPTH && self.row(text, depth) => return,
+            _ => return self.skip(SkipReason::NotAnObject, &format!("`{}`", shorten(text)), text),
+        }
+        match serde_json::from_str::<Record<'_>>(text) {
+            Ok(record) => self.offer(&record, text, depth),
+            Err(error) => {
+                // A member that stands twice: the last one counts, as with other JSON readers.
+                let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
+                match last_wins.as_deref().map(serde_json::from_str::<Record<'_>>) {
+                    Ok(Ok(record)) => self.offer(&record, text, depth),
+                    _ => self.skip(SkipReason::BrokenJson, &error.to_string(), text),
+                }
+            }
+        }
+    }
+
+    fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
+        // Flattened copies have the names beside the record itself, but no identity.
+        let may_wrap = !is_named(record) || record.user_identity.0.is_none();
+        if may_wrap && depth < DEPTH && self.unwrap(text, depth) {
+            return;
+        }
+        let time = record.event_time.get();
+        let microseconds = time.and_then(event_time);
+        let refused = look_alike::of_record(record, text).or_else(|| {
+            let detail = || match time {
+                Some(time) => format!("`eventTime` is `{}`", shorten(time)),
+                None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
+            };
+            microseconds.is_none().then(|| (SkipReason::NoEventTime, detail()))
+        });
+        match refused {
+            None => self.sink.record(self.index, record, text),
+            Some((reason, detail)) => {
+                let mut skipped = Skipped::new(Some(self.index), reason, detail, text.as_bytes());
+                skipped.event_time = microseconds;
+                self.sink.skipped(skipped);
+            }
+        }
+        self.index += 1;
+    }
+
+    fn skip(&mut self, reason: SkipReason, detail: &str, text: &str) {
+        self.sink.skipped(Skipped::new(Some(self.index), reason, detail, text.as_bytes()));
+        self.index += 1;
+    }
+}
+
+/// Whether it names a call. A row of a table may lack the source.
+fn is_named(record: &Record<'_>) -> bool {
+    record.event_name.get().is_some() && (record.event_source.get().is_some() || record.partial)
+}
+
+/// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over.
+fn next_value(text: &str, from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    let start = rest.find(|c: char| !c.is_whitespace() && c != ',')?;
+    let value = rest.get(start..)?;
+    let time = match value.as_bytes().first() {
+        Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 32 && event_time(time).is_some()),
+        _ => None,
+    };
+    Some(from + time.map_or(start, |(_, after)| rest.len() - after.trim_start().len()))
+}
+
+fn read_value(text: &str) -> Result<(&RawValue, usize), serde_json::Error> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    match stream.next() {
+        Some(Ok(raw)) => Ok((raw, stream.byte_offset())),
+        Some(Err(error)) => Err(error),
+        None => Err(serde::de::Error::custom("nothing to read")),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    if short.len() < text.len() { format!("{short}...") } else { short }
+}

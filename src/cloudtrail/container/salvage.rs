@@ -1,0 +1,116 @@
+//! What is whole in a text that is broken somewhere.
+
+use memchr::memchr_iter;
+
+use super::envelope::{LISTS, begins_a_record, begins_like, first_key};
+use super::{Decoder, Sink, SkipReason, read_value};
+
+/// Bytes that may be read in vain, as a multiple of the text's length.
+const MOST_WASTED: usize = 8;
+
+/// How far from the beginning of a broken wrapper its list may begin.
+const HEAD: usize = 4_096;
+
+impl<S: Sink> Decoder<'_, S> {
+    /// Takes what is whole of a value that does not read; returns where to go on.
+    pub(super) fn salvage(&mut self, text: &str, start: usize, error: &serde_json::Error) -> usize {
+        let rest = text.get(start..).unwrap_or("");
+        if rest.starts_with('[') {
+            return self.salvage_list(text, start + 1, false);
+        }
+        match list_of(rest) {
+            Some(inside) => self.salvage_list(text, start + inside, true),
+            None => self.broken(text, start, first_key(rest), error),
+        }
+    }
+
+    fn salvage_list(&mut self, text: &str, start: usize, wrapped: bool) -> usize {
+        let mut at = start;
+        let mut key = None;
+        loop {
+            let rest = text.get(at..).unwrap_or("");
+            let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+            at = text.len() - rest.len();
+            key = key.or_else(|| first_key(rest));
+            if let Some(end) = rest.strip_prefix(']') {
+                return text.len() - if wrapped { after_wrapper(end).len() } else { end.len() };
+            }
+            if rest.is_empty() {
+                if !self.truncated {
+                    self.skip(SkipReason::Truncated, "the text ends before the list of records does", "");
+                }
+                return at;
+            }
+            at = match read_value(rest) {
+                Ok((raw, length)) => {
+                    self.item(raw.get(), 1);
+                    at + length
+                }
+                Err(error) => self.broken(text, at, key, &error),
+            };
+        }
+    }
+
+    /// Skips a broken stretch up to the next thing that begins as a record, or as its neighbours (`key`) do.
+    fn broken(&mut self, text: &str, start: usize, key: Option<&str>, error: &serde_json::Error) -> usize {
+        let rest = text.get(start..).unwrap_or("");
+        self.wasted = self.wasted.saturating_add(failed_at(error, rest));
+        let gives_up = self.wasted > text.len().saturating_mul(MOST_WASTED);
+        let end = if gives_up { rest.len() } else { next_beginning(rest, key) };
+        let broken = rest.get(..end).unwrap_or("").trim_end_matches(|c: char| c.is_whitespace() || c == ',');
+        self.truncated = error.is_eof();
+        let reason = if self.truncated { SkipReason::Truncated } else { SkipReason::BrokenJson };
+        let more = if gives_up { "; broken in so many places that the rest is left out" } else { "" };
+        self.skip(reason, &format!("{error}{more}"), broken);
+        start + end
+    }
+}
+
+/// Where the list of a wrapper begins.
+fn list_of(text: &str) -> Option<usize> {
+    if begins_a_record(text) {
+        return None;
+    }
+    let head = text.get(..text.floor_char_boundary(HEAD))?;
+    let starts = LISTS.iter().filter_map(|name| {
+        let quoted = format!("\"{name}\"");
+        let after = head.get(head.find(&quoted)? + quoted.len()..)?;
+        let inside = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
+        Some(head.len() - inside.len())
+    });
+    starts.min()
+}
+
+/// What follows the list in its wrapper is no record: passed over up to the next value.
+fn after_wrapper(end: &str) -> &str {
+    let end = end.trim_start();
+    match end.strip_prefix('}') {
+        Some(after) => after,
+        None => end.get(next_beginning(end, None)..).unwrap_or(""),
+    }
+}
+
+/// Where the next object stands that is not a member of another one, as far as that can be seen from around it.
+fn next_beginning(text: &str, key: Option<&str>) -> usize {
+    let bytes = text.as_bytes();
+    let begins = |at: &usize| {
+        let before = bytes.get(..*at).unwrap_or_default();
+        let neighbour = before.trim_ascii_end().last();
+        match neighbour {
+            Some(b':' | b'[') | None => false,
+            _ if before.ends_with(b"\n") => true,
+            Some(b',' | b'}' | b'Z') => text.get(*at..).is_some_and(|candidate| begins_like(candidate, key)),
+            _ => false,
+        }
+    };
+    memchr_iter(b'{', bytes).find(begins).unwrap_or(text.len())
+}
+
+/// How many bytes were read before the error.
+fn failed_at(error: &serde_json::Error, text: &str) -> usize {
+    if error.is_eof() {
+        return text.len();
+    }
+    let line = error.line().checked_sub(2).and_then(|line| memchr_iter(b'\n', text.as_bytes()).nth(line));
+    line.unwrap_or(0) + error.column()
+}

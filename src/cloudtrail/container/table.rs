@@ -1,0 +1,163 @@
+//! Tables of records: Event history downloads, query results of CloudTrail Lake, Athena and CloudWatch Logs Insights,
+//! exports of log stores.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{DEPTH, Decoder, Record, Sink, SkipReason, shorten};
+use crate::cloudtrail::columns::{Columns, simplified};
+
+/// Columns that hold a whole record as JSON, best first.
+const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
+
+/// The longest header in bytes.
+const HEAD: usize = 65_536;
+
+/// What beginning to read anew costs, in bytes.
+const RESTART: usize = 1_000;
+
+/// Bytes that may be read in vain, as a multiple of the text's length.
+const MOST_WASTED: usize = 8;
+
+/// A text in rows and columns whose header has names of CloudTrail.
+pub(super) struct Table<'t> {
+    text: &'t str,
+    delimiter: u8,
+    header: Vec<String>,
+    /// Where the rows begin.
+    rows: usize,
+}
+
+impl<'t> Table<'t> {
+    /// Tells a table from other texts by its first line.
+    pub(super) fn find(text: &'t str) -> Option<Self> {
+        if text.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        let head = text.get(..text.floor_char_boundary(HEAD))?;
+        [b',', b';', b'\t'].into_iter().find_map(|delimiter| {
+            let mut record = csv::StringRecord::new();
+            let mut reader = reader(head, delimiter);
+            reader.read_record(&mut record).ok()?;
+            let header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+            let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
+            let has = |wanted: &str| names.iter().any(|name| name == wanted);
+            let is_ours = WHOLE.iter().any(|whole| has(whole)) || (has("eventname") && (has("eventtime") || has("eventid")));
+            let rows = position(&reader);
+            is_ours.then_some(Self { text, delimiter, header, rows })
+        })
+    }
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes())
+}
+
+fn position(reader: &csv::Reader<&[u8]>) -> usize {
+    usize::try_from(reader.position().byte()).unwrap_or(usize::MAX)
+}
+
+impl<S: Sink> Decoder<'_, S> {
+    pub(super) fn table(&mut self, table: Table<'_>) {
+        let mut start = table.rows;
+        while let Some(next) = self.rows(&table, start) {
+            start = next;
+        }
+    }
+
+    /// Reads rows up to one that is broken; returns where to go on after its first line: an open quote may have
+    /// swallowed whole rows.
+    fn rows(&mut self, table: &Table<'_>, start: usize) -> Option<usize> {
+        let rest = table.text.get(start..)?;
+        let mut reader = reader(rest, table.delimiter);
+        let mut record = csv::StringRecord::new();
+        loop {
+            let start_of_row = position(&reader);
+            if !reader.read_record(&mut record).unwrap_or(false) {
+                return None;
+            }
+            let row = rest.get(start_of_row..position(&reader)).unwrap_or("").trim_start_matches(['\r', '\n']);
+            let from = position(&reader).min(rest.len()) - row.len();
+            let row = row.trim_end_matches(['\r', '\n']);
+            let is_open = memchr::memchr_iter(b'"', row.as_bytes()).count() % 2 == 1;
+            let fits = record.len() >= table.header.len() && record.iter().skip(table.header.len()).all(str::is_empty);
+            if fits && !is_open {
+                let cells = table.header.iter().zip(&record).map(|(name, cell)| (name.clone(), cell.to_owned()));
+                self.columns(&Columns(cells.collect()), row, 0);
+                continue;
+            }
+            // A row of one line has swallowed nothing.
+            let goes_on = !is_open && !row.contains('\n');
+            self.wasted = self.wasted.saturating_add(if goes_on { 0 } else { row.len() + RESTART });
+            let gives_up = self.wasted > table.text.len().saturating_mul(MOST_WASTED);
+            let line = row.split_inclusive('\n').next().unwrap_or(row);
+            let broken = if gives_up { rest.get(from..).unwrap_or("") } else { line };
+            let more = if gives_up { "; so many rows are broken that the rest is left out" } else { "" };
+            let detail = match is_open {
+                true => format!("a quote that does not end{more}"),
+                false => format!("{} cells where the header has {}{more}", record.len(), table.header.len()),
+            };
+            self.skip(SkipReason::BrokenCsv, &detail, broken.trim_end());
+            if !goes_on {
+                return (!gives_up).then(|| start + from + line.len());
+            }
+        }
+    }
+
+    /// A row of a query's result: a list of cells, `{"column": value}` or `{"field": column, "value": value}`.
+    pub(super) fn row(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(cells) = serde_json::from_str::<Vec<BTreeMap<Key<'_>, &RawValue>>>(text) else { return false };
+        if cells.is_empty() {
+            return false;
+        }
+        let mut columns = Vec::new();
+        for cell in &cells {
+            let value = cell.get(&Key(Cow::Borrowed("value")));
+            let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
+            match (name, value) {
+                (Some(name), Some(value)) if cell.len() == 2 => columns.push((plain(name), plain(value))),
+                _ => columns.extend(cell.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value)))),
+            }
+        }
+        self.columns(&Columns(columns), text, depth);
+        true
+    }
+
+    fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
+        let is_taken = WHOLE.iter().any(|whole| {
+            let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
+            cells.any(|(name, cell)| self.try_item(name, cell.trim(), depth + 1))
+        });
+        if is_taken {
+            return;
+        }
+        let rebuilt = columns.rebuilt();
+        match serde_json::from_str::<Record<'_>>(&rebuilt.json) {
+            Ok(mut record) if record.event_name.get().is_some() => {
+                record.partial = rebuilt.partial;
+                record.outcome_unknown = rebuilt.outcome_unknown;
+                self.offer(&record, &rebuilt.json, DEPTH);
+            }
+            _ => {
+                let names: Vec<&str> = columns.0.iter().map(|(name, _)| name.as_str()).collect();
+                let detail = format!("a row without `eventName`, its columns: `{}`; select `eventJson`", shorten(&names.join(", ")));
+                self.skip(SkipReason::NotARecord, &detail, text);
+            }
+        }
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A cell as text: what a JSON string says, the JSON of anything else, nothing for null.
+fn plain(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+    }
+}

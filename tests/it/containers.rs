@@ -1,0 +1,331 @@
+//! What decoding finds in each container, in broken ones and in hostile ones; through the library, without a dataset.
+
+use std::time::{Duration, Instant};
+
+use retrial::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
+
+#[derive(Default)]
+struct Collected {
+    /// Index, name, and whether it is put together from an incomplete table.
+    records: Vec<(u64, String, bool)>,
+    skipped: Vec<Skipped>,
+}
+
+impl Sink for Collected {
+    fn record(&mut self, index: u64, record: &Record<'_>, _: &str) {
+        self.records.push((index, record.event_name.get().unwrap_or_default().to_owned(), record.partial));
+    }
+    fn skipped(&mut self, skipped: Skipped) {
+        self.skipped.push(skipped);
+    }
+}
+
+impl Collected {
+    fn names(&self) -> Vec<&str> {
+        self.records.iter().map(|(_, name, _)| name.as_str()).collect()
+    }
+
+    fn reasons(&self) -> Vec<(Option<u64>, SkipReason)> {
+        self.skipped.iter().map(|skipped| (skipped.index, skipped.reason)).collect()
+    }
+}
+
+fn collect(text: &str) -> Collected {
+    let mut collected = Collected::default();
+    decode(text, &mut collected);
+    let mut indices: Vec<u64> = collected.records.iter().map(|record| record.0).collect();
+    indices.extend(collected.skipped.iter().filter_map(|skipped| skipped.index));
+    indices.sort_unstable();
+    assert!(indices.iter().zip(0..).all(|(index, expected)| *index == expected), "{indices:?} has gaps or repeats");
+    collected
+}
+
+fn record(name: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.11","userIdentity":{{"type":"IAMUser"}},"eventTime":"2026-01-01T00:00:00Z","eventSource":"workmail.amazonaws.com","eventName":"{name}"}}"#
+    )
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+#[test]
+fn every_plain_container_gives_its_records() {
+    let (a, b) = (record("A"), record("B"));
+    for text in [
+        format!("{{\"Records\":[{a},{b}]}}"),
+        format!("{{\"x\":1,\"Records\":[{a}],\"Records\":[{b}]}}"),
+        format!("[{a},{b}]"),
+        format!("{a}\n{b}\n"),
+        format!("{a}{b}"),
+        format!("\u{feff}{a}\n\n{{\"Records\":[{b}]}}"),
+        format!("[{{\"Records\":[{a}]}},{{\"Records\":[{b}]}}]"),
+        format!("2026-01-01T00:00:00.000Z {a}\n2026-01-01T00:00:01.000Z {b}\n"),
+    ] {
+        let collected = collect(&text);
+        assert_eq!(collected.names(), ["A", "B"], "{text}");
+        assert!(collected.skipped.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn every_wrapper_gives_its_records() {
+    let (a, b) = (record("A"), record("B"));
+    let (qa, qb) = (quoted(&a), quoted(&b));
+    let bridge = |detail: &str| {
+        format!(
+            r#"{{"version":"0","id":"1","detail-type":"AWS API Call via CloudTrail","source":"aws.workmail","resources":[],"detail":{detail}}}"#
+        )
+    };
+    for text in [
+        // lookup-events, times in both forms.
+        format!(
+            r#"{{"Events":[{{"EventId":"1","EventName":"A","EventTime":"2026-01-01T00:00:00+00:00","Resources":[],"CloudTrailEvent":{qa}}},{{"EventTime":1767225600.0,"CloudTrailEvent":{qb}}}],"NextToken":"t"}}"#
+        ),
+        format!("{}\n{}", bridge(&a), bridge(&b)),
+        format!("[{},{}]", bridge(&a), bridge(&b)),
+        format!(r#"{{"events":[{{"logStreamName":"s","timestamp":1,"message":{qa}}},{{"message":{qb}}}],"searchedLogStreams":[]}}"#),
+        format!(
+            r#"{{"messageType":"DATA_MESSAGE","owner":"1","logEvents":[{{"id":"1","timestamp":1,"message":{qa}}},{{"id":"2","message":{qb}}}]}}"#
+        ),
+        format!(
+            r#"{{"results":[[{{"field":"@timestamp","value":"2026"}},{{"field":"@message","value":{qa}}}],[{{"field":"@message","value":{qb}}}]],"statistics":{{}}}}"#
+        ),
+        format!(r#"{{"QueryStatus":"FINISHED","QueryResultRows":[[{{"eventData":{qa}}}],[{{"eventID":"1"}},{{"eventJson":{qb}}}]]}}"#),
+        format!("eventid,eventjson\n1,{}\n2,{}\n", csv_cell(&a), csv_cell(&b)),
+        format!("@timestamp,@message\r\n1,{}\r\n2,{}\r\n", csv_cell(&a), csv_cell(&b)),
+        format!(r#"{{"hits":{{"total":2,"hits":[{{"_index":"i","_source":{a}}},{{"_source":{b}}}]}}}}"#),
+        format!(r#"[{{"_raw":{qa},"eventName":"flattened","eventSource":"x","eventTime":"2026-01-01T00:00:00Z"}},{{"_raw":{qb}}}]"#),
+        format!(r#"{{"integration":"aws","aws":{a}}}{{"input":{{"message":{qb}}}}}"#),
+        format!(r#"{{"@version":"1","message":{qa}}}{{"rule":{{"id":"1"}},"data":{{"aws":{b}}}}}"#),
+    ] {
+        let collected = collect(&text);
+        assert_eq!(collected.names(), ["A", "B"], "{text}");
+        assert_eq!(collected.reasons(), [], "{text}");
+        assert!(collected.records.iter().all(|(_, _, partial)| !partial), "{text}");
+    }
+}
+
+fn csv_cell(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[test]
+fn a_broken_record_costs_itself() {
+    let (a, b) = (record("A"), record("B"));
+    let broken = r#"{"eventVersion":"1.11","eventName":"X",,}"#;
+    for text in [
+        format!("{{\"Records\":[{a},{broken},{b}]}}"),
+        format!("{a}\n{broken}\n{b}\n"),
+        format!("[{a},{broken},{b}]"),
+        format!("2026-01-01T00:00:00Z {a}\n2026-01-01T00:00:00Z {broken}\n2026-01-01T00:00:00Z {b}\n"),
+        format!(
+            r#"{{"events":[{{"timestamp":1,"message":{}}},{{"timestamp":2,,}},{{"timestamp":3,"message":{}}}],"searchedLogStreams":[],"nextToken":"x"}}"#,
+            quoted(&a),
+            quoted(&b)
+        ),
+        format!(
+            r#"{{"Events":[{{"EventId":"1","CloudTrailEvent":{}}},{{"EventId":"2","CloudTrailEvent":{}}},{{"EventId":"3","CloudTrailEvent":{}}}]}}"#,
+            quoted(&a),
+            quoted(broken),
+            quoted(&b)
+        ),
+    ] {
+        let collected = collect(&text);
+        assert_eq!(collected.names(), ["A", "B"], "{text}");
+        assert_eq!(collected.reasons(), [(Some(1), SkipReason::BrokenJson)], "{text}");
+    }
+    let text = format!("{{\"Records\":[{a},\"oops\",{b},42]}}");
+    let collected = collect(&text);
+    assert_eq!(collected.names(), ["A", "B"]);
+    assert_eq!(collected.reasons(), [(Some(1), SkipReason::NotAnObject), (Some(3), SkipReason::NotAnObject)]);
+}
+
+#[test]
+fn neighbours_that_are_broken_are_counted_apart_and_what_is_nested_is_not() {
+    let broken = r#"{"eventVersion":"1.11","requestParameters":{"a":[{"b":1},{"b":2}]},,}"#;
+    let collected = collect(&format!("{{\"Records\":[{broken},{broken},{}]}}", record("A")));
+    assert_eq!(collected.names(), ["A"]);
+    assert_eq!(collected.reasons(), [(Some(0), SkipReason::BrokenJson), (Some(1), SkipReason::BrokenJson)]);
+}
+
+#[test]
+fn a_truncated_file_keeps_what_is_whole() {
+    let (a, b) = (record("A"), record("B"));
+    for text in [
+        format!("{{\"Records\":[{a},{}", &b[..b.len() - 10]),
+        format!("{a}\n{}", &b[..b.len() - 10]),
+        format!(r#"{{"Events":[{{"CloudTrailEvent":{}}},{{"CloudTrailEvent":{}}}]}}"#, quoted(&a), quoted(&b[..b.len() - 10])),
+    ] {
+        let collected = collect(&text);
+        assert_eq!(collected.names(), ["A"], "{text}");
+        assert_eq!(collected.reasons(), [(Some(1), SkipReason::Truncated)], "{text}");
+    }
+}
+
+#[test]
+fn look_alikes_are_told_by_name() {
+    use SkipReason::{Digest, EmptyFile, Insight, NoEventTime, NotARecord, NotAnObject, NotCloudtrail};
+    let cases = [
+        (
+            r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","eventTime":"2026-01-01T00:00:00Z"}]}"#,
+            NotCloudtrail,
+            "aws:s3",
+        ),
+        (r#"{"Records":[{"eventID":"1","eventName":"INSERT","eventSource":"aws:dynamodb","dynamodb":{}}]}"#, NotCloudtrail, "aws:dynamodb"),
+        (
+            r#"{"Records":[{"kinesis":{"data":"eA=="},"eventSource":"aws:kinesis","eventName":"aws:kinesis:record"}]}"#,
+            NotCloudtrail,
+            "aws:kinesis",
+        ),
+        (
+            r#"{"Records":[{"codecommit":{"references":[]},"eventSource":"aws:codecommit","eventName":"ReferenceChanges","eventTime":"2026-01-01T00:00:00Z"}]}"#,
+            NotCloudtrail,
+            "aws:codecommit",
+        ),
+        (r#"{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"x"}}]}"#, NotCloudtrail, "SNS"),
+        (
+            r#"{"eventId":"1","eventName":"DescribeInstances","eventSource":"ecs.aliyuncs.com","eventTime":"2026-01-01T00:00:00Z"}"#,
+            NotCloudtrail,
+            "Alibaba",
+        ),
+        (
+            r#"{"eventVersion":"1.0","eventId":"1","eventCategory":"Aggregated","eventType":"AwsAggregatedEvent","eventSource":"s3.amazonaws.com","summary":{}}"#,
+            NotCloudtrail,
+            "aggregated",
+        ),
+        (r#"{"digestS3Object":"x","awsAccountId":"1"}"#, Digest, "digest"),
+        (r#"{"eventVersion":"1.07","eventTime":"2026-01-01T00:00:00Z","insightDetails":{"state":"Start"}}"#, Insight, "Insights"),
+        (
+            r#"{"eventType":"AwsCloudTrailInsight","eventSource":"s","eventName":"A","eventTime":"2026-01-01T00:00:00Z","insightDetails":{}}"#,
+            Insight,
+            "Insights",
+        ),
+        (r#"{"fileVersion":"1.0","configSnapshotId":"x","configurationItems":[]}"#, NotCloudtrail, "Config"),
+        (r#"{"version":"0","detail-type":"Object Created","source":"aws.s3","detail":{"bucket":{}}}"#, NotCloudtrail, "`Object Created`"),
+        (
+            r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","message":"CWL CONTROL MESSAGE: checking"}]}"#,
+            NotCloudtrail,
+            "CWL CONTROL MESSAGE",
+        ),
+        (r#"{"Events":[{"EventId":"1","EventName":"A"}]}"#, NotARecord, "CloudTrailEvent"),
+        ("version account-id interface-id srcaddr dstaddr\n2 111122223333 eni-1 10.0.0.1 10.0.0.2", NotCloudtrail, "flow log"),
+        ("2 111122223333 eni-1 10.0.0.1 10.0.0.2 443 49152 6 20 4249 1 2 ACCEPT OK", NotCloudtrail, "flow log"),
+        ("PK\u{3}\u{4}rest", NotCloudtrail, "unpack"),
+        (r#"{"eventSource":"a","eventName":"b"}"#, NoEventTime, "no `eventTime`"),
+        (r#"{"eventSource":"a","eventName":"b","@timestamp":"2026-01-01T00:00:00Z"}"#, NoEventTime, "another time"),
+        (r#"{"a":1,"b":2}"#, NotARecord, "a, b"),
+        ("", EmptyFile, ""),
+        ("\"text\"", NotAnObject, "text"),
+    ];
+    for (text, reason, detail) in cases {
+        let collected = collect(text);
+        assert!(collected.records.is_empty() && collected.skipped.len() == 1, "{text}: {:?}", collected.skipped);
+        assert_eq!(collected.skipped[0].reason, reason, "{text}");
+        assert!(collected.skipped[0].detail.contains(detail), "{text}: {}", collected.skipped[0].detail);
+    }
+}
+
+#[test]
+fn duplicate_members_take_the_last() {
+    let collected = collect(r#"{"eventTime":"2026-01-01T00:00:00Z","eventSource":"s","eventName":"A","eventName":"B"}"#);
+    assert_eq!(collected.names(), ["B"]);
+}
+
+#[test]
+fn rows_of_a_table_that_do_not_fit_cost_themselves() {
+    let header = "eventTime,eventSource,eventName,errorCode";
+    let row = |name: &str| format!("2026-01-01T00:00:00Z,workmail.amazonaws.com,{name},");
+    for (broken, reasons) in [
+        ("2026-01-01T00:00:00Z,workmail.amazonaws.com", vec![(Some(1), SkipReason::BrokenCsv)]),
+        ("\"2026-01-01T00:00:00Z,workmail.amazonaws.com,X,", vec![(Some(1), SkipReason::BrokenCsv)]),
+        ("2026-01-01T00:00:00Z,workmail.amazonaws.com,X,\"oops", vec![(Some(1), SkipReason::BrokenCsv)]),
+        ("yesterday,workmail.amazonaws.com,X,", vec![(Some(1), SkipReason::NoEventTime)]),
+        (",,,", vec![(Some(1), SkipReason::NotARecord)]),
+    ] {
+        for end in ["\n", "\r\n"] {
+            let collected = collect(&[header, &row("A"), broken, &row("B"), ""].join(end));
+            assert_eq!(collected.names(), ["A", "B"], "{broken}");
+            assert_eq!(collected.reasons(), reasons, "{broken}");
+            if reasons[0].1 == SkipReason::BrokenCsv {
+                assert_eq!(collected.skipped[0].length, broken.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_is_told_by_its_header_whatever_divides_it() {
+    for (header, row) in [
+        ("Event name;Event time;Event source", "A;2026-01-01T00:00:00Z;workmail.amazonaws.com"),
+        ("eventname\teventtime\teventsource", "A\t2026-01-01 00:00:00.000\tworkmail.amazonaws.com"),
+        ("\"eventID\",\"eventName\",\"eventTime\"", "1,A,2026-01-01T00:00:00Z"),
+    ] {
+        let collected = collect(&format!("\u{feff}{header}\n{row}\n"));
+        assert_eq!(collected.records, [(0, "A".to_owned(), true)], "{header}");
+    }
+    assert_eq!(collect("a,b\n1,2\n").reasons().first().map(|skipped| skipped.1), Some(SkipReason::BrokenJson));
+}
+
+/// Reads in a few seconds at most, whatever it makes of it.
+#[test]
+fn hostile_texts_cost_no_more_than_reading_them() {
+    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+    let a = record("A");
+    let cases = [
+        deep("[", "]"),
+        deep("{\"eventID\":", "}"),
+        "[".repeat(100_000),
+        "{\"eventID\":[0,".repeat(100_000),
+        "{\"Records\":[".repeat(100_000),
+        "{\"events\":[{\"message\":".repeat(50_000),
+        ",{\"eventID\":".repeat(100_000),
+        format!("eventName,eventTime\n{}", "a\",\"b\n".repeat(100_000)),
+        format!("eventName,eventTime\n{}", "\"\n".repeat(100_000)),
+        format!("eventName,eventTime,userIdentity\nA,2026-01-01T00:00:00Z,{}\n", "{a=".repeat(20_000)),
+        format!("eventName,eventTime,userIdentity\nA,2026-01-01T00:00:00Z,{}\n", "[}".repeat(20_000)),
+        "2026-01-01T00:00:00Z ".repeat(100_000),
+        "\u{0}\u{1}{\u{2}".repeat(1_000),
+    ];
+    for (number, text) in cases.iter().enumerate() {
+        for text in [text.clone(), format!("{text}\n{a}\n"), format!("{{\"Records\":[{a},{text}]}}"), quoted(text)] {
+            let started = Instant::now();
+            let collected = collect(&text);
+            assert!(collected.records.len() + collected.skipped.len() > 0, "case {number}");
+            let most = Duration::from_secs(20);
+            assert!(started.elapsed() < most, "case {number} took {:?}", started.elapsed());
+            eprintln!("case {number} {:?}", started.elapsed());
+        }
+    }
+}
+
+#[test]
+fn a_record_of_deep_parameters_and_odd_texts_stays_one_record() {
+    let parameters = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let a = record("A").replacen('{', &format!("{{\"requestParameters\":{parameters},"), 1);
+    let surrogate = record("S").replacen('{', r#"{"additionalEventData":"\ud800",""#, 1).replacen("\"\"event", "\"event", 1);
+    let used = record("U").replacen('{', r#"{"userAgent":"\ud800","#, 1);
+    let control = record("C").replacen('{', "{\"userAgent\":\"\u{1}\",", 1);
+    let number = record("N").replacen('{', r#"{"additionalEventData":1e999,"eventID":12345678901234567890123,"#, 1);
+    let collected = collect(&format!("{{\"Records\":[{a},{surrogate},{used},{control},{number},{}]}}", record("B")));
+    assert_eq!(collected.names(), ["A", "S", "N", "B"]);
+    assert_eq!(collected.reasons(), [(Some(2), SkipReason::BrokenJson), (Some(3), SkipReason::BrokenJson)]);
+}
+
+#[test]
+fn times_out_of_range_are_no_times() {
+    for time in [
+        "0000-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "9999-12-31T23:59:59Z",
+        "2100-01-01T00:00:00Z",
+        "292277026596-12-04T15:30:08Z",
+        "-009999-01-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+    ] {
+        let collected = collect(&record("A").replace("2026-01-01T00:00:00Z", time));
+        assert_eq!(collected.reasons(), [(Some(0), SkipReason::NoEventTime)], "{time}");
+        assert!(collected.skipped[0].detail.contains(time));
+    }
+}
