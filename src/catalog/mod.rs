@@ -5,6 +5,7 @@ mod outcome;
 mod resource;
 mod service;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
@@ -178,24 +179,25 @@ impl Catalog {
     }
 
     /// Maps an event to its action: by the catalogue, else by the general rule. The name is made only for the rule.
-    pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, String) {
-        let source = event_source.trim().to_ascii_lowercase();
-        let service = self.by_source.get(&source).and_then(|prefix| self.services.get(prefix));
+    pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, Cow<'c, str>) {
+        let source = event_source.trim();
+        let source = if source.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(source.to_ascii_lowercase()) } else { source.into() };
+        let service = self.by_source.get(&*source).and_then(|prefix| self.services.get(prefix));
         if let Some(service) = service {
             if let Some(operation) = service.operation(event_name) {
                 let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Exact };
-                return (mapped, service.action_name(operation));
+                return (mapped, operation.action.as_str().into());
             }
             let base = cut_version(event_name);
             let renamed = service.renamed(base).unwrap_or(base);
             if let Some(operation) = service.operation(renamed) {
                 let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Catalog };
-                return (mapped, service.action_name(operation));
+                return (mapped, operation.action.as_str().into());
             }
         }
         let prefix = service.map_or_else(|| rule_prefix(&source), |service| service.prefix.clone());
         let name = format!("{prefix}:{}", cut_version(event_name));
-        (MappedAction { service, operation: None, source: MappingSource::Rule }, name)
+        (MappedAction { service, operation: None, source: MappingSource::Rule }, name.into())
     }
 
     /// Whether resource control policies act on the actions of a service.

@@ -1,6 +1,8 @@
 //! From request parameters to a resource ARN and to context keys.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json_borrow::Value;
 
 use super::service::{Operation, Service};
 use crate::iam::pattern::UNKNOWN_PART;
@@ -10,7 +12,7 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// Request parameters, looked up without regard to letter case.
 #[derive(Debug, Clone, Copy)]
-pub struct Parameters<'a>(pub Option<&'a Value>);
+pub struct Parameters<'a>(pub Option<&'a Value<'a>>);
 
 /// Where a request is made: what the reserved placeholders stand for.
 #[derive(Debug, Clone, Copy)]
@@ -36,26 +38,27 @@ impl<'a> Parameters<'a> {
         matches!(self.0, Some(Value::Object(_)))
     }
 
-    /// The value at a dotted path.
-    pub fn get(self, path: &str) -> Option<&'a Value> {
+    /// The value at a dotted path. Of members that stand twice the last one counts, as with other JSON readers.
+    pub fn get(self, path: &str) -> Option<&'a Value<'a>> {
         let mut value = self.0?;
         for name in path.split('.') {
             let Value::Object(members) = value else { return None };
-            value = members.get(name).or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))?;
+            let last = |same: &dyn Fn(&str) -> bool| members.iter().filter(|(key, _)| same(key)).last().map(|(_, value)| value);
+            value = last(&|key| key == name).or_else(|| last(&|key| key.eq_ignore_ascii_case(name)))?;
         }
         Some(value)
     }
 
     /// A text, number or one-element list at a dotted path, unless AWS hides it.
-    pub fn text(self, path: &str) -> Option<String> {
+    pub fn text(self, path: &str) -> Option<Cow<'a, str>> {
         scalar(self.get(path)?)
     }
 
     /// The texts of a list at a dotted path; `None` if something of it is hidden or not a text.
     pub fn texts(self, path: &str) -> Option<Vec<String>> {
         match self.get(path)? {
-            Value::Array(items) => items.iter().map(scalar).collect(),
-            other => Some(vec![scalar(other)?]),
+            Value::Array(items) => items.iter().map(|item| scalar(item).map(Cow::into_owned)).collect(),
+            other => Some(vec![scalar(other)?.into_owned()]),
         }
     }
 
@@ -66,20 +69,21 @@ impl<'a> Parameters<'a> {
                 .iter()
                 .map(|item| {
                     let tag = Parameters(Some(item));
-                    Some((tag.text("key").or_else(|| tag.text("tagKey"))?, tag.text("value").or_else(|| tag.text("tagValue"))?))
+                    let text = |name: &str, other: &str| tag.text(name).or_else(|| tag.text(other)).map(Cow::into_owned);
+                    Some((text("key", "tagKey")?, text("value", "tagValue")?))
                 })
                 .collect(),
-            Value::Object(members) => members.iter().map(|(key, value)| Some((key.clone(), scalar(value)?))).collect(),
+            Value::Object(members) => members.iter().map(|(key, value)| Some((key.to_owned(), scalar(value)?.into_owned()))).collect(),
             _ => None,
         }
     }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+fn scalar<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
     let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
+        Value::Str(text) => Cow::Borrowed(text.as_ref()),
+        Value::Number(_) => Cow::Owned(value.to_string()),
+        Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
         Value::Array(items) => match items.as_slice() {
             [only] => return scalar(only),
             _ => return None,
@@ -98,11 +102,11 @@ impl Service {
         if let Some(path) = &operation.arn_parameter
             && let Some(arn) = parameters.text(path).filter(|text| text.starts_with("arn:"))
         {
-            return Some(Resolved { arn, complete: true });
+            return Some(Resolved { arn: arn.into_owned(), complete: true });
         }
-        let templates: Vec<&str> = operation.resource.iter().filter_map(|kind| self.resources.get(kind)).map(|t| t.arn.as_str()).collect();
-        let mut expanded = templates.iter().map(|template| expand(template, parameters, place, operation.creates));
-        match templates.len() {
+        let templates = || operation.resource.iter().filter_map(|kind| self.resources.get(kind));
+        let mut expanded = templates().map(|template| expand(&template.arn, parameters, place, operation.creates));
+        match templates().take(2).count() {
             0 => None,
             1 => expanded.next(),
             _ => expanded.find(|resolved| resolved.complete),
@@ -131,13 +135,13 @@ fn expand(template: &str, parameters: Parameters<'_>, place: Place<'_>, creates:
         let (name, tail) = after.split_once('}').unwrap_or((after, ""));
         rest = tail;
         let value = match name {
-            "Partition" => Some(partition(place.region).to_owned()),
-            "Region" => Some(place.region.to_owned()),
-            "Account" => Some(place.account.to_owned()),
+            "Partition" => Some(partition(place.region).into()),
+            "Region" => Some(place.region.into()),
+            "Account" => Some(place.account.into()),
             _ => parameter(name, parameters, creates),
         };
         match value {
-            Some(value) if value.starts_with("arn:") => return Resolved { arn: value, complete: true },
+            Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
             Some(value) if !value.contains(':') && !value.starts_with("alias/") => arn.push_str(&value),
             _ => {
                 arn.push_str(UNKNOWN_PART);
@@ -151,12 +155,12 @@ fn expand(template: &str, parameters: Parameters<'_>, place: Place<'_>, creates:
 
 /// A placeholder's value: the first of its alternatives that is present. A missing `name?` is an empty path where the
 /// call creates the thing, else unknown.
-fn parameter(name: &str, parameters: Parameters<'_>, creates: bool) -> Option<String> {
+fn parameter<'a>(name: &str, parameters: Parameters<'a>, creates: bool) -> Option<Cow<'a, str>> {
     let (names, optional) = name.strip_suffix('?').map_or((name, false), |names| (names, true));
     let found = names.split('|').find_map(|path| parameters.text(path));
     match found {
-        Some(path) if optional => Some(path.trim_start_matches('/').to_owned()),
-        None if optional && creates && parameters.are_known() => Some(String::new()),
+        Some(path) if optional => Some(path.trim_start_matches('/').to_owned().into()),
+        None if optional && creates && parameters.are_known() => Some(Cow::Borrowed("")),
         other => other,
     }
 }
@@ -176,7 +180,7 @@ mod tests {
     use super::*;
 
     fn resource(action: &str, parameters: &str) -> Option<String> {
-        let value: Value = serde_json::from_str(parameters).unwrap();
+        let value: Value<'_> = serde_json::from_str(parameters).unwrap();
         let (service, operation) = Catalog::builtin().action(action).unwrap();
         let place = Place { region: "eu-west-1", account: "111122223333" };
         service.resource(operation, Parameters(Some(&value)), place).map(|resolved| resolved.arn)

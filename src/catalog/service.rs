@@ -72,6 +72,9 @@ pub struct Operation {
     /// The action's name without prefix; set when loaded.
     #[serde(skip)]
     pub name: String,
+    /// `prefix:Name`; set when loaded.
+    #[serde(skip)]
+    pub action: String,
     /// Access level: List, Read, Write, Tagging, Permissions management.
     pub level: String,
     /// `legacy` for names that AWS no longer lists.
@@ -125,6 +128,7 @@ impl Service {
         let mut service: Self = serde_json::from_str(text)?;
         for (name, operation) in &mut service.actions {
             operation.name.clone_from(name);
+            operation.action = format!("{}:{name}", service.prefix);
             service.folded.insert(name.to_ascii_lowercase(), name.clone());
         }
         Ok(service)
@@ -133,11 +137,6 @@ impl Service {
     /// An action by its name without prefix, in any letter case.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.actions.get(name).or_else(|| self.actions.get(self.folded.get(&name.to_ascii_lowercase())?))
-    }
-
-    /// `prefix:Name`.
-    pub fn action_name(&self, operation: &Operation) -> String {
-        format!("{}:{}", self.prefix, operation.name)
     }
 
     /// Whether CloudTrail can show a use of the action. Checks that services make on their own leave no event of their

@@ -268,11 +268,25 @@ pub fn event_time(text: &str) -> Option<i64> {
     if text.len() < 19 {
         return None;
     }
+    if let Some(time) = usual_time(text.as_bytes()) {
+        return Some(time).filter(|time| PLAUSIBLE.contains(time));
+    }
     let instant = text.parse::<jiff::Timestamp>().or_else(|error| {
         let local = text.parse::<jiff::civil::DateTime>().map_err(|_| error)?;
         jiff::tz::Offset::UTC.to_timestamp(local)
     });
     instant.ok().map(jiff::Timestamp::as_microsecond).filter(|time| PLAUSIBLE.contains(time))
+}
+
+/// The form of almost all records, `2026-01-31T08:00:00Z`, at a tenth of the cost of reading any form.
+fn usual_time(text: &[u8]) -> Option<i64> {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] = text else { return None };
+    let number =
+        |digits: &[u8]| digits.iter().try_fold(0i16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(digit - b'0')));
+    let small = |a: &u8, b: &u8| number(&[*a, *b]).and_then(|number| i8::try_from(number).ok());
+    let date = jiff::civil::Date::new(number(&[*y0, *y1, *y2, *y3])?, small(m0, m1)?, small(d0, d1)?).ok()?;
+    let time = jiff::civil::Time::new(small(h0, h1)?, small(i0, i1)?, small(s0, s1)?, 0).ok()?;
+    Some(jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?.as_microsecond())
 }
 
 #[cfg(test)]
@@ -289,6 +303,13 @@ mod tests {
 
     #[test]
     fn times_are_read_in_both_forms() {
+        for text in ["2026-01-31T08:09:10Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:00Z"] {
+            assert_eq!(usual_time(text.as_bytes()), Some(text.parse::<jiff::Timestamp>().unwrap().as_microsecond()));
+        }
+        assert_eq!(
+            [usual_time(b"2026-02-30T08:00:00Z"), usual_time(b"2026-01-31T24:00:00Z"), usual_time(b"2026-01-31 08:00:00Z")],
+            [None; 3]
+        );
         assert_eq!(event_time("2021-12-02 22:11:24.500"), event_time("2021-12-02T22:11:24.5Z"));
         assert_eq!(event_time("2021-12-02"), None);
         assert_eq!(event_time("yesterday at noon it was"), None);

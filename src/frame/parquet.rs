@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_writer::ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::schema::{SCHEMA_VERSION, Table};
@@ -100,7 +100,13 @@ fn properties(table: &Table) -> Result<WriterProperties> {
         .set_key_value_metadata(Some(metadata));
     if table.name == "events" {
         properties = properties.set_max_row_group_row_count(Some(EVENT_ROWS));
-        for unique in ["event_id", "request_id"] {
+        // What readers search by; the statistics of other columns are never asked for, and cost a comparison a value.
+        const SEARCHED: [&str; 7] = ["event_time", "event_id", "account_id", "principal_account_id", "principal_arn", "region", "action"];
+        properties = properties.set_statistics_enabled(EnabledStatistics::None);
+        for name in SEARCHED {
+            properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
+        }
+        for unique in ["event_id", "request_id", "event_time", "source_index"] {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(unique), false);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
@@ -11,7 +11,7 @@ use crate::frame::{Check, EventRow, Flag, Text};
 use crate::iam::arn::{self, Arn};
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
-pub fn map_record<'a>(catalog: &Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
+pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
     let mut row = EventRow {
         event_time: record.event_time.get().and_then(event_time).unwrap_or_default(),
         source_index: i64::try_from(index).unwrap_or(i64::MAX),
@@ -24,7 +24,7 @@ pub fn map_record<'a>(catalog: &Catalog, record: &'a Record<'a>, text: &str, fil
     }
     let (outcome, _) = catalog.outcome(record.error_code.get());
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
-    let parameters: Option<Value> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let parameters: Option<Value<'_>> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
     let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
     let mut reason = not_replayable(record, &mapped, outcome);
@@ -73,7 +73,7 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
 
 /// SHA-256 of the record with sorted members, for records without an id.
 fn canonical_digest(text: &str) -> String {
-    let canonical = serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |value| value.to_string());
+    let canonical = serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| text.to_owned(), |value| value.to_string());
     Sha256::digest(canonical.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -127,13 +127,13 @@ fn role_of_session(session_arn: &str) -> Option<String> {
 }
 
 /// Action, resource, further checks and request context.
-fn authorization<'a, 'c>(
-    catalog: &'c Catalog,
+fn authorization<'a>(
+    catalog: &'a Catalog,
     row: &mut EventRow<'a>,
     record: &'a Record<'a>,
     parameters: Parameters<'_>,
     outcome: Outcome,
-) -> MappedAction<'c> {
+) -> MappedAction<'a> {
     let source = record.event_source.get().unwrap_or_default();
     let name = record.event_name.get().unwrap_or_default();
     let (mut mapped, mut action) = catalog.map_event(source, name);
@@ -151,7 +151,7 @@ fn authorization<'a, 'c>(
             (mapped.source, action, names_action) = (MappingSource::ErrorMessage, named, true);
         } else if !names_action {
             let resource = denial.resource.map(|resource| Cow::Owned(resource.to_owned()));
-            row.more_checks.push(Check { action: Cow::Owned(named), resource, source: MappingSource::ErrorMessage.name() });
+            row.more_checks.push(Check { action: named, resource, source: MappingSource::ErrorMessage.name() });
         } else if mapped.source == MappingSource::Rule {
             (mapped.source, action) = (MappingSource::ErrorMessage, named);
         }
@@ -175,11 +175,14 @@ fn authorization<'a, 'c>(
 }
 
 /// An action of a message in the spelling of the catalogue, without version.
-fn canonical_action(catalog: &Catalog, named: &str) -> String {
+fn canonical_action<'c>(catalog: &'c Catalog, named: &str) -> Cow<'c, str> {
     let named = crate::catalog::cut_version(named);
     match catalog.action(named) {
-        Some((service, operation)) => service.action_name(operation),
-        None => named.split_once(':').map_or_else(|| named.to_owned(), |(prefix, name)| format!("{}:{name}", prefix.to_ascii_lowercase())),
+        Some((_, operation)) => operation.action.as_str().into(),
+        None => match named.split_once(':') {
+            Some((prefix, name)) => format!("{}:{name}", prefix.to_ascii_lowercase()).into(),
+            None => named.to_owned().into(),
+        },
     }
 }
 
@@ -216,13 +219,13 @@ fn resource(
 
 /// The only resource of the record's own list that is of the service and fits the partly known ARN.
 fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> Option<String> {
-    let list: Value = serde_json::from_str(record.resources?.get()).ok()?;
+    let list: Value<'_> = serde_json::from_str(record.resources?.get()).ok()?;
     let items = match &list {
         Value::Array(items) => items.as_slice(),
         Value::Object(_) => std::slice::from_ref(&list),
         _ => return None,
     };
-    let arns = items.iter().filter_map(|item| Parameters(Some(item)).text("arn"));
+    let arns = items.iter().filter_map(|item| Parameters(Some(item)).text("arn")).map(Cow::into_owned);
     let pattern = outline.map(|outline| crate::iam::Pattern::glob(&outline.replace(crate::iam::pattern::UNKNOWN_PART, "*")));
     let fits = |arn: &String| {
         Arn::parse(arn).is_some_and(|parsed| parsed.service == prefix) && pattern.as_ref().is_none_or(|pattern| pattern.matches(arn))

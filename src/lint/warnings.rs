@@ -30,7 +30,7 @@ fn known<'p, 'a>(action: &'p Entry<'a>) -> Option<Known<'p, 'a>> {
     let (prefix, name) = action.text.split_once(':')?;
     let service = Catalog::builtin().service(&prefix.to_ascii_lowercase())?;
     let pattern = ActionPattern::new(&format!("{}:{name}", service.prefix));
-    let covered = |operation: &&Operation| pattern.matches(&service.action_name(operation).to_ascii_lowercase());
+    let covered = |operation: &&Operation| pattern.matches(&operation.action.to_ascii_lowercase());
     Some(Known { action, service, operations: service.actions.values().filter(covered).collect() })
 }
 

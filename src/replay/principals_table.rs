@@ -96,7 +96,7 @@ fn unused(bundle: &Bundle, used: &BTreeSet<String>, catalog: &Catalog) -> (u64, 
     let (mut unused, mut not_observable) = (0, 0);
     for service in catalog.services() {
         for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {
-            let name = service.action_name(operation);
+            let name = operation.action.clone();
             let folded = name.to_ascii_lowercase();
             let covered = granted.iter().any(|(negated, patterns)| patterns.iter().any(|pattern| pattern.matches(&folded)) != *negated);
             if covered && !used.contains(&name) {

@@ -58,7 +58,7 @@ fn set<'s>(texts: impl IntoIterator<Item = &'s String>) -> BTreeSet<String> {
 fn known() -> BTreeMap<String, (&'static Service, &'static Operation)> {
     let services = ["workmail", "workmailmessageflow"].map(|prefix| Catalog::builtin().service(prefix).unwrap());
     let entries = services.into_iter().flat_map(|service| service.actions.values().map(move |operation| (service, operation)));
-    entries.map(|(service, operation)| (service.action_name(operation), (service, operation))).collect()
+    entries.map(|(service, operation)| (operation.action.clone(), (service, operation))).collect()
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn both_spellings_of_a_name_find_the_same_action() {
     for name in facts().into_keys() {
         let found = [name.clone(), name.to_lowercase(), name.to_uppercase()].map(|name| Catalog::builtin().action(&name));
         for found in found {
-            let (service, operation) = found.unwrap_or_else(|| panic!("{name} is not found in another letter case"));
-            assert_eq!(service.action_name(operation), name);
+            let (_, operation) = found.unwrap_or_else(|| panic!("{name} is not found in another letter case"));
+            assert_eq!(operation.action.clone(), name);
         }
     }
 }
@@ -138,7 +138,7 @@ fn every_operation_finds_its_resource_in_a_sample_request() {
     for (name, fact) in facts().into_iter().filter(|(_, fact)| fact.api) {
         let (service, operation) = known[&name];
         let sample = fact.sample();
-        let resolved = service.resource(operation, Parameters(Some(&sample)), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
+        let resolved = service.resource(operation, Parameters(Some(&(&sample).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
         let (arn, complete) = match (fact.organization.as_deref(), fact.resource.as_str()) {
             (Some(parameter), "organization") => {
                 assert!(fact.parameters.iter().any(|known| known == parameter), "{name} has no parameter {parameter}");
@@ -163,7 +163,7 @@ fn console_calls_that_name_their_organization_are_resolved_too() {
     let request = json!({"organizationId": ORGANIZATION});
     for (name, _) in facts().into_iter().filter(|(_, fact)| !fact.api && fact.resource == "organization") {
         let (service, operation) = known[&name];
-        let resolved = service.resource(operation, Parameters(Some(&request)), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
+        let resolved = service.resource(operation, Parameters(Some(&(&request).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
         assert_eq!(resolved.arn, ORGANIZATION_ARN, "{name}");
     }
 }
@@ -203,7 +203,7 @@ fn every_event_of_workmail_maps_to_the_action_of_its_name() {
         // The documentation spells the second one with capitals.
         for source in [source.clone(), source.replace("messageflow", "MessageFlow")] {
             let (mapped, action) = catalog.map_event(&source, event_name);
-            assert_eq!((action.as_str(), mapped.source), (name.as_str(), MappingSource::Exact), "{source} {event_name}");
+            assert_eq!((&*action, mapped.source), (name.as_str(), MappingSource::Exact), "{source} {event_name}");
             assert_eq!(mapped.operation.map(|operation| operation.name.as_str()), Some(event_name));
         }
     }
@@ -233,7 +233,7 @@ fn the_services_around_workmail_are_there() {
     for (prefix, source) in expected {
         let (mapped, action) = Catalog::builtin().map_event(source, "NoSuchCall");
         assert_eq!(mapped.service.map(|service| service.prefix.as_str()), Some(prefix), "{source}");
-        assert_eq!((action, mapped.source), (format!("{prefix}:NoSuchCall"), MappingSource::Rule), "{source}");
+        assert_eq!((action.into_owned(), mapped.source), (format!("{prefix}:NoSuchCall"), MappingSource::Rule), "{source}");
     }
 }
 
@@ -273,7 +273,7 @@ fn every_service_is_consistent_in_itself() {
         let prefix = &service.prefix;
         assert!(!service.actions.is_empty(), "{prefix} has no action");
         for operation in service.actions.values() {
-            let name = service.action_name(operation);
+            let name = operation.action.clone();
             assert!(LEVELS.contains(&operation.level.as_str()), "{name}: level {}", operation.level);
             for kind in operation.resource.iter().filter(|kind| *kind != "*") {
                 assert!(service.resources.contains_key(kind), "{name}: there is no resource type {kind}");

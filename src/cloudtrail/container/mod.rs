@@ -8,6 +8,7 @@
 mod envelope;
 mod look_alike;
 mod salvage;
+mod stream;
 mod table;
 
 use serde_json::value::RawValue;
@@ -17,7 +18,7 @@ use super::skipped::{SkipReason, Skipped};
 
 /// Takes what a text holds, in order.
 pub trait Sink {
-    /// A record: its index in the file and the text of its JSON.
+    /// A record: its index in the file and the text of its JSON, which may be left out (empty) if it has an id.
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str);
     /// Something that is not a record, or is broken.
     fn skipped(&mut self, skipped: Skipped);
@@ -31,7 +32,10 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
     } else {
-        let mut decoder = Decoder { sink, index: 0, truncated: false, wasted: 0 };
+        let mut decoder = Decoder { sink, index: 0, taken: 0, truncated: false, wasted: 0 };
+        if decoder.stream(text) {
+            return;
+        }
         match table::Table::find(text) {
             Some(table) => decoder.table(table),
             None => decoder.values(text),
@@ -45,6 +49,8 @@ const DEPTH: usize = 6;
 struct Decoder<'s, S> {
     sink: &'s mut S,
     index: u64,
+    /// The first elements of the first list, which were handed over already.
+    taken: u64,
     /// The last thing that was skipped is cut off by the end of the text.
     truncated: bool,
     /// Bytes that were read in vain; bounds the search for what is whole in a text that is broken everywhere.
@@ -52,6 +58,25 @@ struct Decoder<'s, S> {
 }
 
 impl<S: Sink> Decoder<'_, S> {
+    /// The file as a trail delivers it, in one pass, up to the first record that asks for care; `true` if that was all.
+    fn stream(&mut self, text: &str) -> bool {
+        let streamed = stream::stream(text, |record| {
+            let plain = record.event_id.get().is_some()
+                && record.user_identity.0.is_some()
+                && is_named(record)
+                && look_alike::of_record(record, "").is_none()
+                && record.event_time.get().and_then(event_time).is_some();
+            if plain {
+                self.sink.record(self.index, record, "");
+                self.index += 1;
+            }
+            plain
+        });
+        self.index = 0;
+        self.taken = streamed.taken;
+        streamed.whole
+    }
+
     /// The values of a text, one after the other, with or without line breaks, commas and times between them.
     fn values(&mut self, text: &str) {
         let mut at = 0;
@@ -77,8 +102,17 @@ impl<S: Sink> Decoder<'_, S> {
 
     fn elements(&mut self, text: &str, depth: usize) {
         match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) => elements.into_iter().for_each(|element| self.item(element.get(), depth)),
+            Ok(elements) => elements.into_iter().for_each(|element| self.element(element.get(), depth)),
             Err(error) => self.skip(SkipReason::BrokenJson, &error.to_string(), text),
+        }
+    }
+
+    /// One thing of a list.
+    fn element(&mut self, text: &str, depth: usize) {
+        if self.index < self.taken {
+            self.index += 1;
+        } else {
+            self.item(text, depth);
         }
     }
 

@@ -43,7 +43,7 @@ impl<S: Sink> Decoder<'_, S> {
             }
             at = match read_value(rest) {
                 Ok((raw, length)) => {
-                    self.item(raw.get(), 1);
+                    self.element(raw.get(), 1);
                     at + length
                 }
                 Err(error) => self.broken(text, at, key, &error),
