@@ -4,7 +4,9 @@
 //! `serde_json` reads; a `RawValue` borrows from the text, so that its place is its distance from the text's start.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -16,7 +18,11 @@ use crate::error::{Finding, PolicyError};
 pub struct Source<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
+    ascii: bool,
 }
+
+/// Characters of an excerpt.
+const SHOWN: usize = 100;
 
 /// A value inside a [`Source`], with its pointer.
 #[derive(Debug, Clone)]
@@ -60,7 +66,7 @@ impl<'a> Source<'a> {
     /// Indexes the lines of `text`.
     pub fn new(text: &'a str) -> Self {
         let line_starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1)).collect();
-        Self { text, line_starts }
+        Self { text, line_starts, ascii: text.is_ascii() }
     }
 
     /// The whole text as one value. Trailing data is refused.
@@ -90,8 +96,14 @@ impl<'a> Source<'a> {
 
     /// An error at a node.
     pub fn error(&self, node: &Node<'_>, message: impl Into<String>, help: Option<&str>) -> PolicyError {
-        let width = node.raw.lines().next().map_or(1, |line| line.chars().count());
+        let width = node.raw.chars().take_while(|c| !matches!(c, '\n' | '\r')).take(SHOWN).count();
         self.error_at(self.offset(node), width, node.pointer.clone(), message.into(), help.map(str::to_owned))
+    }
+
+    /// An error at a byte range of the text, which need not be JSON.
+    pub fn error_in(&self, range: Range<usize>, message: impl Into<String>, help: Option<&str>) -> PolicyError {
+        let width = self.text.get(range.clone()).map_or(1, |text| text.lines().next().unwrap_or("").chars().count());
+        self.error_at(range.start.min(self.text.len()), width, String::new(), message.into(), help.map(str::to_owned))
     }
 
     fn syntax_error(&self, error: &serde_json::Error) -> PolicyError {
@@ -103,26 +115,41 @@ impl<'a> Source<'a> {
         }
         let full = error.to_string();
         let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
-        let help = match () {
-            () if self.text.trim().is_empty() => Some("the file is empty"),
-            () if message.contains("trailing characters") => Some("one JSON document is expected: delete what follows it"),
-            () if message.contains("expected `,` or") => Some("a comma may be missing before this place"),
-            () if message.contains("trailing comma") => Some("delete the comma before the closing bracket"),
-            () if message.contains("EOF") => Some("the text ends early: a bracket, brace or quote is not closed"),
-            () => None,
-        };
-        self.error_at(offset, 1, String::new(), format!("not valid JSON: {message}"), help.map(str::to_owned))
+        let help = self.advice(offset, &message).to_owned();
+        self.error_at(offset, 1, String::new(), format!("not valid JSON: {message}"), Some(help))
+    }
+
+    /// What to do about a syntax error: what stands there says more than the reader's message.
+    fn advice(&self, offset: usize, message: &str) -> &'static str {
+        let (before, rest) = self.text.split_at_checked(offset).unwrap_or((self.text, ""));
+        match () {
+            () if self.text.trim().is_empty() => "the file is empty: write a policy document, or delete the file",
+            () if message.contains("trailing characters") => "one JSON document is expected: delete what follows it",
+            () if message.contains("EOF") => "the text ends early: a bracket, brace or quote is not closed",
+            () if rest.starts_with([']', '}']) && before.trim_end().ends_with(',') => "delete the comma before the closing bracket",
+            () if rest.starts_with(['/', '#']) => "JSON has no comments: delete it",
+            () if rest.starts_with(['\'', '‘', '’', '“', '”', '„', '«']) => "write straight double quotes: `\"`",
+            () if message.contains("expected `,` or") => "a comma, a closing bracket or a quote is missing at this place or before it",
+            () if message.contains("control character") => {
+                "write a line break in a text as `\\n`, a tab as `\\t`; a quote may be missing before"
+            }
+            () if message.contains("escape") => "write a backslash as `\\\\`",
+            () if message.contains("key must be a string") => "write the name in double quotes",
+            () if before.trim().is_empty() => "a policy file is JSON: it begins with `{`",
+            () => "texts stand in double quotes; other values are numbers, `true`, `false`, `null`, `[...]` and `{...}`",
+        }
     }
 
     fn error_at(&self, offset: usize, width: usize, pointer: String, message: String, help: Option<String>) -> PolicyError {
-        const SHOWN: usize = 100;
         let line = self.line(offset);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).unwrap_or("").chars().count();
-        let full = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or("");
-        let skip = before.saturating_sub(SHOWN / 2);
-        let excerpt: String = full.chars().skip(skip).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let excerpt_column = before - skip;
+        let head = self.text.get(start..offset).unwrap_or("");
+        let before = if self.ascii { head.len() } else { head.chars().count() };
+        // A line may be the whole of a large file, with many findings: only what is shown of it is read.
+        let shown = head.char_indices().rev().take(SHOWN / 2).last().map_or(offset, |(at, _)| start + at);
+        let rest = self.text.get(shown..).unwrap_or("").chars().take_while(|c| *c != '\n').take(SHOWN);
+        let excerpt: String = rest.map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let excerpt_column = before.min(SHOWN / 2);
         let room = excerpt.chars().count().saturating_sub(excerpt_column).max(1);
         Finding { path: None, line, column: before + 1, width: width.clamp(1, room), pointer, excerpt, excerpt_column, message, help }
             .into()
@@ -151,10 +178,11 @@ impl<'a> Node<'a> {
     pub fn members(&self, source: &Source<'a>) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, PolicyError> {
         let members: Members<'a> = self.read(source)?;
         let mut nodes: Vec<(Cow<'a, str>, Node<'a>)> = Vec::with_capacity(members.0.len());
+        let mut seen: HashSet<Cow<'a, str>> = HashSet::with_capacity(members.0.len());
         for (name, raw) in members.0 {
             let escaped = name.replace('~', "~0").replace('/', "~1");
             let node = Node { raw: raw.get(), pointer: format!("{}/{escaped}", self.pointer) };
-            if nodes.iter().any(|(other, _)| *other == name) {
+            if !seen.insert(name.clone()) {
                 let message = format!("`{name}` stands twice in one object");
                 return Err(source.error(&node, message, Some("keep one of the two: JSON readers disagree on which one counts")));
             }
@@ -178,8 +206,9 @@ impl<'a> Node<'a> {
     fn read<T: Deserialize<'a>>(&self, source: &Source<'a>) -> Result<T, PolicyError> {
         serde_json::from_str(self.raw).map_err(|error| {
             let full = error.to_string();
-            let message = full.split(" at line ").next().unwrap_or(&full).to_owned();
-            source.error(self, message, None)
+            let message = full.split(" at line ").next().unwrap_or(&full);
+            let help = "write the text again; `\\u` takes four hex digits, and two such escapes for what lies beyond U+FFFF";
+            source.error(self, format!("not valid JSON: {message}"), Some(help))
         })
     }
 }
@@ -252,6 +281,39 @@ mod tests {
         let source = Source::new(text);
         let error = source.root().unwrap().members(&source).unwrap_err();
         assert_eq!((error.line, error.message.as_str()), (2, "`a` stands twice in one object"));
+    }
+
+    #[test]
+    fn a_syntax_error_says_what_to_do_about_what_stands_there() {
+        for (text, help) in [
+            ("[1,]", "delete the comma"),
+            ("{\"a\": 1,\n}", "delete the comma"),
+            ("{ // why\n}", "no comments"),
+            ("{'a': 1}", "double quotes"),
+            ("{“a”: 1}", "double quotes"),
+            ("{a: 1}", "the name in double quotes"),
+            ("[\"a\" \"b\"]", "a comma"),
+            ("[\"a\nb\"]", "line break"),
+            ("[\"\\q\"]", "backslash"),
+            ("Version: 1", "begins with `{`"),
+            ("[Allow]", "double quotes"),
+            ("{} {}", "delete what follows"),
+        ] {
+            let error = Source::new(text).root().unwrap_err();
+            assert!(error.help.clone().unwrap().contains(help), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_around_its_place_whatever_the_characters() {
+        for letter in ["x", "é"] {
+            let text = format!("[\"{}\", 7, \"{}\"]", letter.repeat(300), letter.repeat(300));
+            let source = Source::new(&text);
+            let seven = source.root().unwrap().elements(&source).unwrap().remove(1);
+            let error = source.error(&seven, "here", None);
+            assert_eq!((error.column, error.excerpt_column, error.width), (306, 50, 1));
+            assert_eq!((error.excerpt.chars().count(), error.excerpt.chars().nth(50)), (100, Some('7')));
+        }
     }
 
     #[test]

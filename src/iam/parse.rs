@@ -50,11 +50,31 @@ pub fn embedded(source: &Source<'_>, node_: &Node<'_>, policy_type: PolicyType) 
             let message = format!("in the policy text of this string, line {} column {}: {}", inner.line, inner.column, inner.message);
             source.error(node_, message, inner.help.as_deref())
         }),
-        other => Err(source.error(node_, format!("a policy document is an object or a string, not {other}"), None)),
+        other => {
+            let help = "write the document itself, or a string that holds it";
+            Err(source.error(node_, format!("a policy document is an object or a string, not {other}"), Some(help)))
+        }
     }
 }
 
+/// Everything for which the document that is `root` is refused: the first reason, then those of its other statements.
+pub fn errors(source: &Source<'_>, root: &Node<'_>, policy_type: PolicyType) -> Vec<PolicyError> {
+    let Err(first) = node(source, root, policy_type) else { return Vec::new() };
+    let mut errors = vec![first];
+    let members = root.members(source).unwrap_or_default();
+    let statements = find(&members, "Statement").filter(|node| node.kind() == Kind::Array);
+    for statement_ in statements.and_then(|node| node.elements(source).ok()).unwrap_or_default() {
+        let error = statement(source, &statement_, policy_type).err();
+        errors.extend(error.filter(|error| errors.first() != Some(error)));
+    }
+    errors
+}
+
 fn node<'a>(source: &Source<'a>, root: &Node<'a>, policy_type: PolicyType) -> Parsed<PolicyDocument> {
+    if root.kind() == Kind::Array {
+        let help = "write one document; a file holds one, so give each a file of its own";
+        return Err(source.error(root, "a policy document is an object, not an array", Some(help)));
+    }
     expect(source, root, Kind::Object, "a policy document")?;
     let members = root.members(source)?;
     known_elements(source, &members, &DOCUMENT_ELEMENTS, "a policy document")?;
@@ -73,7 +93,10 @@ fn node<'a>(source: &Source<'a>, root: &Node<'a>, policy_type: PolicyType) -> Pa
     let nodes = match statements.kind() {
         Kind::Object => vec![statements.clone()],
         Kind::Array => statements.elements(source)?,
-        other => return Err(source.error(statements, format!("`Statement` is an object or an array of objects, not {other}"), None)),
+        other => {
+            let message = format!("`Statement` is an object or an array of objects, not {other}");
+            return Err(source.error(statements, message, Some("write \"Statement\": [{...}]")));
+        }
     };
     let statements = nodes.iter().map(|node| statement(source, node, policy_type)).collect::<Parsed<Vec<_>>>()?;
     Ok(PolicyDocument { version, id, statements })
@@ -131,7 +154,10 @@ fn strings(source: &Source<'_>, node: &Node<'_>, name: &str) -> Parsed<Vec<Strin
             let elements = node.elements(source)?;
             elements.iter().filter(|element| element.kind() != Kind::Null).map(|element| text(source, element, name)).collect()
         }
-        other => Err(source.error(node, format!("`{name}` is a string or a list of strings, not {other}"), None)),
+        other => {
+            let help = format!("write \"{name}\": \"...\" or \"{name}\": [\"...\", \"...\"]");
+            Err(source.error(node, format!("`{name}` is a string or a list of strings, not {other}"), Some(&help)))
+        }
     }
 }
 
@@ -159,8 +185,11 @@ fn unknown_operator(source: &Source<'_>, block: &Node<'_>, name: &str) -> Policy
     let base = name.rsplit(':').next().unwrap_or(name);
     let nearest = super::Base::ALL.into_iter().map(|known| (strsim::jaro_winkler(known.name(), base), known.name()));
     let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.8);
-    let help = nearest.map(|(_, known)| format!("did you mean `{known}`?"));
-    source.error(block, format!("unknown condition operator `{name}`"), help.as_deref())
+    let help = match nearest {
+        Some((_, known)) => format!("did you mean `{known}`?"),
+        None => "write one that IAM documents, for example `StringEquals`, `ArnLike`, `IpAddress`, `Bool`, `Null`".to_owned(),
+    };
+    source.error(block, format!("unknown condition operator `{name}`"), Some(&help))
 }
 
 /// Condition values: scalars in their source spelling.
@@ -168,7 +197,10 @@ fn scalars(source: &Source<'_>, node: &Node<'_>) -> Parsed<Vec<String>> {
     let scalar = |node: &Node<'_>| match node.kind() {
         Kind::String => node.string(source),
         Kind::Number | Kind::Bool => Ok(node.text().to_owned()),
-        other => Err(source.error(node, format!("a condition value is a string, number or boolean, not {other}"), None)),
+        other => {
+            let help = "write a string, or one list of strings";
+            Err(source.error(node, format!("a condition value is a string, number or boolean, not {other}"), Some(help)))
+        }
     };
     match node.kind() {
         Kind::Array => node.elements(source)?.iter().map(scalar).collect(),
@@ -224,20 +256,30 @@ fn find<'m, 'a>(members: &'m [Member<'a>], name: &str) -> Option<&'m Node<'a>> {
 fn text(source: &Source<'_>, node: &Node<'_>, name: &str) -> Parsed<String> {
     match node.kind() {
         Kind::String => node.string(source),
-        other => Err(source.error(node, format!("`{name}` holds {other} where a string is expected"), None)),
+        other => {
+            let help = "write a string in double quotes";
+            Err(source.error(node, format!("`{name}` holds {other} where a string is expected"), Some(help)))
+        }
     }
 }
 
 fn expect(source: &Source<'_>, node: &Node<'_>, kind: Kind, what: &str) -> Parsed<()> {
-    if node.kind() == kind { Ok(()) } else { Err(source.error(node, format!("{what} is {kind}, not {}", node.kind()), None)) }
+    if node.kind() == kind {
+        return Ok(());
+    }
+    let help = format!("write {kind} here, for example {{\"name\": ...}}");
+    Err(source.error(node, format!("{what} is {kind}, not {}", node.kind()), Some(&help)))
 }
 
 fn known_elements(source: &Source<'_>, members: &[Member<'_>], known: &[&str], what: &str) -> Parsed<()> {
     for (name, node) in members {
         if !known.contains(&name.as_ref()) {
             let nearest = known.iter().find(|element| element.eq_ignore_ascii_case(name) || strsim::levenshtein(element, name) <= 2);
-            let help = nearest.map(|element| format!("did you mean `{element}`? element names are case-sensitive"));
-            return Err(source.error(node, format!("unknown element `{name}` in {what}"), help.as_deref()));
+            let help = match nearest {
+                Some(element) => format!("did you mean `{element}`? element names are case-sensitive"),
+                None => format!("delete it: the elements of {what} are {}", known.join(", ")),
+            };
+            return Err(source.error(node, format!("unknown element `{name}` in {what}"), Some(&help)));
         }
     }
     Ok(())
@@ -279,6 +321,16 @@ mod tests {
         let misspelt = error("{\n \"Statement\": [{\"effect\": \"Allow\"}]}");
         assert_eq!((misspelt.line, misspelt.pointer.as_str()), (2, "/Statement/0/effect"));
         assert!(misspelt.help.clone().unwrap().contains("`Effect`"));
+    }
+
+    #[test]
+    fn every_broken_statement_is_named_once() {
+        let text = r#"{"Statement":[{"effect":"Allow"},{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"allow"},{"Effect":1}]}"#;
+        let source = Source::new(text);
+        let errors = errors(&source, &source.root().unwrap(), PolicyType::Identity);
+        let pointers: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/Statement/0/effect", "/Statement/2/Effect", "/Statement/3/Effect"]);
+        assert!(errors.iter().all(|error| error.help.is_some()), "{errors:?}");
     }
 
     #[test]
