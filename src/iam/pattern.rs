@@ -151,6 +151,74 @@ impl Pattern {
             _ => Matching::Maybe,
         }
     }
+
+    /// Whether some text matches both patterns.
+    ///
+    /// ```
+    /// use retrial::iam::Pattern;
+    /// assert!(Pattern::glob("role/*").meets(&Pattern::glob("*/ops-?")));
+    /// assert!(!Pattern::glob("role/*").meets(&Pattern::glob("user/*")));
+    /// ```
+    pub fn meets(&self, other: &Self) -> bool {
+        let width = other.tokens.len() + 1;
+        // Where in `other` one can be, for each place in `self`: both go forward only.
+        let mut here = vec![false; width];
+        if let Some(start) = here.first_mut() {
+            *start = true;
+        }
+        for token in self.tokens.iter().map(Some).chain([None]) {
+            let mut next = vec![false; width];
+            for at in 0..width {
+                if here.get(at) != Some(&true) {
+                    continue;
+                }
+                let reach = |row: &mut Vec<bool>, at: usize| {
+                    if let Some(cell) = row.get_mut(at) {
+                        *cell = true;
+                    }
+                };
+                let (mine, theirs) = (token.copied(), other.tokens.get(at).copied());
+                if let Some(Token::Any { .. }) = mine {
+                    reach(&mut next, at);
+                }
+                if let Some(Token::Any { .. }) = theirs {
+                    reach(&mut here, at + 1);
+                }
+                let (Some(mine), Some(theirs)) = (mine, theirs) else { continue };
+                if mine.shares(theirs) {
+                    match (mine, theirs) {
+                        (Token::Any { .. }, Token::Any { .. }) => {}
+                        (Token::Any { .. }, _) => reach(&mut here, at + 1),
+                        (_, Token::Any { .. }) => reach(&mut next, at),
+                        _ => reach(&mut next, at + 1),
+                    }
+                }
+            }
+            if token.is_none() {
+                return here.last() == Some(&true);
+            }
+            if !next.contains(&true) {
+                return false;
+            }
+            here = next;
+        }
+        false
+    }
+}
+
+impl Token {
+    /// Whether some character fits both.
+    fn shares(self, other: Self) -> bool {
+        let fits = |token: Self, character: char| match token {
+            Self::Char(own) => own == character,
+            Self::One { colon } | Self::Any { colon } => colon || character != ':',
+        };
+        match (self, other) {
+            (Self::Char(character), wild) | (wild, Self::Char(character)) => fits(wild, character),
+            // Every wildcard takes characters that are no colon.
+            _ => true,
+        }
+    }
 }
 
 /// Tokens of a plain glob text.
@@ -308,6 +376,29 @@ mod tests {
         assert_eq!(answer("arn:aws:workmail:eu-west-1:1:organization/*"), Matching::Yes);
         assert_eq!(answer("arn:aws:workmail:eu-west-1:1:organization/m-1"), Matching::Maybe);
         assert_eq!(answer("arn:aws:workmail:us-east-1:1:organization/*"), Matching::No);
+    }
+
+    #[test]
+    fn two_patterns_meet_where_some_text_matches_both() {
+        for (one, other, meet) in [
+            ("", "", true),
+            ("", "*", true),
+            ("", "?", false),
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a*", "*b", true),
+            ("a*c", "ab*", true),
+            ("a?", "a", false),
+            ("?*", "*?", true),
+            ("*a*b", "b*a", false),
+            ("*a*b", "b*a*", true),
+        ] {
+            let (one, other) = (Pattern::glob(one), Pattern::glob(other));
+            assert_eq!((one.meets(&other), other.meets(&one)), (meet, meet), "{one:?} {other:?}");
+        }
+        let no_colon = Pattern::from_tokens(glob_tokens("a:*", false).collect());
+        assert!(no_colon.meets(&Pattern::glob("*")) && no_colon.meets(&Pattern::glob("a:?")));
+        assert!(!no_colon.meets(&Pattern::glob("a:*:b")));
     }
 
     #[test]
