@@ -11,6 +11,7 @@ use super::load::at;
 use super::policy_set::{Boundary, EntityKind, PolicySet};
 use crate::error::{Error, Result};
 use crate::iam::arn::permission_set;
+use crate::iam::json::Source;
 use crate::iam::{Pattern, PolicyDocument, PolicyType, parse};
 
 /// A change set, read and with the documents that it names.
@@ -18,6 +19,7 @@ use crate::iam::{Pattern, PolicyDocument, PolicyType, parse};
 pub struct ChangeSet {
     /// Its file.
     pub path: PathBuf,
+    text: String,
     changes: Vec<(usize, Change)>,
     documents: BTreeMap<String, (PathBuf, PolicyDocument)>,
 }
@@ -166,19 +168,23 @@ impl ChangeSet {
     /// Parses the text of a change set file.
     ///
     /// # Errors
-    /// [`Error::Format`] with the line.
+    /// [`Error::Policy`] with the place.
     pub fn read(path: &Path, text: &str) -> Result<Self> {
+        let source = Source::new(text);
         let file: File = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            Error::format(path, format!("line {line}: {}; a change set is a list of `[[change]]` tables", error.message()))
+            let message = format!("not a change set: {}", error.message().replace('\n', ", "));
+            let help = "a change set is a list of `[[change]]` tables";
+            at(source.error_in(error.span().unwrap_or(0..0), message, Some(help)).into(), path)
         })?;
         let mut changes = Vec::new();
         for entry in file.change {
-            let line = line_of(text, entry.span().start);
-            let change = entry.into_inner().meaning().map_err(|message| Error::format(path, format!("line {line}: {message}")))?;
+            let span = entry.span();
+            let line = source.line(span.start);
+            let help = Some("write one change in each `[[change]]`");
+            let change = entry.into_inner().meaning().map_err(|message| at(source.error_in(span, message, help).into(), path))?;
             changes.push((line, change));
         }
-        Ok(Self { path: path.to_path_buf(), changes, documents: BTreeMap::new() })
+        Ok(Self { path: path.to_path_buf(), text: text.to_owned(), changes, documents: BTreeMap::new() })
     }
 
     /// Reads the documents that it names, relative to it; returns their paths.
@@ -192,10 +198,8 @@ impl ChangeSet {
             }
             let path = folder.join(name);
             if !path.is_file() {
-                return Err(self.error(
-                    *line,
-                    format!("`{name}` is not there: files are relative to the change set (looked for `{}`)", path.display()),
-                ));
+                let help = format!("file names are relative to the change set; looked for `{}`", path.display());
+                return Err(self.error(*line, name, format!("`{name}` is not there"), &help));
             }
             let (text, path) = read(&path)?;
             let policy_type = if matches!(change, Change::SetBoundary { .. }) { PolicyType::Boundary } else { PolicyType::Identity };
@@ -209,7 +213,7 @@ impl ChangeSet {
     /// Applies the changes in order.
     ///
     /// # Errors
-    /// [`Error::Format`] with the line for a name that matches nothing, with the nearest names that exist.
+    /// [`Error::Policy`] at a name that matches nothing, with the nearest names that exist.
     pub fn apply(&self, set: &mut PolicySet) -> Result<()> {
         self.changes.iter().try_for_each(|(line, change)| self.apply_one(set, *line, change))
     }
@@ -351,7 +355,7 @@ impl ChangeSet {
                 _ => Err(self.unknown(line, "no managed policy with a document", reference, set.managed.keys())),
             };
         }
-        let (path, document) = self.documents.get(reference).ok_or_else(|| self.error(line, format!("`{reference}` was not read")))?;
+        let (path, document) = self.documents.get(reference).ok_or_else(|| Error::Internal(format!("`{reference}` was not read")))?;
         Ok(Arc::new(Policy { name, file: Some(path.clone()), document: document.clone() }))
     }
 
@@ -359,19 +363,18 @@ impl ChangeSet {
         let mut near: Vec<(f64, &str)> = existing.map(|known| (strsim::normalized_levenshtein(known, name), known.as_str())).collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         let near: Vec<String> = near.iter().take(3).map(|(_, known)| format!("`{known}`")).collect();
-        let hint = if near.is_empty() { "there is none at all".to_owned() } else { format!("the nearest: {}", near.join(", ")) };
-        self.error(line, format!("{what} `{name}`; {hint}"))
+        let help = if near.is_empty() { "there is none at all".to_owned() } else { format!("the nearest: {}", near.join(", ")) };
+        self.error(line, name, format!("{what} `{name}`"), &help)
     }
 
-    fn error(&self, line: usize, message: String) -> Error {
-        Error::format(&self.path, format!("line {line}: {message}"))
+    /// An error at a name that the change of a line holds.
+    fn error(&self, line: usize, name: &str, message: String, help: &str) -> Error {
+        let start = self.text.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
+        let name = self.text.get(start..).and_then(|change| change.find(&format!("\"{name}\""))).map_or(0..0, |at| at..at + name.len() + 2);
+        at(Source::new(&self.text).error_in(start + name.start..start + name.end, message, Some(help)).into(), &self.path)
     }
 }
 
 fn stem(file: &str) -> String {
     Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -141,7 +141,8 @@ fn json_file(file: &Path, text: &str, loaded: &mut Loaded, pages: &mut Vec<(Path
     let source = Source::new(text);
     let root = source.root()?;
     if root.kind() != Kind::Object {
-        return Err(source.error(&root, format!("a policy file is an object, not {}", root.kind()), None).into());
+        let help = "write one policy document, which begins with `{`, or an account snapshot; give each document a file of its own";
+        return Err(source.error(&root, format!("a policy file is an object, not {}", root.kind()), Some(help)).into());
     }
     let members = root.members(&source)?;
     let has = |name: &str| members.iter().any(|(member, _)| member == name);
@@ -163,10 +164,12 @@ fn json_file(file: &Path, text: &str, loaded: &mut Loaded, pages: &mut Vec<(Path
         ));
     }
     if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
-        let known = "an account snapshot (`aws iam get-account-authorization-details`) or a policy document with `Statement`";
-        return Err(source
-            .error(&root, format!("this file is neither {known}"), Some("take it out of the folder, or name the policy files one by one"))
-            .into());
+        let known = "an account snapshot (`aws iam get-account-authorization-details`) nor a policy document with `Statement`";
+        let help = match ["PolicyVersion", "PolicyDocument", "Policy"].into_iter().find(|name| has(name)) {
+            Some(name) => format!("give the document inside `{name}` a file of its own"),
+            None => "take it out of the folder, or name the policy files one by one".to_owned(),
+        };
+        return Err(source.error(&root, format!("this file is neither {known}"), Some(&help)).into());
     }
     let document = parse::document(text, PolicyType::Identity)?;
     let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -223,10 +226,36 @@ fn read(path: &Path, files: &mut Vec<PolicyFile>) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     let sha256 = hex(&Sha256::digest(&bytes));
     files.push(PolicyFile { path: path.to_path_buf(), sha256, bytes: bytes.len() as u64 });
-    String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        Error::format(path, format!("is not UTF-8 text: byte {place} is not; save it as UTF-8"))
-    })
+    text_of(path, bytes)
+}
+
+/// The bytes of a policy file as text.
+///
+/// # Errors
+/// [`Error::Policy`] at the first byte that is not UTF-8.
+pub(crate) fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    const SHOWN: usize = 100;
+    let big_endian = bytes.starts_with(&[0xFE, 0xFF]) || bytes.first() == Some(&0);
+    let mut error = if big_endian || bytes.starts_with(&[0xFF, 0xFE]) || bytes.get(1) == Some(&0) {
+        let unit = |pair: &[u8]| pair.try_into().map_or(0, if big_endian { u16::from_be_bytes } else { u16::from_le_bytes });
+        let units: Vec<u16> = bytes.chunks(2).take(SHOWN).map(unit).collect();
+        let text = String::from_utf16_lossy(&units).replace('\u{feff}', "");
+        let help = "save it as UTF-8; PowerShell's `>` writes UTF-16, `| Out-File -Encoding utf8 FILE` does not";
+        Source::new(&text).error_in(0..text.len(), "the file is UTF-16 text, not UTF-8", Some(help))
+    } else if bytes.starts_with(&[0x1F, 0x8B]) {
+        Source::new("").error_in(0..0, "the file is compressed (gzip)", Some("decompress it first: `gzip -d FILE`"))
+    } else {
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) => return Ok(text),
+            Err(error) => error,
+        };
+        let place = bytes.utf8_error().valid_up_to();
+        let byte = bytes.as_bytes().get(place).copied().unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes.as_bytes());
+        Source::new(&text).error_in(place..place, format!("byte 0x{byte:02X} is not UTF-8 text"), Some("save the file as UTF-8"))
+    };
+    error.path = Some(path.to_path_buf());
+    Err(error.into())
 }
 
 /// Bytes in lower-case hex.
