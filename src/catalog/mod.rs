@@ -210,6 +210,11 @@ impl Catalog {
         self.outcomes.classify(error_code)
     }
 
+    /// All condition keys that AWS documents for all services, in no order.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyInfo> {
+        self.keys.values()
+    }
+
     /// A documented condition key by its name in lower case.
     pub fn key(&self, name: &str) -> Option<&KeyInfo> {
         self.keys.get(name).or_else(|| {

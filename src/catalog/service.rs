@@ -1,6 +1,6 @@
 //! One service of the catalogue.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -137,6 +137,13 @@ impl Service {
     /// An action by its name without prefix, in any letter case.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.actions.get(name).or_else(|| self.actions.get(self.folded.get(&name.to_ascii_lowercase())?))
+    }
+
+    /// The condition keys of the service itself, with its prefix; `${...}` stands in those that are families.
+    pub fn own_keys(&self) -> BTreeSet<&str> {
+        let keys = self.actions.values().flat_map(|operation| &operation.keys);
+        let keys = keys.chain(self.resources.values().flat_map(|template| &template.keys)).map(String::as_str);
+        keys.filter(|key| key.split_once(':').is_some_and(|(prefix, _)| prefix == self.prefix)).collect()
     }
 
     /// Whether CloudTrail can show a use of the action. Checks that services make on their own leave no event of their

@@ -1,9 +1,10 @@
 //! `Condition`: operators, keys and values, one entry at a time.
 
+use std::collections::HashSet;
+
 use super::Linter;
 use super::resources::{MALFORMED, malformed_variable};
 use super::walk::{ConditionView, Entry, StatementView};
-use crate::catalog::Catalog;
 use crate::iam::condition::{Family, Matcher, Piece};
 use crate::iam::json::Kind;
 use crate::iam::variable::Template;
@@ -12,9 +13,9 @@ use crate::iam::{Base, SetOperator};
 impl<'a> Linter<'_, 'a> {
     /// The entries of one statement's `Condition`.
     pub(super) fn condition_entries(&mut self, statement: &StatementView<'a>, has_variables: bool) {
-        for (index, condition) in statement.conditions.iter().enumerate() {
-            let before = statement.conditions.iter().take(index);
-            if before.into_iter().any(|other| other.written_operator == condition.written_operator && other.key == condition.key) {
+        let mut seen = HashSet::new();
+        for condition in &statement.conditions {
+            if !seen.insert((&condition.written_operator, &condition.key)) {
                 let message = format!("`{}` stands twice under `{}`, in two letter cases", condition.key, condition.written_operator);
                 self.refused("key-twice", &condition.node, message, Some("keep one of the two: letter case does not count in keys"));
             }
@@ -44,14 +45,6 @@ impl<'a> Linter<'_, 'a> {
             let message = format!("`{canonical}` {always}: `Null` takes no set operator");
             self.refused("null-with-set-operator", &condition.node, message, Some("write `Null`"));
         }
-    }
-
-    fn unknown_key(&mut self, condition: &ConditionView<'a>) {
-        if !condition.key.starts_with("aws:") || Catalog::builtin().key(&condition.key).is_some() {
-            return;
-        }
-        let message = format!("the key `{}` is not among the global keys that AWS documents", condition.written_key);
-        self.warning("unknown-key", &condition.node, message, Some("a key that no request has makes most operators fail"));
     }
 
     fn types(&mut self, condition: &ConditionView<'a>) {
@@ -95,7 +88,8 @@ impl<'a> Linter<'_, 'a> {
                 ("arn-value", "no ARN of six parts", "write `arn:partition:service:region:account:resource`, or use `StringLike`")
             }
         };
-        self.warning(code, &value.node, format!("`{text}` is {message}: `{}` never matches it", base.name()), Some(help));
+        let always = if base.negated() { "holds whatever the request says, as if it were not there" } else { "never matches it" };
+        self.warning(code, &value.node, format!("`{text}` is {message}: `{}` {always}", base.name()), Some(help));
     }
 
     /// `ForAllValues` holds where the key is missing; in an Allow this opens more than it seems.

@@ -1,8 +1,10 @@
 //! Whole files: a document, or an account snapshot with many.
 
+use std::borrow::Cow;
+
 use super::{Diagnostic, Linter, lint, plain};
-use crate::iam::PolicyType;
 use crate::iam::json::{Kind, Node, Source};
+use crate::iam::{PolicyType, parse};
 
 /// What a JSON file is, by its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +17,23 @@ pub enum FileKind {
     Other,
 }
 
-/// Lists of an account snapshot: its name, the list of inline policies in an entry, and their limit in characters.
-const LISTS: [(&str, &str, usize); 3] = [
-    ("UserDetailList", "UserPolicyList", 2_048),
-    ("GroupDetailList", "GroupPolicyList", 5_120),
-    ("RoleDetailList", "RolePolicyList", 10_240),
+/// A list of an account snapshot.
+struct List {
+    name: &'static str,
+    /// What an entry is called, and the member with its name.
+    of: (&'static str, &'static str),
+    /// The entry's list of inline policies, and how many characters they may have in all (IAM user guide, quotas).
+    inline: (&'static str, usize),
+}
+
+const LISTS: [List; 3] = [
+    List { name: "UserDetailList", of: ("user", "UserName"), inline: ("UserPolicyList", 2_048) },
+    List { name: "GroupDetailList", of: ("group", "GroupName"), inline: ("GroupPolicyList", 5_120) },
+    List { name: "RoleDetailList", of: ("role", "RoleName"), inline: ("RolePolicyList", 10_240) },
 ];
 const MANAGED: &str = "Policies";
+/// How many characters a managed policy may have.
+const MANAGED_LIMIT: usize = 6_144;
 
 /// Tells what a file is. What is no JSON object counts as a document, so that linting it says why.
 pub fn file_kind(text: &str) -> FileKind {
@@ -32,7 +44,7 @@ pub fn file_kind(text: &str) -> FileKind {
     };
     let has = |name: &str| members.iter().any(|(member, _)| member == name);
     match () {
-        () if LISTS.iter().any(|(list, ..)| has(list)) || has(MANAGED) => FileKind::Snapshot,
+        () if LISTS.iter().any(|list| has(list.name)) || has(MANAGED) => FileKind::Snapshot,
         () if ["Statement", "statement", "Version", "Id"].into_iter().any(has) => FileKind::Document,
         () => FileKind::Other,
     }
@@ -41,9 +53,16 @@ pub fn file_kind(text: &str) -> FileKind {
 /// Lints a file: a bare document of type `policy_type`, or every document of an account snapshot, which are
 /// identity-based. Policies that AWS manages are only read, not judged.
 pub fn file(text: &str, policy_type: PolicyType, strict: bool) -> Vec<Diagnostic> {
-    if file_kind(text) != FileKind::Snapshot {
-        return lint(text, policy_type, strict);
+    let mut found = if file_kind(text) == FileKind::Snapshot { snapshot(text, strict) } else { lint(text, policy_type, strict) };
+    if let Cow::Owned(_) = parse::decode(text) {
+        for diagnostic in &mut found {
+            diagnostic.finding.message.insert_str(0, "in the percent-decoded text: ");
+        }
     }
+    found
+}
+
+fn snapshot(text: &str, strict: bool) -> Vec<Diagnostic> {
     let (text, _) = plain(text);
     let source = Source::new(&text);
     let mut linter = Linter::new(&source, PolicyType::Identity, strict);
@@ -55,13 +74,9 @@ pub fn file(text: &str, policy_type: PolicyType, strict: bool) -> Vec<Diagnostic
 
 impl<'a> Linter<'_, 'a> {
     fn snapshot(&mut self, root: &Node<'a>) {
-        for (list, inline, limit) in LISTS {
-            for entry in self.list_of(root, list) {
-                for policy in self.list_of(&entry, inline) {
-                    if let Some(document) = self.member(&policy, "PolicyDocument") {
-                        self.within(&document, Some(limit));
-                    }
-                }
+        for list in LISTS {
+            for entry in self.list_of(root, list.name) {
+                self.inline(&list, &entry);
             }
         }
         for policy in self.list_of(root, MANAGED) {
@@ -71,7 +86,8 @@ impl<'a> Linter<'_, 'a> {
             for version in self.list_of(&policy, "PolicyVersionList") {
                 let default = self.member(&version, "IsDefaultVersion").is_some_and(|node| node.text() == "true");
                 if let Some(document) = self.member(&version, "Document").filter(|_| default) {
-                    self.within(&document, Some(6_144));
+                    self.within(&document);
+                    self.size(&document, Some(MANAGED_LIMIT));
                 }
             }
             if of_aws {
@@ -81,10 +97,28 @@ impl<'a> Linter<'_, 'a> {
         }
     }
 
+    /// The inline policies of a user, group or role: each one, and the sum of their sizes, which is what IAM limits.
+    fn inline(&mut self, list: &List, entry: &Node<'a>) {
+        let ((kind, name), (inline, limit)) = (list.of, list.inline);
+        let policies = self.list_of(entry, inline);
+        let documents: Vec<Node<'a>> = policies.iter().filter_map(|policy| self.member(policy, "PolicyDocument")).collect();
+        documents.iter().for_each(|document| self.within(document));
+        let size: usize = documents.iter().map(|document| self.counted(document)).sum();
+        let Some(node) = self.member(entry, inline).filter(|_| size > limit) else { return };
+        let name = self.member(entry, name).and_then(|node| node.string(self.source).ok()).unwrap_or_default();
+        let many = if documents.len() == 1 { "inline policy" } else { "inline policies" };
+        let message = format!(
+            "the {} {many} of {kind} `{name}` have {size} characters without white space in all, {limit} are allowed",
+            documents.len()
+        );
+        let help = "move some of it to a managed policy, or shorten it with wildcards";
+        self.refused("size", &node, message, Some(help));
+    }
+
     /// A document of a larger text; one that is kept as a string has its findings at the string.
-    fn within(&mut self, node: &Node<'a>, limit: Option<usize>) {
+    fn within(&mut self, node: &Node<'a>) {
         if node.kind() != Kind::String {
-            self.document(node, limit);
+            self.document(node);
             return;
         }
         let Ok(text) = node.string(self.source) else { return };

@@ -5,6 +5,8 @@
 
 mod conditions;
 mod file;
+mod keys;
+mod reach;
 mod resources;
 mod strict;
 mod walk;
@@ -15,7 +17,7 @@ use std::borrow::Cow;
 pub use file::{FileKind, file, file_kind};
 
 use crate::error::PolicyError;
-use crate::iam::json::{Node, Source};
+use crate::iam::json::{Kind, Node, Source};
 use crate::iam::{PolicyType, parse};
 use walk::DocumentView;
 
@@ -73,7 +75,8 @@ pub fn lint(text: &str, policy_type: PolicyType, strict: bool) -> Vec<Diagnostic
                 let help = "save the file as UTF-8 without a byte order mark";
                 linter.refused("byte-order-mark", &root, "the text begins with a byte order mark, which IAM does not store", Some(help));
             }
-            linter.document(&root, size_limit(policy_type));
+            linter.document(&root);
+            linter.size(&root, size_limit(policy_type));
         }
         Err(error) => linter.add(Severity::Error, "invalid", error),
     }
@@ -114,14 +117,16 @@ impl<'s, 'a> Linter<'s, 'a> {
         Self { source, policy_type, strict, found: Vec::new() }
     }
 
-    /// Lints the document that is `node`: an object, or a string that holds one.
-    fn document(&mut self, node: &Node<'a>, limit: Option<usize>) {
-        let parsed = parse::embedded(self.source, node, self.policy_type);
-        if let Err(error) = parsed {
+    /// Lints the document that is `node`.
+    fn document(&mut self, node: &Node<'a>) {
+        for error in parse::errors(self.source, node, self.policy_type) {
             self.add(Severity::Error, "invalid", error);
         }
+        if node.kind() != Kind::Object {
+            return;
+        }
         let view = DocumentView::read(self.source, node);
-        self.storable(node, &view, limit);
+        self.storable(node, &view);
         for statement in &view.statements {
             self.statement_storable(statement);
             self.resources(statement);

@@ -1,19 +1,25 @@
 //! What IAM refuses to store and what Access Analyzer calls an error, of the document and of its statements.
 
-use super::Linter;
+use std::collections::HashSet;
+
 use super::walk::{DocumentView, Entry, ListView, StatementView, children};
+use super::{Linter, plain};
 use crate::iam::PolicyType;
-use crate::iam::json::Node;
+use crate::iam::json::{Kind, Node};
+
+/// How far down a character that cannot be stored is looked for: deeper than the values of any document.
+const DEPTH: usize = 8;
 
 impl<'a> Linter<'_, 'a> {
     /// The document as a whole.
-    pub(super) fn storable(&mut self, root: &Node<'a>, view: &DocumentView<'a>, limit: Option<usize>) {
+    pub(super) fn storable(&mut self, root: &Node<'a>, view: &DocumentView<'a>) {
         self.version(root, view);
-        self.size(root, limit);
         self.characters(root);
         self.sids(view);
-        if let Some(statement) = view.statement.as_ref().filter(|node| children(self.source, node).is_empty()) {
-            self.refused("no-statement", statement, "`Statement` is empty: the policy does nothing, and IAM does not store it", None);
+        let empty = |node: &&Node<'a>| node.kind() == Kind::Array && children(self.source, node).is_empty();
+        if let Some(statement) = view.statement.as_ref().filter(empty) {
+            let help = Some("write a statement, or delete the policy");
+            self.refused("no-statement", statement, "`Statement` is empty: the policy does nothing, and IAM does not store it", help);
         }
     }
 
@@ -34,9 +40,10 @@ impl<'a> Linter<'_, 'a> {
         }
     }
 
-    fn size(&mut self, root: &Node<'a>, limit: Option<usize>) {
+    /// The size of one document: an object, or a string that holds one.
+    pub(super) fn size(&mut self, root: &Node<'a>, limit: Option<usize>) {
         let spaces_count = matches!(self.policy_type, PolicyType::Session | PolicyType::Scp | PolicyType::Rcp);
-        let size = if spaces_count { root.text().chars().count() } else { without_white_space(root.text()) };
+        let size = if spaces_count { root.text().chars().count() } else { self.counted(root) };
         if let Some(limit) = limit.filter(|limit| size > *limit) {
             let counted = if spaces_count { "" } else { " without white space" };
             let message = format!("the document has {size} characters{counted}, {limit} are allowed");
@@ -44,12 +51,21 @@ impl<'a> Linter<'_, 'a> {
         }
     }
 
+    /// The characters of a document that IAM counts: an object, or a string that holds one.
+    pub(super) fn counted(&self, root: &Node<'a>) -> usize {
+        match root.kind() {
+            Kind::String => root.string(self.source).map_or(0, |text| without_white_space(&plain(&text).0)),
+            _ => without_white_space(root.text()),
+        }
+    }
+
     fn characters(&mut self, root: &Node<'a>) {
         let mut node = root.clone();
         let Some(character) = node.text().chars().find(|c| !storable_character(*c)) else { return };
         // The innermost value that has it; a member's name belongs to its object.
-        while let Some(inner) = children(self.source, &node).into_iter().find(|node| !node.text().chars().all(storable_character)) {
-            node = inner;
+        for _ in 0..DEPTH {
+            let inner = children(self.source, &node).into_iter().find(|node| !node.text().chars().all(storable_character));
+            node = inner.unwrap_or(node);
         }
         let message = format!("the character U+{:04X} cannot be stored in a policy", u32::from(character));
         self.refused("character", &node, message, Some("IAM stores tab, line feed, carriage return and U+0020 to U+00FF"));
@@ -60,18 +76,18 @@ impl<'a> Linter<'_, 'a> {
         if matches!(self.policy_type, PolicyType::Resource | PolicyType::Endpoint) {
             return;
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
         for sid in view.statements.iter().filter_map(|statement| statement.sid.as_ref()) {
             let mut report = |code, message: String, help| {
                 if iam { self.refused(code, &sid.node, message, help) } else { self.warning(code, &sid.node, message, help) }
             };
             if !sid.text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                report("sid-characters", format!("`Sid` `{}` has other characters than A-Z, a-z and 0-9", sid.text), None);
+                let help = Some("write letters and digits only, without spaces");
+                report("sid-characters", format!("`Sid` `{}` has other characters than A-Z, a-z and 0-9", sid.text), help);
             }
-            if !sid.text.is_empty() && seen.contains(&sid.text.as_str()) {
+            if !seen.insert(&sid.text) && !sid.text.is_empty() {
                 report("sid-duplicate", format!("`Sid` `{}` stands in two statements", sid.text), Some("give each statement its own"));
             }
-            seen.push(&sid.text);
         }
     }
 
@@ -90,7 +106,13 @@ impl<'a> Linter<'_, 'a> {
     fn list(&mut self, list: &ListView<'a>, what: &str) {
         if list.entries.is_empty() {
             let code = if what == "action" { "no-action" } else { "no-resource" };
-            self.refused(code, &list.node, format!("the statement names no {what}: it does nothing, and IAM does not store it"), None);
+            let help = format!("name {what}s, or delete the statement");
+            self.refused(
+                code,
+                &list.node,
+                format!("the statement names no {what}: it does nothing, and IAM does not store it"),
+                Some(&help),
+            );
         }
         for null in &list.nulls {
             self.warning("null-entry", null, format!("`null` is no {what} and is passed over"), Some("delete it"));

@@ -7,20 +7,25 @@ use crate::iam::condition::{Family, Matcher, Piece};
 use crate::iam::{ActionPattern, PolicyType, SetOperator};
 
 /// An action of a policy whose service the catalogue knows.
-struct Known<'p, 'a> {
-    action: &'p Entry<'a>,
-    service: &'static Service,
-    operations: Vec<&'static Operation>,
+pub(super) struct Known<'p, 'a> {
+    pub(super) action: &'p Entry<'a>,
+    pub(super) service: &'static Service,
+    pub(super) operations: Vec<&'static Operation>,
 }
 
 impl Known<'_, '_> {
     fn is_wild(&self) -> bool {
         self.action.text.contains(['*', '?'])
     }
+
+    /// Whether `operations` are some, and all that the action covers.
+    pub(super) fn is_sure(&self) -> bool {
+        !self.operations.is_empty() && (!self.is_wild() || self.service.complete)
+    }
 }
 
 /// The nearest of the names, if one is near.
-fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let folded = text.to_ascii_lowercase();
     let scored = names.map(|name| (strsim::normalized_damerau_levenshtein(&name.to_ascii_lowercase(), &folded), name));
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.6).map(|(_, name)| name)
@@ -42,12 +47,16 @@ impl<'a> Linter<'_, 'a> {
             self.warning("no-principal", &statement.node, "the statement has no `Principal`", help);
         }
         let Some(list) = &statement.action else { return };
-        for action in list.entries.iter().filter_map(known) {
-            self.unknown_action(&action);
+        let actions: Vec<Known<'_, 'a>> = list.entries.iter().filter_map(known).collect();
+        for action in &actions {
+            self.unknown_action(action);
             if !list.negated {
-                self.without_resource(statement, &action);
-                self.elsewhere(statement, &action);
+                self.without_resource(statement, action);
+                self.elsewhere(statement, action);
             }
+        }
+        if !list.negated {
+            self.out_of_reach(statement, &actions);
         }
     }
 
@@ -58,23 +67,25 @@ impl<'a> Linter<'_, 'a> {
         }
         if action.is_wild() {
             let message = format!("no action of {} matches `{text}`", service.name);
-            self.warning("unknown-action", &action.action.node, message, None);
+            let help = format!("its actions are those of `{}:*`: write one of them, or delete this one", service.prefix);
+            self.warning("unknown-action", &action.action.node, message, Some(&help));
             return;
         }
         let name = text.split_once(':').map_or("", |(_, name)| name);
-        let help =
-            nearest(name, service.actions.keys().map(String::as_str)).map(|name| format!("did you mean `{}:{name}`?", service.prefix));
+        let help = match nearest(name, service.actions.keys().map(String::as_str)) {
+            Some(name) => format!("did you mean `{}:{name}`?", service.prefix),
+            None => "delete it: an action that there is not has no effect".to_owned(),
+        };
         let message = format!("{} has no action `{text}`", service.name);
-        self.warning("unknown-action", &action.action.node, message, help.as_deref());
+        self.warning("unknown-action", &action.action.node, message, Some(&help));
     }
 
     /// An action without resource-level permission is matched by `*` alone.
     fn without_resource(&mut self, statement: &StatementView<'a>, action: &Known<'_, 'a>) {
         let Some(resource) = statement.resource.as_ref().filter(|list| !list.negated && !list.entries.is_empty()) else { return };
         let everything = resource.entries.iter().any(|entry| !entry.text.is_empty() && entry.text.bytes().all(|b| b == b'*'));
-        let sure = !action.is_wild() || action.service.complete;
-        let never = !action.operations.is_empty() && action.operations.iter().all(|operation| operation.without_resource());
-        if everything || !sure || !never {
+        let never = action.operations.iter().all(|operation| operation.without_resource());
+        if everything || !action.is_sure() || !never {
             return;
         }
         let text = &action.action.text;

@@ -123,6 +123,11 @@ fn every_lint_finds_its_case() {
     for (condition, codes) in [
         (r#"{"stringequals": {"aws:username": "a"}}"#, vec!["operator-case"]),
         (r#"{"StringEquals": {"aws:UserNam": "a"}}"#, vec!["unknown-key"]),
+        (r#"{"StringEquals": {"UserName": "a"}}"#, vec!["unknown-key"]),
+        (r#"{"StringEquals": {"workmail:Impersonation": "a"}}"#, vec!["unknown-key"]),
+        (r#"{"StringEquals": {"WorkMail:impersonationroleid": "a"}}"#, vec![]),
+        (r#"{"StringEquals": {"sts:RequestContext/team": "a"}}"#, vec![]),
+        (r#"{"StringEquals": {"s3:nosuchkey": "a"}}"#, vec![]),
         (r#"{"StringEquals": {"aws:username": ["a", 1]}}"#, vec!["mixed-types"]),
         (r#"{"ArnLike": {"aws:PrincipalArn": "arn:aws:iam:*"}}"#, vec!["arn-value"]),
         (r#"{"DateLessThan": {"aws:CurrentTime": "tomorrow"}}"#, vec!["date-value"]),
@@ -134,4 +139,60 @@ fn every_lint_finds_its_case() {
     ] {
         assert_eq!(with(r#""workmail:ListUsers""#, r#""*""#, condition), codes, "{condition}");
     }
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest() {
+    for (key, near) in [
+        ("aws:SourceIP4", "`aws:SourceIp`"),
+        ("aws:PrincipleTag/Team", "`aws:PrincipalTag/Team`"),
+        ("aws:PrincipalTag", "`aws:PrincipalTag/TAG`"),
+        ("SecureTransport", "`aws:SecureTransport`"),
+        ("workmail:ImpersonationRole", "`workmail:ImpersonationRoleId`"),
+        ("sts:ExternId", "`sts:ExternalId`"),
+    ] {
+        let statement =
+            format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {{"StringLike": {{"{key}": "*"}}}}}}"#);
+        let found = lint(&format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#), PolicyType::Identity, true);
+        let [only] = found.as_slice() else { panic!("{key}: {found:?}") };
+        assert_eq!((only.severity, only.code), (Severity::Warning, "unknown-key"));
+        let help = only.finding.help.clone().unwrap();
+        assert_eq!(help, format!("did you mean {near}?"));
+    }
+}
+
+#[test]
+fn resources_that_none_of_the_actions_acts_on_are_found() {
+    let missed = ["resource-never-matches"];
+    let none: [&str; 0] = [];
+    for (action, resource, codes) in [
+        (r#""iam:CreateUser""#, r#""arn:aws:iam::111122223333:role/*""#, missed.as_slice()),
+        (r#""iam:CreateUser""#, r#""arn:aws:iam::*:role/*""#, &missed),
+        (r#"["iam:CreateUser", "iam:CreateRole"]"#, r#""arn:aws:iam::111122223333:role/*""#, &missed),
+        (r#""workmail:*""#, r#""arn:aws:iam::111122223333:role/x""#, &missed),
+        (r#""workmail:ListUsers""#, r#""arn:aws:workmail:*:*:user/*""#, &missed),
+        (r#""workmail:ListUsers""#, r#"["arn:aws:workmail:*:*:user/*", "arn:aws:workmail:*:*:org*"]"#, &none),
+        (r#""iam:CreateUser""#, r#""arn:aws:iam::111122223333:user/${aws:username}""#, &none),
+        (r#""iam:CreateUser""#, r#""arn:aws:iam::111122223333:${aws:username}""#, &none),
+        (r#""iam:CreateUser""#, r#""arn:*:iam::*:*r/a?b/*""#, &none),
+        (r#""iam:*""#, r#""arn:aws:s3:::bucket""#, &none),
+        (r#""logs:DeleteLogGroup""#, r#""arn:aws:logs:*:*:log-group:x""#, &missed),
+        (r#""logs:DeleteLogGroup""#, r#""arn:aws:logs:*:*:log-group:x:*""#, &none),
+        (r#""logs:TagResource""#, r#""arn:aws:logs:*:*:log-group:x""#, &none),
+        (r#""ec2:RunInstances""#, r#""arn:aws:s3:::bucket""#, &none),
+        (r#""sts:AssumeRole""#, r#""arn:aws:iam::*:role/ops""#, &none),
+    ] {
+        assert_eq!(with(action, resource, "{}"), codes, "{action} on {resource}");
+    }
+    let text =
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "iam:CreateUser", "Resource": "arn:aws:iam::*:role/*"}}"#;
+    let found = lint(text, PolicyType::Scp, true);
+    let [only] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(only.finding.pointer, "/Statement/Resource");
+    assert!(
+        only.finding.message.contains("`iam:CreateUser`") && only.finding.message.contains("denies nothing"),
+        "{}",
+        only.finding.message
+    );
+    assert_eq!(only.finding.help.as_deref(), Some("it acts on `arn:aws:iam::ACCOUNT:user/*`"));
 }
