@@ -42,7 +42,7 @@ pub(super) struct Common {
     /// When to colour (NO_COLOR is respected)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(super) color: When,
-    /// No progress, remarks and warnings
+    /// No progress, remarks, warnings and notes; of `check`, errors alone
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(super) quiet: bool,
     /// Print more of what is done
@@ -150,7 +150,7 @@ pub(super) struct Check {
     #[arg(long = "type", value_name = "TYPE", default_value = "identity")]
     pub(super) policy_type: PolicyTypeArg,
     /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
 }
 

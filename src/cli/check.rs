@@ -1,6 +1,7 @@
 //! `retrial check`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::Level;
@@ -10,11 +11,20 @@ use super::args::{self, Format};
 use super::printer::Printer;
 use super::{Exit, diagnostic};
 use crate::account;
-use crate::account::load::{has_extension, policy_files};
+use crate::account::load::{has_extension, policy_files, text_of};
 use crate::error::{Error, PolicyError, Result};
 use crate::iam::PolicyType;
 use crate::lint::{self, Diagnostic, FileKind, Severity};
 use crate::report::counted;
+
+/// The members of a change that name a document, and what the document is.
+const NAMED: [(&str, PolicyType); 5] = [
+    ("with", PolicyType::Identity),
+    ("attach", PolicyType::Identity),
+    ("boundary", PolicyType::Boundary),
+    ("scp", PolicyType::Scp),
+    ("rcp", PolicyType::Rcp),
+];
 
 /// What one run finds.
 #[derive(Default)]
@@ -22,8 +32,8 @@ struct Found {
     findings: Vec<Diagnostic>,
     /// Files that are not what they should be: no place inside them.
     broken: Vec<Error>,
-    /// The first file that cannot be read at all.
-    unreadable: Option<Error>,
+    /// What cannot be read at all: files and folders that are not there, folders without policies.
+    unreadable: Vec<Error>,
 }
 
 impl Found {
@@ -35,15 +45,13 @@ impl Found {
                     self.findings.push(Diagnostic { severity: Severity::Error, code: "invalid", finding });
                 }
             }
-            io @ Error::Io { .. } => {
-                self.unreadable.get_or_insert(io);
-            }
+            Error::Io { .. } | Error::Nothing(_) => self.unreadable.push(error),
             other => self.broken.push(other),
         }
     }
 
     fn count(&self, severity: Severity) -> u64 {
-        let broken = if severity == Severity::Error { self.broken.len() } else { 0 };
+        let broken = if severity == Severity::Error { self.broken.len() + self.unreadable.len() } else { 0 };
         (self.findings.iter().filter(|diagnostic| diagnostic.severity == severity).count() + broken) as u64
     }
 }
@@ -55,9 +63,9 @@ fn place(finding: &PolicyError) -> (Option<&Path>, usize, usize) {
 pub(super) fn run(arguments: &args::Check, printer: &Printer) -> Result<Exit> {
     let policy_type = arguments.policy_type.policy_type();
     let mut found = Found::default();
-    let files = files(&arguments.policies, policy_type, &mut found);
+    let (documents, change_sets) = files(&arguments.policies, policy_type, &mut found);
     let mut snapshots = Vec::new();
-    for (path, policy_type) in &files {
+    for (path, policy_type) in &documents {
         if let Err(error) = check(path, *policy_type, arguments.strict, &mut found, &mut snapshots) {
             found.add(error);
         }
@@ -66,29 +74,39 @@ pub(super) fn run(arguments: &args::Check, printer: &Printer) -> Result<Exit> {
     if found.count(Severity::Error) == 0 && !snapshots.is_empty() {
         account::load(&snapshots).map(drop).unwrap_or_else(|error| found.add(error));
     }
+    let counts = Counts::of(&found, documents.len() + change_sets);
+    if printer.quiet() {
+        found.findings.retain(|diagnostic| diagnostic.severity == Severity::Error);
+    }
     let text = match arguments.format {
-        Format::Text => text(&found, files.len(), printer.color()),
-        Format::Json => json_text(&found, files.len()),
+        Format::Text => text(&found, printer),
+        Format::Json => json_text(&found, counts),
     };
     printer.out(&text)?;
-    match found.unreadable.take() {
-        Some(error) => Err(error),
-        None if found.count(Severity::Error) > 0 => Ok(Exit::Found),
-        None => Ok(Exit::Done),
+    if arguments.format == Format::Text && !printer.quiet() {
+        printer.out(&format!("{counts}\n"))?;
+    }
+    found.unreadable.iter().for_each(|error| printer.error(error));
+    match counts.errors {
+        _ if !found.unreadable.is_empty() => Ok(Exit::NotJudged),
+        0 => Ok(Exit::Done),
+        _ => Ok(Exit::Found),
     }
 }
 
 /// Lints one file.
 fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, snapshots: &mut Vec<PathBuf>) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to();
-        Error::format(path, format!("is not UTF-8 text: byte {place} is not; save it as UTF-8"))
-    })?;
+    let text = text_of(path, bytes)?;
     let kind = lint::file_kind(&text);
     if kind != FileKind::Other {
         for mut diagnostic in lint::file(&text, policy_type, strict) {
             diagnostic.finding.path = Some(path.to_path_buf());
+            // The language does not know the flag.
+            if diagnostic.code == "invalid" && diagnostic.finding.pointer.ends_with("Principal") {
+                let help = diagnostic.finding.help.get_or_insert_default();
+                help.push_str(", or say what the policy is: `--type resource`, `--type rcp`");
+            }
             found.findings.push(diagnostic);
         }
     }
@@ -105,8 +123,8 @@ fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, 
     Ok(())
 }
 
-/// The JSON files to lint and what they are, those that change sets name among them; errors of the change sets.
-fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> BTreeMap<PathBuf, PolicyType> {
+/// The JSON files to lint and what they are, those that change sets name among them; the number of change sets.
+fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> (BTreeMap<PathBuf, PolicyType>, usize) {
     let mut files = BTreeMap::new();
     let mut change_sets = Vec::new();
     for path in paths {
@@ -118,25 +136,27 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> BTree
             }
         };
         if listed.is_empty() {
-            found.add(Error::format(path, "holds no policy file (`.json` or `.toml`)"));
+            let path = path.display();
+            found.add(Error::Nothing(format!("`{path}` holds no policy file: name a folder with `.json` or `.toml` files, or a file")));
         }
         let (sets, documents): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| has_extension(file, "toml"));
         change_sets.extend(sets);
         files.extend(documents.into_iter().map(|file| (file, policy_type)));
     }
-    for change_set in change_sets {
+    for change_set in &change_sets {
         // One that cannot be read names nothing here, and is reported by the loader below.
-        for (file, policy_type) in named(&change_set).unwrap_or_default() {
+        for (file, policy_type) in named(change_set).unwrap_or_default() {
             let same = files.keys().find(|known| known.canonicalize().ok() == file.canonicalize().ok()).cloned();
             files.insert(same.unwrap_or(file), policy_type);
         }
-        match account::load(std::slice::from_ref(&change_set)) {
+        match account::load(std::slice::from_ref(change_set)) {
+            Ok(_) => {}
             // A document that it names is linted on its own.
-            Err(Error::Policy(_)) | Ok(_) => {}
+            Err(Error::Policy(error)) if error.path.as_ref() != Some(change_set) => {}
             Err(error) => found.add(error),
         }
     }
-    files
+    (files, change_sets.len())
 }
 
 /// The documents that a change set names, relative to it, and what they are; nothing of one that is no TOML.
@@ -147,8 +167,7 @@ fn named(change_set: &Path) -> Result<Vec<(PathBuf, PolicyType)>> {
     let folder = change_set.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut named = Vec::new();
     for change in &changes {
-        for (member, policy_type) in [("with", PolicyType::Identity), ("attach", PolicyType::Identity), ("boundary", PolicyType::Boundary)]
-        {
+        for (member, policy_type) in NAMED {
             let name = change.get(member).and_then(toml::Value::as_str).filter(|name| !name.is_empty() && !name.starts_with("arn:"));
             named.extend(name.map(|name| folder.join(name)).filter(|file| file.is_file()).map(|file| (file, policy_type)));
         }
@@ -156,17 +175,30 @@ fn named(change_set: &Path) -> Result<Vec<(PathBuf, PolicyType)>> {
     Ok(named)
 }
 
-fn counts(found: &Found, files: usize) -> String {
-    format!(
-        "{}: {}, {}, {}",
-        counted(files as u64, "file"),
-        counted(found.count(Severity::Error), "error"),
-        counted(found.count(Severity::Warning), "warning"),
-        counted(found.count(Severity::Note), "note"),
-    )
+/// How much there is of what.
+#[derive(Clone, Copy)]
+struct Counts {
+    files: usize,
+    errors: u64,
+    warnings: u64,
+    notes: u64,
 }
 
-fn text(found: &Found, files: usize, color: bool) -> String {
+impl Counts {
+    fn of(found: &Found, files: usize) -> Self {
+        let [errors, warnings, notes] = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| found.count(severity));
+        Self { files, errors, warnings, notes }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, errors) = (counted(self.files as u64, "file"), counted(self.errors, "error"));
+        write!(f, "{files}: {errors}, {}, {}", counted(self.warnings, "warning"), counted(self.notes, "note"))
+    }
+}
+
+fn text(found: &Found, printer: &Printer) -> String {
     let mut text = String::new();
     for diagnostic in &found.findings {
         let level = match diagnostic.severity {
@@ -174,18 +206,16 @@ fn text(found: &Found, files: usize, color: bool) -> String {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        text.push_str(&diagnostic::render_as(level, Some(diagnostic.code), &diagnostic.finding, color));
+        text.push_str(&diagnostic::render_as(level, Some(diagnostic.code), &diagnostic.finding, printer.color()));
         text.push_str("\n\n");
     }
     for error in &found.broken {
-        text.push_str(&format!("error: {error}\n\n"));
+        text.push_str(&format!("error[file]: {error}\n\n"));
     }
-    text.push_str(&counts(found, files));
-    text.push('\n');
     text
 }
 
-fn json_text(found: &Found, files: usize) -> String {
+fn json_text(found: &Found, counts: Counts) -> String {
     let finding = |diagnostic: &Diagnostic| {
         let finding = &diagnostic.finding;
         json!({
@@ -195,14 +225,17 @@ fn json_text(found: &Found, files: usize) -> String {
             "message": finding.message, "help": finding.help,
         })
     };
-    let broken = found.broken.iter().map(|error| {
-        let path = if let Error::Format { path, .. } = error { Some(path.display().to_string()) } else { None };
-        json!({ "severity": "error", "code": "file", "path": path, "message": error.to_string() })
+    let whole = found.broken.iter().chain(&found.unreadable).map(|error| {
+        let path = match error {
+            Error::Format { path, .. } | Error::Io { path, .. } => Some(path.display().to_string()),
+            _ => None,
+        };
+        json!({
+            "severity": "error", "code": "file", "path": path, "line": null, "column": null, "pointer": null, "excerpt": null,
+            "message": error.to_string(), "help": null,
+        })
     });
-    let findings: Vec<serde_json::Value> = found.findings.iter().map(finding).chain(broken).collect();
-    let all = json!({
-        "files": files, "errors": found.count(Severity::Error), "warnings": found.count(Severity::Warning),
-        "notes": found.count(Severity::Note), "findings": findings,
-    });
-    format!("{all:#}\n")
+    let findings: Vec<serde_json::Value> = found.findings.iter().map(finding).chain(whole).collect();
+    let Counts { files, errors, warnings, notes } = counts;
+    format!("{:#}\n", json!({ "files": files, "errors": errors, "warnings": warnings, "notes": notes, "findings": findings }))
 }

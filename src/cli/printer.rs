@@ -49,6 +49,11 @@ impl Printer {
         terminal.map_or(100, |(width, _)| usize::from(width.0))
     }
 
+    /// Whether only what went wrong is wanted (`-q`).
+    pub(super) fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     pub(super) fn color(&self) -> bool {
         self.color_out
     }

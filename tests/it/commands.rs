@@ -10,40 +10,40 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A finished run.
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
     /// Asserts the exit code, and that nothing panicked.
-    fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
     }
 
     /// Asserts that standard error has all parts.
-    fn says(self, parts: &[&str]) -> Self {
+    pub(crate) fn says(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(self.stderr.contains(part), "`{part}` is not in\n{}", self.stderr);
         }
         self
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
     }
 }
 
 /// A folder to work in.
-struct Room {
+pub(crate) struct Room {
     dir: TempDir,
 }
 
 impl Room {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
@@ -51,7 +51,7 @@ impl Room {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -71,7 +71,7 @@ impl Room {
         self
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let mut command = Command::cargo_bin("retrial").unwrap();
         let output = command.args(arguments).current_dir(self.dir.path()).env("NO_COLOR", "1").output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -103,13 +103,13 @@ fn record(id: &str) -> Value {
     })
 }
 
-fn policy(action: &str) -> String {
+pub(crate) fn policy(action: &str) -> String {
     let statement = json!({ "Sid": "Only", "Effect": "Allow", "Action": action, "Resource": "*" });
     json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
 
 /// The shipped policies.
-fn shipped(path: &str) -> String {
+pub(crate) fn shipped(path: &str) -> String {
     format!("{}/datasets/workmail/policies/{path}", env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -336,7 +336,7 @@ fn a_change_set_that_names_no_policy_is_answered_with_the_nearest_and_its_line()
     let run = room.replay(&["--baseline", &shipped("baseline"), "--candidate", "candidate"]).exits(2);
     run.says(&[
         "changes.toml",
-        "line 3",
+        "changes.toml:4:11",
         "`arn:aws:iam::111122223333:policy/WorkMailHelpdeks`",
         "`arn:aws:iam::111122223333:policy/WorkMailHelpdesk`",
     ]);
@@ -348,7 +348,7 @@ fn a_change_set_whose_document_is_not_there_is_an_error_with_its_line() {
     let change = "[[change]]\nattach = \"nowhere.json\"\nto = [\"*\"]\n";
     room.logs().write("candidate/changes.toml", change);
     let run = room.replay(&["--baseline", &shipped("baseline"), "--candidate", "candidate"]).exits(2);
-    run.says(&["changes.toml", "nowhere.json"]);
+    run.says(&["changes.toml:2:10", "`nowhere.json` is not there"]);
 }
 
 #[test]
