@@ -197,6 +197,9 @@ fn the_inline_policies_of_a_user_are_measured_together() {
     }
 }
 
+/// A file's name for messages, its bytes, the place of the error, and a part of what is said.
+type Broken = (&'static str, Vec<u8>, (u64, u64), &'static str);
+
 #[test]
 fn broken_files_of_every_kind_are_shown_with_place_and_help() {
     let room = Room::new();
@@ -205,7 +208,7 @@ fn broken_files_of_every_kind_are_shown_with_place_and_help() {
     let marked = [vec![0xFF, 0xFE], wide(true)].concat();
     let latin = good.replace("Only", "caf?").bytes().map(|b| if b == b'?' { 0xE9 } else { b }).collect::<Vec<u8>>();
     let column = latin.iter().position(|b| *b == 0xE9).unwrap() as u64 + 1;
-    let cases: Vec<(&str, Vec<u8>, (u64, u64), &str)> = vec![
+    let cases: Vec<Broken> = vec![
         ("twice", good.replace("\"Effect\":", "\"Effect\":\"Deny\",\n\"Effect\":").into(), (2, 10), "`Effect` stands twice"),
         ("comma", b"{\"Statement\": [\n],\n}".into(), (3, 1), "delete the comma"),
         ("utf-16", marked, (1, 1), "UTF-16"),
