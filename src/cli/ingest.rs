@@ -1,40 +1,117 @@
 //! `retrial ingest`.
 
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
 use super::Exit;
 use super::args::{self, Format};
 use super::printer::Printer;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::ingest::{Dataset, Ingested, SkippedRow, ingest};
+use crate::ingest::{Dataset, DatasetCounts, Day, Ingested, Ledger, SkippedRow, ingest};
 use crate::report::{counted, grouped, visible};
 
 /// How many skipped records are named one by one.
 const NAMED: usize = 10;
 
+/// Columns of what is printed.
+const WIDTH: usize = 80;
+
 pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     let mut dataset = Dataset::open_or_create(&arguments.output)?;
-    let before = dataset.ledger.skipped.len();
+    dataset.memory = usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    let before = dataset.ledger.counts;
     let ingested = ingest(&arguments.logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
-    name_skipped(&dataset.ledger.skipped, before, printer);
-    let counts = dataset.ledger.counts;
-    if arguments.format == Format::Json {
-        let text = serde_json::to_string_pretty(&counts).map_err(|error| Error::Internal(error.to_string()))?;
-        printer.out(&(text + "\n"))?;
-        return Ok(Exit::Done);
-    }
-    let mut text = format!("{}: {}\n", arguments.output.display(), summary(&ingested));
-    text.push_str(&format!(
-        "in all {}: {}, {}, {}\n",
-        counted(counts.records, "record"),
-        counted(counts.events, "event"),
-        counted(counts.duplicates, "duplicate"),
-        counted(counts.skipped, "skipped record"),
-    ));
+    name_skipped(&ingested.skipped, printer);
+    let text = match arguments.format {
+        Format::Json => as_json(&ingested, &dataset.ledger)?,
+        Format::Text => format!("{}: {}", arguments.output.display(), as_text(&ingested, before, &dataset.ledger)),
+    };
     printer.out(&text)?;
     Ok(Exit::Done)
 }
 
-fn summary(ingested: &Ingested) -> String {
+/// Names what was skipped, the first few one by one.
+pub(super) fn name_skipped(skipped: &[SkippedRow], printer: &Printer) {
+    for row in skipped.iter().take(NAMED) {
+        let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
+        let reason = row.reason.replace('_', " ");
+        printer.warn(&format!("`{}`{place}: {reason}: {}", visible(&row.file), visible(&row.detail)));
+    }
+    if let Some(more) = skipped.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        printer.warn(&format!("and {} more skipped records: skipped.parquet of a report lists them all", grouped(more as u64)));
+    }
+}
+
+/// What the dataset holds, added up over its days.
+struct Found<'l> {
+    first: Option<&'l str>,
+    last: Option<&'l str>,
+    days: u64,
+    /// Days of the window without an event.
+    gaps: Vec<String>,
+    accounts: BTreeMap<&'l str, u64>,
+    regions: BTreeMap<&'l str, u64>,
+    services: BTreeMap<&'l str, u64>,
+    identities: BTreeMap<&'l str, u64>,
+    skipped: BTreeMap<&'l str, u64>,
+}
+
+impl<'l> Found<'l> {
+    fn of(ledger: &'l Ledger) -> Self {
+        let days: Vec<(&str, &Day)> =
+            ledger.days.iter().filter(|(_, day)| day.events > 0).map(|(date, day)| (date.as_str(), day)).collect();
+        let sum = |of: fn(&'l Day) -> &'l BTreeMap<String, u64>| {
+            let mut sums: BTreeMap<&'l str, u64> = BTreeMap::new();
+            days.iter().flat_map(|(_, day)| of(day)).for_each(|(name, count)| *sums.entry(name).or_default() += count);
+            sums
+        };
+        let mut skipped = BTreeMap::new();
+        ledger.skipped.iter().for_each(|row| *skipped.entry(row.reason.as_str()).or_default() += 1);
+        Self {
+            first: days.first().map(|(date, _)| *date),
+            last: days.last().map(|(date, _)| *date),
+            days: days.len() as u64,
+            gaps: days.windows(2).filter_map(|pair| gap(pair.first()?.0, pair.last()?.0)).collect(),
+            accounts: sum(|day| &day.accounts),
+            regions: sum(|day| &day.regions),
+            services: sum(|day| &day.services),
+            identities: sum(|day| &day.identities),
+            skipped,
+        }
+    }
+}
+
+/// The days between two days: none, one, or from one to another.
+fn gap(before: &str, after: &str) -> Option<String> {
+    let (before, after): (jiff::civil::Date, jiff::civil::Date) = (before.parse().ok()?, after.parse().ok()?);
+    let (first, last) = (before.tomorrow().ok()?, after.yesterday().ok()?);
+    match first.cmp(&last) {
+        std::cmp::Ordering::Less => Some(format!("{first} to {last}")),
+        std::cmp::Ordering::Equal => Some(first.to_string()),
+        std::cmp::Ordering::Greater => None,
+    }
+}
+
+fn as_json(ingested: &Ingested, ledger: &Ledger) -> Result<String> {
+    let Found { first, last, gaps, accounts, regions, services, identities, skipped, .. } = Found::of(ledger);
+    let DatasetCounts { records, duplicates, skipped: not_kept, id_conflicts, events } = ledger.counts;
+    let value = json!({
+        "records": records, "duplicates": duplicates, "skipped": not_kept, "id_conflicts": id_conflicts, "events": events,
+        "run": {
+            "files": ingested.files, "already_loaded": ingested.already_loaded, "passed_over": ingested.passed_over,
+            "records": ingested.records, "skipped": ingested.skipped.len()
+        },
+        "window": first.zip(last).map(|(first, last)| json!({ "first": first, "last": last, "without_events": gaps })),
+        "accounts": accounts, "regions": regions, "services": services, "identity_types": identities,
+        "skipped_by_reason": skipped
+    });
+    let text = serde_json::to_string_pretty(&value).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(text + "\n")
+}
+
+fn as_text(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> String {
     let mut text = format!("{} from {}", counted(ingested.records, "record"), counted(ingested.files, "file"));
     if ingested.already_loaded > 0 {
         text.push_str(&format!("; {} loaded before", counted(ingested.already_loaded, "file")));
@@ -42,18 +119,113 @@ fn summary(ingested: &Ingested) -> String {
     if ingested.passed_over > 0 {
         text.push_str(&format!("; {} passed over, since they do not look like logs", grouped(ingested.passed_over)));
     }
+    let (counts, found) = (ledger.counts, Found::of(ledger));
+    text.push_str(&format!("\n\n{:12}{:>14}{:>14}{:>14}{:>14}\n", "", "records", "events", "duplicates", "skipped"));
+    let mut line = |name: &str, counts: [u64; 4]| {
+        let [records, events, duplicates, skipped] = counts.map(grouped);
+        text.push_str(&format!("{name:12}{records:>14}{events:>14}{duplicates:>14}{skipped:>14}\n"));
+    };
+    let since = |now: u64, before: u64| now.saturating_sub(before);
+    line(
+        "new",
+        [
+            since(counts.records, before.records),
+            since(counts.events, before.events),
+            since(counts.duplicates, before.duplicates),
+            since(counts.skipped, before.skipped),
+        ],
+    );
+    line("in all", [counts.records, counts.events, counts.duplicates, counts.skipped]);
+    text.push('\n');
+    if let (Some(first), Some(last)) = (found.first, found.last) {
+        text.push_str(&row("window", &[format!("{first} to {last}"), format!("{} with events", counted(found.days, "day"))]));
+    }
+    if !found.gaps.is_empty() {
+        text.push_str(&row("no events on", &found.gaps));
+    }
+    for (name, counts) in [
+        ("accounts", found.accounts),
+        ("regions", found.regions),
+        ("services", found.services),
+        ("identities", found.identities),
+        ("skipped", found.skipped),
+    ] {
+        if !counts.is_empty() {
+            text.push_str(&row(name, &shares(&counts)));
+        }
+    }
+    if counts.id_conflicts > 0 {
+        text.push_str(&row("id conflicts", &[grouped(counts.id_conflicts)]));
+    }
     text
 }
 
-/// Names what was skipped, the first few one by one.
-pub(super) fn name_skipped(skipped: &[SkippedRow], before: usize, printer: &Printer) {
-    let new = skipped.len().saturating_sub(before);
-    for row in skipped.iter().take(NAMED.min(new)) {
-        let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
-        let reason = row.reason.replace('_', " ");
-        printer.warn(&format!("`{}`{place}: {reason}: {}", visible(&row.file), visible(&row.detail)));
+/// Names with their share, the largest first.
+fn shares(counts: &BTreeMap<&str, u64>) -> Vec<String> {
+    let all: u64 = counts.values().sum();
+    let mut sorted: Vec<(&str, u64)> = counts.iter().map(|(name, count)| (*name, *count)).collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let share = |(name, count): (&str, u64)| {
+        let name = if name.is_empty() { "none".to_owned() } else { visible(name.strip_suffix(".amazonaws.com").unwrap_or(name)) };
+        format!("{name} {:.1}%", count as f64 * 100.0 / all.max(1) as f64)
+    };
+    sorted.into_iter().map(share).collect()
+}
+
+/// A heading and as many items as two lines have room for.
+fn row(heading: &str, items: &[String]) -> String {
+    const INDENT: usize = 14;
+    const LINES: usize = 2;
+    let more = |left: usize| format!("and {} more", grouped(left as u64));
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for (at, item) in items.iter().enumerate() {
+        let left = items.len() - at - 1;
+        let comma = if left > 0 { "," } else { "" };
+        // The last line also has to have room for saying how many are left out.
+        let reserved = if lines.len() + 1 == LINES && left > 0 { more(left).len() + 1 } else { 0 };
+        let length = item.chars().count() + comma.len();
+        if !line.is_empty() && INDENT + line.chars().count() + 1 + length + reserved > WIDTH {
+            if lines.len() + 1 == LINES {
+                line.push_str(&format!(" {}", more(left + 1)));
+                break;
+            }
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(item);
+        line.push_str(comma);
     }
-    if new > NAMED {
-        printer.warn(&format!("and {} more skipped records: skipped.parquet of a report lists them all", grouped((new - NAMED) as u64)));
+    lines.push(line);
+    let mut text = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let heading = if at == 0 { heading } else { "" };
+        text.push_str(&format!("{heading:INDENT$}{line}\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_is_longer_than_the_width_and_nothing_is_left_out_unsaid() {
+        for count in [1, 2, 5, 12, 40, 1_000] {
+            let items: Vec<String> = (0..count).map(|n| format!("service-number-{n} {n}.0%")).collect();
+            let text = row("services", &items);
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+            let shown = text.matches("service-number").count();
+            let said = if shown == count { String::new() } else { format!("and {} more\n", grouped((count - shown) as u64)) };
+            assert!(text.ends_with(&said) && shown > 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_days_between() {
+        assert_eq!(gap("2026-02-28", "2026-03-01"), None);
+        assert_eq!(gap("2026-02-27", "2026-03-01").as_deref(), Some("2026-02-28"));
+        assert_eq!(gap("2025-12-30", "2026-01-03").as_deref(), Some("2025-12-31 to 2026-01-02"));
     }
 }

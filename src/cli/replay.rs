@@ -21,7 +21,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
-    ingest_command::name_skipped(&dataset.ledger.skipped, 0, printer);
+    ingest_command::name_skipped(&dataset.ledger.skipped, printer);
     let started = std::time::Instant::now();
     let mut manifest = replay(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
     manifest.run.insert("seconds".to_owned(), format!("{:.3}", started.elapsed().as_secs_f64()));

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder, StructBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayBuilder as _, ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
+    StructBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field};
 
@@ -223,7 +223,9 @@ impl EventBuilder {
     fn simple(&mut self, name: &str) -> Result<ArrayRef> {
         let text = Text::NAMES.iter().position(|known| *known == name).and_then(|at| self.text.get_mut(at));
         if let Some(builder) = text {
-            return Ok(Arc::new(builder.finish()));
+            // The next batch is about as large: growing to it step by step would copy and touch twice the memory.
+            let next = StringBuilder::with_capacity(builder.len(), builder.values_slice().len() * 9 / 8);
+            return Ok(Arc::new(std::mem::replace(builder, next).finish()));
         }
         let flag = Flag::NAMES.iter().position(|known| *known == name).and_then(|at| self.flags.get_mut(at));
         match flag {

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_writer::ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -17,7 +18,30 @@ use super::schema::{SCHEMA_VERSION, Table};
 use crate::error::{Error, Result};
 
 /// The most rows of a row group of the events dataset.
-const EVENT_ROWS: usize = 262_144;
+const EVENT_ROWS: usize = 131_072;
+
+/// Columns of the events dataset with so few values that the dictionary is all the compression they need; a compressor
+/// for each of them would cost more than writing them.
+const FEW_VALUES: [&str; 18] = [
+    "event_version",
+    "event_type",
+    "event_category",
+    "region",
+    "account_id",
+    "principal_account_id",
+    "read_only",
+    "identity_type",
+    "assumed_root",
+    "console_session",
+    "mfa",
+    "tls",
+    "outcome",
+    "mapping_source",
+    "resource_source",
+    "request_context_complete",
+    "not_replayable",
+    "vpc_endpoint_account_id",
+];
 
 /// Writes batches of a table to a file: beside it first, then renamed, so that a file is whole or not there.
 ///
@@ -53,7 +77,7 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Columns`].
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        Ok(self.writer.write(batch)?)
+        self.writer.write(batch).map_err(|error| write_error(&self.path, error))
     }
 
     /// Ends the file and puts it in its place.
@@ -61,8 +85,29 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
     pub fn finish(self) -> Result<()> {
-        self.writer.close()?;
+        self.writer.close().map_err(|error| write_error(&self.path, error))?;
         std::fs::rename(&self.temporary, &self.path).map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// As [`TableWriter::finish`], and the file's content survives a loss of power.
+    ///
+    /// # Errors
+    /// As [`TableWriter::finish`].
+    pub fn finish_synced(self) -> Result<()> {
+        let file = self.writer.into_inner().map_err(|error| write_error(&self.path, error))?;
+        let put = file.sync_all().and_then(|()| std::fs::rename(&self.temporary, &self.path));
+        put.map_err(|error| Error::io("write", &self.path, error))
+    }
+}
+
+/// What Parquet says of a file that cannot be written: the operating system's answer, if that is the cause.
+fn write_error(path: &Path, error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(error) => Error::io("write", path, *error),
+            Err(cause) => Error::Columns(cause.to_string()),
+        },
+        error => error.into(),
     }
 }
 
@@ -109,6 +154,10 @@ fn properties(table: &Table) -> Result<WriterProperties> {
         for unique in ["event_id", "request_id", "event_time", "source_index"] {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(unique), false);
         }
+        for few in FEW_VALUES {
+            properties = properties.set_column_compression(ColumnPath::from(few), Compression::UNCOMPRESSED);
+        }
+        properties = properties.set_offset_index_disabled(true);
     }
     Ok(properties.build())
 }
@@ -131,8 +180,16 @@ pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
 /// # Errors
 /// As [`read`], and those of `each`.
 pub fn read_each(path: &Path, columns: Option<&[&str]>, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    batches(path, columns, 16_384)?.try_for_each(|batch| each(batch?))
+}
+
+/// A file's batches of so many rows.
+///
+/// # Errors
+/// As [`read`].
+pub fn batches(path: &Path, columns: Option<&[&str]>, rows: usize) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
     let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    let unfit = |error: parquet::errors::ParquetError| Error::format(path, format!("is not a Parquet file that can be read: {error}"));
+    let unfit = |error: ParquetError| Error::format(path, format!("is not a Parquet file that can be read: {error}"));
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unfit)?;
     let builder = match columns {
         None => builder,
@@ -141,11 +198,9 @@ pub fn read_each(path: &Path, columns: Option<&[&str]>, mut each: impl FnMut(Rec
             builder.with_projection(mask)
         }
     };
-    let reader = builder.with_batch_size(16_384).build().map_err(unfit)?;
-    for batch in reader {
-        each(batch.map_err(|error| Error::format(path, format!("is damaged: {error}")))?)?;
-    }
-    Ok(())
+    let reader = builder.with_batch_size(rows).build().map_err(unfit)?;
+    let path = path.to_path_buf();
+    Ok(reader.map(move |batch| batch.map_err(|error| Error::format(&path, format!("is damaged: {error}")))))
 }
 
 /// The schema of a file.

@@ -1,24 +1,33 @@
-//! Loads log files into a dataset: read, inflate, decode and map in parallel, then write by date.
+//! Loads log files into a dataset: read, inflate, decode and map in parallel, then write day by day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use arrow::array::RecordBatch;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::dataset::{Dataset, SkippedRow, SourceFile, day_of};
+use super::buffer::{Buffers, Collected};
+use super::dataset::{Dataset, Staging, date_text};
+use super::day::{DayMerge, Merged};
 use super::inflate::{Damage, inflate};
+use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_record;
+use super::sorted::{Merge, Run};
 use super::source::{LogFile, find};
+use super::twins::{Marks, Twins};
+use crate::account::load::hex;
 use crate::catalog::Catalog;
 use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
 use crate::error::Result;
-use crate::frame::EventBuilder;
+use crate::frame::{parquet, read};
 use crate::progress::Progress;
 
+/// About how much memory it takes to write one day.
+const DAY_BYTES: usize = 64 << 20;
+
 /// What a run of ingest did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ingested {
     /// Files that were read.
     pub files: u64,
@@ -26,93 +35,201 @@ pub struct Ingested {
     pub already_loaded: u64,
     /// Files in the folders that are no logs by their name.
     pub passed_over: u64,
-    /// Records that were read, skipped ones included.
+    /// Records that were read, skipped ones included; of a file that has grown since it was loaded, all of them.
     pub records: u64,
+    /// What was skipped of the files that were read.
+    pub skipped: Vec<SkippedRow>,
 }
 
-/// Loads the log files of `paths` into `dataset`. Files that it has already, by path and content, are not read twice.
+/// Loads the log files of `paths` into `dataset`, all or nothing. Files that it has already, by path and content, are
+/// not decoded again; a file that has grown since takes the place of what was loaded of it.
 ///
 /// # Errors
-/// [`crate::Error::Io`] and [`crate::Error::Nothing`] for paths that are not there or hold no logs; broken files and
-/// records are no errors, they stand in the ledger.
+/// [`crate::Error::Io`] and [`crate::Error::Nothing`] for paths that are not there or hold no logs;
+/// [`crate::Error::Usage`] if another process is loading into the dataset. Broken files and records are no errors, they
+/// stand in the ledger.
 pub fn ingest(paths: &[PathBuf], dataset: &mut Dataset, catalog: &Catalog, progress: &dyn Progress) -> Result<Ingested> {
     let logs = find(paths)?;
-    let bytes = logs.files.iter().map(|file| file.bytes).sum();
-    progress.begin("reading logs", logs.files.len() as u64, bytes);
-    let known = &*dataset;
-    let read: Vec<FileRead> = logs
-        .files
-        .par_iter()
-        .map(|file| {
-            let read = read_file(file, known, catalog)?;
-            progress.advance(file.bytes, read.events);
-            Ok(read)
-        })
-        .collect::<Result<_>>()?;
+    let staging = dataset.begin()?;
+    progress.begin("reading logs", logs.files.len() as u64, logs.files.iter().map(|file| file.bytes).sum());
+    let (collected, mut read) = read_all(&logs.files, dataset, &staging, catalog, progress)?;
+    read.sort_by(|a, b| a.source.cmp(&b.source));
     progress.end();
-    let mut ingested = Ingested { passed_over: logs.passed_over, ..Ingested::default() };
-    let mut by_date: BTreeMap<i32, Vec<RecordBatch>> = BTreeMap::new();
-    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
-    for file in read {
-        let Some(source) = file.source else {
-            ingested.already_loaded += 1;
-            continue;
-        };
-        ingested.files += 1;
-        ingested.records += source.records;
-        sources.push(source);
-        skipped.extend(file.skipped);
-        for (day, batch) in file.batches {
-            by_date.entry(day).or_default().push(batch);
-        }
+    let ingested = Ingested {
+        files: read.len() as u64,
+        already_loaded: (logs.files.len() - read.len()) as u64,
+        passed_over: logs.passed_over,
+        records: read.iter().map(|file| file.source.records).sum(),
+        skipped: read.iter().flat_map(|file| file.skipped.clone()).collect(),
+    };
+    if read.is_empty() {
+        return Ok(ingested);
     }
-    progress.begin("writing events", by_date.len() as u64, 0);
-    dataset.add(by_date, sources, skipped, catalog.version())?;
-    progress.end();
+    let mut ledger = dataset.ledger.clone();
+    ledger.days.extend(write_days(collected, dataset, &mut ledger.replaced, &staging, progress)?);
+    ledger.enter(read);
+    catalog.version().clone_into(&mut ledger.catalog_version);
+    dataset.commit(staging, ledger)?;
     Ok(ingested)
 }
 
-/// One file, read.
-#[derive(Default)]
-struct FileRead {
-    source: Option<SourceFile>,
-    batches: Vec<(i32, RecordBatch)>,
-    skipped: Vec<SkippedRow>,
-    events: u64,
+/// Reads all files that are not in the dataset, on all threads.
+fn read_all(
+    files: &[LogFile],
+    dataset: &Dataset,
+    staging: &Staging,
+    catalog: &Catalog,
+    progress: &dyn Progress,
+) -> Result<(Collected, Vec<ReadFile>)> {
+    let mut known: BTreeMap<&str, Vec<&SourceFile>> = BTreeMap::new();
+    dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
+    let budget = dataset.memory / rayon::current_num_threads();
+    let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
+        let mut reader = Reader { catalog, known: &known, rows: Buffers::new(&staging.folder, thread, budget), read: Vec::new() };
+        while let Some(file) = next().and_then(|at| files.get(at)) {
+            progress.advance(file.bytes, reader.file(file)?);
+        }
+        Ok((reader.rows.finish()?, reader.read))
+    })?;
+    Ok(threads.into_iter().fold(Default::default(), |(collected, mut all): (Collected, Vec<_>), (more, read)| {
+        all.extend(read);
+        (collected.merge(more), all)
+    }))
 }
 
-fn read_file(file: &LogFile, dataset: &Dataset, catalog: &Catalog) -> Result<FileRead> {
-    let name = file.path.to_string_lossy().into_owned();
-    let mut collector = Collector { catalog, file: &name, days: BTreeMap::new(), skipped: Vec::new(), events: 0, failed: None };
-    let (size, sha256) = match std::fs::read(&file.path) {
-        Err(error) => {
-            collector.skipped(Skipped::new(None, SkipReason::UnreadableFile, error.to_string(), &[]));
-            (0, String::new())
-        }
-        Ok(bytes) => {
-            let sha256 = crate::account::load::hex(&Sha256::digest(&bytes));
-            if dataset.has_source(&name, &sha256) {
-                return Ok(FileRead::default());
+/// Hands the numbers below `jobs` to `work` on at most `most` threads, each of which asks for its next one, until there
+/// is none or one of them fails.
+fn on_all_threads<T: Send>(
+    jobs: usize,
+    most: usize,
+    work: impl Fn(usize, &dyn Fn() -> Option<usize>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let next = || Some(taken.fetch_add(1, Ordering::Relaxed)).filter(|job| *job < jobs && !failed.load(Ordering::Relaxed));
+    let results = rayon::broadcast(|context| {
+        let result = (context.index() < most).then(|| work(context.index(), &next));
+        failed.fetch_or(matches!(result, Some(Err(_))), Ordering::Relaxed);
+        result
+    });
+    results.into_iter().flatten().collect()
+}
+
+/// Writes every day that something was read of into the staging folder. `replaced` is what addenda replace, to which
+/// those of this run are added.
+fn write_days(
+    mut collected: Collected,
+    dataset: &Dataset,
+    replaced: &mut BTreeSet<(Option<String>, String)>,
+    staging: &Staging,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<String, Day>> {
+    let new: BTreeSet<_> = collected.marks.values_mut().flat_map(|marks| std::mem::take(&mut marks.replaced)).collect();
+    let mut dates: BTreeMap<String, (Vec<Run>, Marks)> = BTreeMap::new();
+    for (day, runs) in collected.runs {
+        dates.insert(date_text(day), (runs, collected.marks.remove(&day).unwrap_or_default()));
+    }
+    if !new.is_subset(replaced) {
+        replaced.extend(new.iter().cloned());
+        for (date, day) in dataset.ledger.days.iter().filter(|(date, _)| !dates.contains_key(*date)).collect::<Vec<_>>() {
+            if holds_one_of(&new, &dataset.files_of(date, day))? {
+                dates.insert(date.clone(), Default::default());
             }
-            let size = bytes.len() as u64;
-            decode_bytes(bytes, &mut collector);
-            (size, sha256)
         }
-    };
-    if let Some(error) = collector.failed {
-        return Err(error);
     }
-    let records = collector.events + collector.skipped.len() as u64;
-    let skipped = collector.skipped.into_iter().map(|skipped| skipped_row(&name, skipped)).collect();
-    let mut batches = Vec::new();
-    for (day, mut builder) in collector.days {
-        batches.push((day, builder.finish()?));
-    }
-    let source = SourceFile { file: name.clone(), bytes: size, sha256, records };
-    Ok(FileRead { source: Some(source), batches, skipped, events: collector.events })
+    progress.begin("writing events", dates.len() as u64, 0);
+    let jobs: Vec<_> = dates.into_iter().map(|(date, input)| Mutex::new(Some((date, input)))).collect();
+    let most = (dataset.memory / DAY_BYTES).max(2);
+    let written = on_all_threads(jobs.len(), most, |_, next| {
+        let mut days = Vec::new();
+        while let Some(job) = next().and_then(|at| jobs.get(at)) {
+            let Some((date, (runs, marks))) = job.lock().ok().and_then(|mut job| job.take()) else { continue };
+            let (day, merged) = write_day(&date, runs, marks, dataset, replaced, staging)?;
+            progress.advance(0, merged.read);
+            days.push((date, day));
+        }
+        Ok(days)
+    })?;
+    progress.end();
+    Ok(written.into_iter().flatten().collect())
 }
 
-fn decode_bytes(bytes: Vec<u8>, collector: &mut Collector<'_>) {
+/// Whether an event that is replaced stands in one of the files.
+fn holds_one_of(replaced: &BTreeSet<(Option<String>, String)>, files: &[PathBuf]) -> Result<bool> {
+    let ids: BTreeSet<&str> = replaced.iter().map(|(_, id)| id.as_str()).collect();
+    for file in files {
+        let mut found = false;
+        parquet::read_each(file, Some(&["event_id"]), |batch| {
+            found |= read::text(&batch, "event_id")?.iter().flatten().any(|id| ids.contains(id));
+            Ok(())
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn write_day(
+    date: &str,
+    mut runs: Vec<Run>,
+    mut marks: Marks,
+    dataset: &Dataset,
+    replaced: &BTreeSet<(Option<String>, String)>,
+    staging: &Staging,
+) -> Result<(Day, Merged)> {
+    if let Some(day) = dataset.ledger.days.get(date) {
+        for file in dataset.files_of(date, day) {
+            marks.read_file(&file)?;
+            runs.push(Run::Events(file));
+        }
+    }
+    let runs = Merge::reduce(runs, &|round| staging.folder.join(format!("{date}-{round}.run")))?;
+    let twins = Twins::find(&marks, &runs)?;
+    DayMerge { date, runs, twins, replaced, file_rows: dataset.file_rows }.write(&staging.folder, marks.rows)
+}
+
+/// One thread's reading.
+struct Reader<'r> {
+    catalog: &'r Catalog,
+    /// What the ledger has, by path.
+    known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
+    rows: Buffers<'r>,
+    read: Vec<ReadFile>,
+}
+
+impl Reader<'_> {
+    /// Reads a file, unless the dataset has it; returns the number of its events.
+    fn file(&mut self, file: &LogFile) -> Result<u64> {
+        let name = file.path.to_string_lossy().into_owned();
+        let (bytes, unreadable) = match std::fs::read(&file.path) {
+            Ok(bytes) => (bytes, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let sha256 = if unreadable.is_none() { hex(&Sha256::digest(&bytes)) } else { String::new() };
+        let entries = self.known.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let replaces = match Known::of(entries, &bytes, &sha256) {
+            Known::Loaded => return Ok(0),
+            Known::Older(source) => Some(source.clone()),
+            Known::No => None,
+        };
+        let size = bytes.len() as u64;
+        let mut sink = Collector { catalog: self.catalog, file: &name, rows: &mut self.rows, skipped: Vec::new(), events: 0, failed: None };
+        match unreadable {
+            Some(error) => sink.skipped(Skipped::new(None, SkipReason::UnreadableFile, error, &[])),
+            None => decode_bytes(bytes, &mut sink),
+        }
+        let Collector { skipped, events, failed, .. } = sink;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let records = events + skipped.len() as u64;
+        let skipped = skipped.into_iter().map(|skipped| skipped_row(&name, skipped)).collect();
+        self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records }, skipped, replaces });
+        Ok(events)
+    }
+}
+
+fn decode_bytes(bytes: Vec<u8>, collector: &mut Collector<'_, '_>) {
     let length = bytes.len();
     let inflated = inflate(bytes);
     if !inflated.bytes.is_empty() || inflated.damage.is_none() {
@@ -142,20 +259,20 @@ fn skipped_row(file: &str, skipped: Skipped) -> SkippedRow {
     }
 }
 
-/// Maps the records of a file into columns by date.
-struct Collector<'a> {
-    catalog: &'a Catalog,
-    file: &'a str,
-    days: BTreeMap<i32, EventBuilder>,
+/// Maps the records of a file into rows.
+struct Collector<'c, 'r> {
+    catalog: &'c Catalog,
+    file: &'c str,
+    rows: &'c mut Buffers<'r>,
     skipped: Vec<Skipped>,
     events: u64,
     failed: Option<crate::Error>,
 }
 
-impl Sink for Collector<'_> {
+impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
         let row = map_record(self.catalog, record, text, self.file, index);
-        let pushed = self.days.entry(day_of(row.event_time)).or_default().push(&row);
+        let pushed = self.rows.push(&row, text.len());
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;
     }

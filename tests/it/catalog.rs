@@ -138,7 +138,8 @@ fn every_operation_finds_its_resource_in_a_sample_request() {
     for (name, fact) in facts().into_iter().filter(|(_, fact)| fact.api) {
         let (service, operation) = known[&name];
         let sample = fact.sample();
-        let resolved = service.resource(operation, Parameters(Some(&(&sample).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
+        let resolved =
+            service.resource(operation, Parameters(Some(&(&sample).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
         let (arn, complete) = match (fact.organization.as_deref(), fact.resource.as_str()) {
             (Some(parameter), "organization") => {
                 assert!(fact.parameters.iter().any(|known| known == parameter), "{name} has no parameter {parameter}");
@@ -163,7 +164,8 @@ fn console_calls_that_name_their_organization_are_resolved_too() {
     let request = json!({"organizationId": ORGANIZATION});
     for (name, _) in facts().into_iter().filter(|(_, fact)| !fact.api && fact.resource == "organization") {
         let (service, operation) = known[&name];
-        let resolved = service.resource(operation, Parameters(Some(&(&request).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
+        let resolved =
+            service.resource(operation, Parameters(Some(&(&request).into())), PLACE).unwrap_or_else(|| panic!("{name}: no resource"));
         assert_eq!(resolved.arn, ORGANIZATION_ARN, "{name}");
     }
 }

@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod conformance;
 mod containers;
+mod dataset;
 mod documents;
 mod laws;
 mod layers;

@@ -1,0 +1,205 @@
+//! One day of the dataset, written anew: its runs and its files merged, each event once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
+use std::path::Path;
+
+use arrow::array::{RecordBatch, StringArray};
+
+use super::ledger::Day;
+use super::sorted::{Merge, OUTPUT_ROWS, Row, Run};
+use super::twins::Twins;
+use crate::error::{Error, Result};
+use crate::frame::parquet::TableWriter;
+use crate::frame::read;
+use crate::frame::schema::EVENTS;
+
+/// A day to write: what it is made of.
+pub(super) struct DayMerge<'m> {
+    /// `YYYY-MM-DD`.
+    pub(super) date: &'m str,
+    /// All rows, each run sorted.
+    pub(super) runs: Vec<Run>,
+    /// Which of them repeat others.
+    pub(super) twins: Twins,
+    /// Account and id of the events that addenda replace.
+    pub(super) replaced: &'m BTreeSet<(Option<String>, String)>,
+    /// About the most rows of a file: a day with more is split by event id.
+    pub(super) file_rows: u64,
+}
+
+/// Rows that were read and were not kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Merged {
+    /// Rows that went in.
+    pub(super) read: u64,
+    /// Rows that are repeated by one that stays.
+    pub(super) dropped: u64,
+}
+
+impl DayMerge<'_> {
+    /// Writes the day's files into a folder: as many as the number of its events asks for. `rows` is the number of rows
+    /// that go in.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn write(&self, folder: &Path, rows: u64) -> Result<(Day, Merged)> {
+        let mut files = self.files_for(rows);
+        loop {
+            let (mut day, mut merged) = (Day { files, ..Day::default() }, Merged::default());
+            for file in 0..files {
+                self.write_file(folder, (file, files), &mut day, &mut merged)?;
+            }
+            if rows != merged.read || rows != day.events + merged.dropped {
+                return Err(Error::Internal(format!("{}: {rows} rows, {merged:?}, but {} written", self.date, day.events)));
+            }
+            // Duplicates can leave fewer events than files were begun for; the number must not depend on them.
+            if self.files_for(day.events) == files {
+                return Ok((day, merged));
+            }
+            for file in 0..files {
+                let path = folder.join(staged_name(self.date, file));
+                std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            }
+            files = self.files_for(day.events);
+        }
+    }
+
+    /// How many files a day of so many rows has.
+    fn files_for(&self, rows: u64) -> usize {
+        usize::try_from(rows.div_ceil(self.file_rows.max(1))).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn write_file(&self, folder: &Path, (file, files): (usize, usize), day: &mut Day, merged: &mut Merged) -> Result<()> {
+        let mut output = Output::new(TableWriter::create(&folder.join(staged_name(self.date, file)), &EVENTS)?);
+        let mut merge = Merge::new(&self.runs)?;
+        let mut group: Vec<Row> = Vec::new();
+        while let Some(row) = merge.next()? {
+            if files > 1 && file_of(row.id(), files) != file {
+                continue;
+            }
+            merged.read += 1;
+            match group.last() {
+                // Of equal rows the first stays, which is the one with the smallest file and index.
+                Some(last) if row.has_id_of(last) && row.is_same_event(last) => merged.dropped += 1,
+                Some(last) if row.has_id_of(last) => group.push(row),
+                _ => {
+                    self.keep(&mut group, &mut merge, merged);
+                    group.push(row);
+                    if merge.kept() >= OUTPUT_ROWS {
+                        output.push(&merge.batch()?)?;
+                    }
+                }
+            }
+        }
+        self.keep(&mut group, &mut merge, merged);
+        if merge.kept() > 0 {
+            output.push(&merge.batch()?)?;
+        }
+        output.finish(day)
+    }
+
+    /// Keeps the rows of one time and id that no other record takes the place of.
+    fn keep(&self, group: &mut Vec<Row>, merge: &mut Merge, merged: &mut Merged) {
+        let before = group.len();
+        if before > 1 {
+            drop_poor(group);
+        }
+        group.retain(|row| !self.is_replaced(row) && !self.twins.repeats(row));
+        merged.dropped += (before - group.len()) as u64;
+        group.drain(..).for_each(|row| merge.keep(row));
+    }
+
+    /// Whether an addendum takes the place of a row. Addenda stay: two of one event tell different things.
+    fn is_replaced(&self, row: &Row) -> bool {
+        let named = |account: Option<&str>| self.replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
+        !self.replaced.is_empty() && (named(row.account()) || named(None)) && row.text("addendum_of").is_none()
+    }
+}
+
+/// Drops the poor copies of calls that are there in full.
+fn drop_poor(group: &mut Vec<Row>) {
+    if !group.iter().any(Row::is_poor) {
+        return;
+    }
+    let full: Vec<Row> = group.iter().filter(|row| !row.is_poor()).cloned().collect();
+    // What a poor copy does not tell fits whatever the full one says.
+    let calls: BTreeSet<_> = full
+        .iter()
+        .flat_map(|row| {
+            let ([source, name], account) = (row.call(), row.account());
+            [(name, source, account), (name, source, None), (name, None, account), (name, None, None)]
+        })
+        .collect();
+    group.retain(|row| {
+        let [source, name] = row.call();
+        !row.is_poor() || !calls.contains(&(name, source, row.account()))
+    });
+}
+
+/// A file in the making, and what is in it.
+struct Output {
+    writer: TableWriter,
+    day: Day,
+    ids: hashbrown::HashSet<u64>,
+}
+
+impl Output {
+    fn new(writer: TableWriter) -> Self {
+        Self { writer, day: Day::default(), ids: hashbrown::HashSet::new() }
+    }
+
+    fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (ids, accounts) = (read::text(batch, "event_id")?, read::text(batch, "account_id")?);
+        let hasher = foldhash::fast::FixedState::default();
+        for row in 0..batch.num_rows() {
+            let is_new = self.ids.insert(hasher.hash_one((read::get(ids, row), read::get(accounts, row))));
+            self.day.id_conflicts += u64::from(!is_new);
+        }
+        self.day.events += batch.num_rows() as u64;
+        count(accounts, &mut self.day.accounts);
+        count(read::text(batch, "region")?, &mut self.day.regions);
+        count(read::text(batch, "event_source")?, &mut self.day.services);
+        count(read::text(batch, "identity_type")?, &mut self.day.identities);
+        self.writer.push(batch)
+    }
+
+    fn finish(self, day: &mut Day) -> Result<()> {
+        day.events += self.day.events;
+        day.id_conflicts += self.day.id_conflicts;
+        for (to, from) in [
+            (&mut day.accounts, self.day.accounts),
+            (&mut day.regions, self.day.regions),
+            (&mut day.services, self.day.services),
+            (&mut day.identities, self.day.identities),
+        ] {
+            from.into_iter().for_each(|(name, count)| *to.entry(name).or_default() += count);
+        }
+        self.writer.finish_synced()
+    }
+}
+
+/// Counts the values of a column.
+fn count(column: &StringArray, counts: &mut BTreeMap<String, u64>) {
+    let mut values: hashbrown::HashMap<&str, u64, foldhash::fast::FixedState> = hashbrown::HashMap::default();
+    for value in column {
+        *values.entry(value.unwrap_or_default()).or_default() += 1;
+    }
+    values.into_iter().for_each(|(value, count)| *counts.entry(value.to_owned()).or_default() += count);
+}
+
+/// Which of a day's files an event stands in.
+fn file_of(id: &str, files: usize) -> usize {
+    let hash = foldhash::fast::FixedState::default().hash_one(id);
+    usize::try_from(hash % files.max(1) as u64).unwrap_or_default()
+}
+
+/// The name of a day's file in the staging folder.
+pub(super) fn staged_name(date: &str, file: usize) -> String {
+    format!("{date}.{file:02}.new")
+}
+
+/// The name of a day's file in the dataset.
+pub(super) fn file_name(file: usize, files: usize) -> String {
+    if files == 1 { "events.parquet".to_owned() } else { format!("events-{file:02}.parquet") }
+}

@@ -1,0 +1,204 @@
+//! The ledger of a dataset: what was loaded, what it came to by day, what was not kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::account::load::hex;
+use crate::error::{Error, Result};
+use crate::frame::parquet;
+use crate::frame::schema::SCHEMA_VERSION;
+
+/// What was loaded into a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Version of the schemas.
+    pub schema_version: String,
+    /// Version of the catalogue that the events were mapped with.
+    pub catalog_version: String,
+    /// Version of the program.
+    pub version: String,
+    /// Sums over sources, skipped records and days.
+    pub counts: DatasetCounts,
+    /// What the dataset holds of each UTC day, by `YYYY-MM-DD`.
+    pub days: BTreeMap<String, Day>,
+    /// Recipient account and id of the events that an addendum replaces, whether they were there or not.
+    pub replaced: BTreeSet<(Option<String>, String)>,
+    /// The files, sorted by path.
+    pub sources: Vec<SourceFile>,
+    /// What was not kept, sorted by file and index.
+    pub skipped: Vec<SkippedRow>,
+}
+
+/// What the dataset holds of one UTC day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Files: `events.parquet`, or `events-00.parquet` and so on.
+    pub files: usize,
+    /// Rows.
+    pub events: u64,
+    /// Rows with the event id and account of another row of this day.
+    pub id_conflicts: u64,
+    /// Rows by recipient account; an empty name stands for none here and below.
+    pub accounts: BTreeMap<String, u64>,
+    /// Rows by region.
+    pub regions: BTreeMap<String, u64>,
+    /// Rows by event source.
+    pub services: BTreeMap<String, u64>,
+    /// Rows by identity type.
+    pub identities: BTreeMap<String, u64>,
+}
+
+/// A file that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Path.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the bytes; empty if the file could not be read.
+    pub sha256: String,
+    /// Records in it, skipped ones included.
+    pub records: u64,
+}
+
+/// What became of the records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetCounts {
+    /// Everything that came in.
+    pub records: u64,
+    /// Records that were there already.
+    pub duplicates: u64,
+    /// Records that were not kept.
+    pub skipped: u64,
+    /// Events with the id and account of another event of the same day, and different content.
+    pub id_conflicts: u64,
+    /// Rows of the dataset.
+    pub events: u64,
+}
+
+/// A row of the skipped ledger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SkippedRow {
+    /// The file.
+    pub file: String,
+    /// Position in the file; null for the file as a whole.
+    pub index: Option<u64>,
+    /// Why.
+    pub reason: String,
+    /// In the reader's words.
+    pub detail: String,
+    /// Bytes.
+    pub length: u64,
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// Microseconds since 1970, if the record had a readable time.
+    pub event_time: Option<i64>,
+}
+
+/// A file that was read in this run, with what was skipped of it.
+#[derive(Debug)]
+pub(super) struct ReadFile {
+    pub(super) source: SourceFile,
+    pub(super) skipped: Vec<SkippedRow>,
+    /// The entry of the ledger that it takes the place of: an older state of the same file.
+    pub(super) replaces: Option<SourceFile>,
+}
+
+impl Ledger {
+    /// The ledger of a dataset that holds nothing.
+    pub(super) fn empty() -> Self {
+        Self { schema_version: SCHEMA_VERSION.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Self::default() }
+    }
+
+    /// Reads a ledger; `None` if there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Format`] for a file that is no ledger of this version.
+    pub(super) fn read(file: &Path) -> Result<Option<Self>> {
+        let text = match std::fs::read(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", file, error)),
+        };
+        let ledger: Self = serde_json::from_slice(&text).map_err(|error| {
+            Error::format(file, format!("is no ledger of an events dataset ({error}); load the logs again into a new folder"))
+        })?;
+        if ledger.schema_version != SCHEMA_VERSION {
+            let version = ledger.schema_version;
+            return Err(Error::format(
+                file,
+                format!("has schema version {version}, this program reads {SCHEMA_VERSION}: load the logs again"),
+            ));
+        }
+        Ok(Some(ledger))
+    }
+
+    /// Writes the ledger, safe against a loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn write(&self, file: &Path) -> Result<()> {
+        let mut writer = std::io::BufWriter::new(parquet::create_private(file)?);
+        let written = serde_json::to_writer(&mut writer, self).map_err(std::io::Error::from);
+        let written = written.and_then(|()| writer.into_inner().map_err(std::io::IntoInnerError::into_error));
+        written.and_then(|file| file.sync_all()).map_err(|error| Error::io("write", file, error))
+    }
+
+    /// Enters files that were read.
+    pub(super) fn enter(&mut self, read: Vec<ReadFile>) {
+        let replaced: BTreeSet<SourceFile> = read.iter().filter_map(|file| file.replaces.clone()).collect();
+        let paths: BTreeSet<&str> = replaced.iter().map(|source| source.file.as_str()).collect();
+        self.skipped.retain(|row| !paths.contains(row.file.as_str()));
+        self.sources.retain(|source| !replaced.contains(source));
+        for file in read {
+            self.sources.push(file.source);
+            self.skipped.extend(file.skipped);
+        }
+        self.sources.sort();
+        self.skipped.sort();
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let records = self.sources.iter().map(|source| source.records).sum();
+        let skipped = self.skipped.len() as u64;
+        let events = self.days.values().map(|day| day.events).sum();
+        let id_conflicts = self.days.values().map(|day| day.id_conflicts).sum();
+        let duplicates = u64::saturating_sub(records, skipped + events);
+        self.counts = DatasetCounts { records, duplicates, skipped, id_conflicts, events };
+    }
+}
+
+/// What the ledger has of a path.
+#[derive(Debug)]
+pub(super) enum Known<'l> {
+    /// This content.
+    Loaded,
+    /// The beginning of it, or only that it could not be read: the entry gives way to the new one.
+    Older(&'l SourceFile),
+    /// Nothing, or another content.
+    No,
+}
+
+impl<'l> Known<'l> {
+    /// Looks for `bytes` among the `entries` of their path.
+    pub(super) fn of(entries: &[&'l SourceFile], bytes: &[u8], sha256: &str) -> Self {
+        match entries {
+            [old] if old.sha256.is_empty() => Self::Older(old),
+            _ if entries.iter().any(|source| source.sha256 == sha256) => Self::Loaded,
+            [old] if old.begins(bytes) => Self::Older(old),
+            _ => Self::No,
+        }
+    }
+}
+
+impl SourceFile {
+    /// Whether `bytes` begin with the file's content.
+    fn begins(&self, bytes: &[u8]) -> bool {
+        let beginning = usize::try_from(self.bytes).ok().and_then(|length| bytes.get(..length));
+        beginning.is_some_and(|beginning| hex(&Sha256::digest(beginning)) == self.sha256)
+    }
+}

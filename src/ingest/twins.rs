@@ -1,0 +1,119 @@
+//! Records that repeat a call under another event id: network activity, the copy in another account, what an addendum
+//! replaces.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+
+use super::sorted::{Merge, Row, Run};
+use crate::error::Result;
+use crate::frame::{parquet, read};
+
+/// The columns that [`Marks::read`] reads.
+const COLUMNS: [&str; 6] = ["event_category", "request_id", "shared_event_id", "account_id", "principal_account_id", "addendum_of"];
+
+const NETWORK_ACTIVITY: &str = "NetworkActivity";
+
+/// What the rows of a day say about other rows of it.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// Request ids of network activity.
+    network: HashSet<String>,
+    /// Shared ids of records in another account than the caller's.
+    foreign: HashSet<String>,
+    /// Account and id of the events that addenda replace.
+    pub(super) replaced: BTreeSet<(Option<String>, String)>,
+    /// Rows that were read.
+    pub(super) rows: u64,
+}
+
+impl Marks {
+    /// Reads the marks of some rows of a batch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Columns`].
+    pub(super) fn read(&mut self, batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<()> {
+        let text = |name: &str| read::text(batch, name);
+        let (category, request) = (text("event_category")?, text("request_id")?);
+        let (shared, addendum) = (text("shared_event_id")?, text("addendum_of")?);
+        let (account, principal_account) = (text("account_id")?, text("principal_account_id")?);
+        let own = |text: &str| text.to_owned();
+        for row in rows {
+            self.rows += 1;
+            if read::get(category, row) == Some(NETWORK_ACTIVITY) {
+                self.network.extend(read::get(request, row).map(own));
+            }
+            if let Some(original) = read::get(addendum, row) {
+                self.replaced.insert((read::get(account, row).map(own), original.to_owned()));
+            }
+            let Some(shared) = read::get(shared, row) else { continue };
+            if is_foreign(read::get(account, row), read::get(principal_account, row)) {
+                self.foreign.insert(shared.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the marks of an event file.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] and [`crate::Error::Columns`].
+    pub(super) fn read_file(&mut self, file: &Path) -> Result<()> {
+        parquet::read_each(file, Some(&COLUMNS), |batch| self.read(&batch, 0..batch.num_rows()))
+    }
+
+    /// Adds those of other rows of the day.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.network.extend(other.network);
+        self.foreign.extend(other.foreign);
+        self.replaced.extend(other.replaced);
+        self.rows += other.rows;
+    }
+}
+
+/// Which records repeat one that is there.
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    requests: HashSet<String>,
+    shared: HashSet<String>,
+}
+
+impl Twins {
+    /// Finds the records that the marked ones repeat. Most days have no marks, and their rows are not read for this.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] and [`crate::Error::Columns`].
+    pub(super) fn find(marks: &Marks, runs: &[Run]) -> Result<Self> {
+        let mut twins = Self::default();
+        if marks.network.is_empty() && marks.foreign.is_empty() {
+            return Ok(twins);
+        }
+        let mut merge = Merge::new(runs)?;
+        while let Some(row) = merge.next()? {
+            let request = row.text("request_id").filter(|_| !is_network(&row));
+            let called = request.and_then(|request| marks.network.get(request));
+            twins.requests.extend(called.cloned());
+            let shared = row.text("shared_event_id").filter(|_| row.account() == row.text("principal_account_id"));
+            twins.shared.extend(shared.and_then(|shared| marks.foreign.get(shared)).cloned());
+        }
+        Ok(twins)
+    }
+
+    /// Whether another record of the same call is there, which stays: that of the call itself for network activity,
+    /// that of the caller's account for what other accounts see of it.
+    pub(super) fn repeats(&self, row: &Row) -> bool {
+        let known = |ids: &HashSet<String>, name: &str| !ids.is_empty() && row.text(name).is_some_and(|id| ids.contains(id));
+        (known(&self.requests, "request_id") && is_network(row))
+            || (known(&self.shared, "shared_event_id") && is_foreign(row.account(), row.text("principal_account_id")))
+    }
+}
+
+fn is_network(row: &Row) -> bool {
+    row.text("event_category") == Some(NETWORK_ACTIVITY)
+}
+
+/// Whether a record stands in the log of another account than the caller's.
+fn is_foreign(account: Option<&str>, principal_account: Option<&str>) -> bool {
+    account.zip(principal_account).is_some_and(|(account, caller)| account != caller)
+}

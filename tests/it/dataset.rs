@@ -1,0 +1,505 @@
+//! The events dataset: each event once, exact counts, and the same bytes whatever happens on the way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use retrial::catalog::Catalog;
+use retrial::frame::{parquet, read};
+use retrial::generate::{self, generate};
+use retrial::ingest::{Dataset, DatasetCounts, Ingested, ingest};
+use retrial::progress::Silent;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Log files and a dataset of them.
+struct Room {
+    dir: TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A log file.
+    fn log(&self, name: &str, records: &[Value]) -> PathBuf {
+        self.write(name, json!({ "Records": records }).to_string())
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Loads files into the dataset of that name.
+    fn load(&self, dataset: &str, files: &[&PathBuf]) -> (Dataset, Ingested) {
+        load_with(&self.path(dataset), files, |_| {})
+    }
+
+    /// Synthetic logs of so many events.
+    fn generated(&self, events: u64) -> PathBuf {
+        let estate = self.path("estate");
+        generate(&estate, &generate::Options { events, seed: 7 }, &mut |_| {}).unwrap();
+        estate.join("logs")
+    }
+}
+
+fn load_with(folder: &Path, files: &[&PathBuf], set: impl Fn(&mut Dataset)) -> (Dataset, Ingested) {
+    let paths: Vec<PathBuf> = files.iter().map(|path| (*path).clone()).collect();
+    let mut dataset = Dataset::open_or_create(folder).unwrap();
+    set(&mut dataset);
+    let ingested = ingest(&paths, &mut dataset, Catalog::builtin(), &Silent).unwrap();
+    let counts = dataset.ledger.counts;
+    assert_eq!(counts.records, counts.duplicates + counts.skipped + counts.events);
+    assert_eq!(counts.events, ids(&dataset).len() as u64, "the ledger counts what is there");
+    (dataset, ingested)
+}
+
+/// A record with an id and more members.
+fn record(id: &str, more: &Value) -> Value {
+    let mut record = json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser", "principalId": "AIDAEXAMPLEALICE", "arn": "arn:aws:iam::111122223333:user/alice",
+            "accountId": "111122223333", "userName": "alice"
+        },
+        "eventTime": "2026-03-04T05:06:07Z", "eventSource": "workmail.amazonaws.com", "eventName": "ListUsers",
+        "awsRegion": "eu-west-1", "sourceIPAddress": "192.0.2.10", "userAgent": "aws-cli/2.0", "requestParameters": null,
+        "requestID": format!("request-{id}"), "eventID": id, "readOnly": true, "eventType": "AwsApiCall",
+        "managementEvent": true, "recipientAccountId": "111122223333", "eventCategory": "Management"
+    });
+    let members = record.as_object_mut().unwrap();
+    members.extend(more.as_object().unwrap().clone());
+    members.retain(|_, value| *value != json!("absent"));
+    record
+}
+
+fn plain(id: &str) -> Value {
+    record(id, &json!({}))
+}
+
+/// The event ids, in the order of the dataset.
+fn ids(dataset: &Dataset) -> Vec<String> {
+    let mut ids = Vec::new();
+    for file in dataset.files().unwrap() {
+        for batch in parquet::read(&file, Some(&["event_id"])).unwrap() {
+            ids.extend(read::text(&batch, "event_id").unwrap().iter().flatten().map(str::to_owned));
+        }
+    }
+    ids
+}
+
+/// Every file of a folder by its path in it.
+fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    walk(folder, &mut found);
+    found.into_iter().map(|path| (path.strip_prefix(folder).unwrap().to_path_buf(), std::fs::read(&path).unwrap())).collect()
+}
+
+fn events_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = bytes(folder);
+    files.retain(|path, _| !path.starts_with("_retrial"));
+    files
+}
+
+#[track_caller]
+fn assert_same(a: &BTreeMap<PathBuf, Vec<u8>>, b: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "{what}: other files");
+    let differ: Vec<_> = a.iter().filter(|(path, content)| b[*path] != **content).map(|(path, _)| path).collect();
+    assert!(differ.is_empty(), "{what}: {differ:?} differ");
+}
+
+/// Loads the files at once, one by one, and one by one in reverse: the events must be `expected`, their files equal.
+#[track_caller]
+fn leaves(room: &Room, files: &[PathBuf], expected: &[&str]) -> DatasetCounts {
+    let all: Vec<&PathBuf> = files.iter().collect();
+    let (dataset, _) = room.load("at-once", &all);
+    assert_eq!(ids(&dataset), expected, "at once");
+    for (name, order) in [("one-by-one", all.clone()), ("reversed", all.iter().rev().copied().collect())] {
+        for file in order {
+            room.load(name, &[file]);
+        }
+        assert_eq!(ids(&Dataset::open(&room.path(name)).unwrap()), expected, "{name}");
+        assert_same(&bytes(&room.path("at-once")), &bytes(&room.path(name)), name);
+    }
+    dataset.ledger.counts
+}
+
+fn counts(records: u64, duplicates: u64, skipped: u64, id_conflicts: u64, events: u64) -> DatasetCounts {
+    DatasetCounts { records, duplicates, skipped, id_conflicts, events }
+}
+
+#[test]
+fn of_equal_records_the_first_stays() {
+    let room = Room::new();
+    let late = record("b", &json!({ "eventTime": "2026-03-04T23:00:00Z" }));
+    let files = [
+        room.log("2.json", &[plain("a"), late.clone()]),
+        room.log("1.json", &[late, plain("c"), plain("a")]),
+        room.log("3.json", &[plain("a")]),
+    ];
+    let found = leaves(&room, &files, &["a", "c", "b"]);
+    assert_eq!(found, counts(6, 3, 0, 0, 3));
+    let batches = parquet::read(&Dataset::open(&room.path("reversed")).unwrap().files().unwrap()[0], None).unwrap();
+    let places: Vec<(&str, i64)> = (0..3)
+        .map(|row| (read::text(&batches[0], "source_file").unwrap().value(row), read::int(&batches[0], "source_index").unwrap().value(row)))
+        .map(|(file, index)| (file.rsplit('/').next().unwrap(), index))
+        .collect();
+    assert_eq!(places, [("1.json", 2), ("1.json", 1), ("1.json", 0)]);
+}
+
+#[test]
+fn an_id_with_other_content_is_another_event() {
+    let room = Room::new();
+    let others = [
+        json!({ "eventName": "ListGroups" }),
+        json!({ "eventTime": "2026-03-04T06:00:00Z" }),
+        json!({ "errorCode": "AccessDenied" }),
+        json!({ "recipientAccountId": "444455556666" }),
+    ];
+    let files: Vec<PathBuf> =
+        others.iter().enumerate().map(|(n, more)| room.log(&format!("{n}.json"), &[record("a", more), plain("a")])).collect();
+    // The one of another account is no conflict.
+    assert_eq!(leaves(&room, &files, &["a"; 5]), counts(8, 3, 0, 3, 5));
+}
+
+#[test]
+fn a_record_without_an_id_is_known_by_its_content() {
+    let room = Room::new();
+    let without = |name: &str| record("", &json!({ "eventID": "absent", "eventName": name }));
+    let files = [room.log("1.json", &[without("ListUsers"), without("ListGroups")]), room.log("2.json", &[without("ListUsers")])];
+    let (dataset, _) = room.load("events", &files.iter().collect::<Vec<_>>());
+    assert_eq!(dataset.ledger.counts, counts(3, 1, 0, 0, 2));
+}
+
+#[test]
+fn an_addendum_replaces_its_original_whenever_and_on_whatever_day_it_comes() {
+    let room = Room::new();
+    let addendum = |id: &str, day: u8| {
+        let more =
+            json!({ "addendum": { "reason": "UPDATED_DATA", "originalEventID": "a" }, "eventTime": format!("2026-03-{day:02}T05:06:07Z") });
+        record(id, &more)
+    };
+    let other_account = record("a", &json!({ "recipientAccountId": "444455556666", "eventTime": "2026-03-04T06:00:00Z" }));
+    let files = [
+        room.log("1.json", &[plain("a"), plain("b"), other_account]),
+        room.log("2.json", &[addendum("x", 4)]),
+        room.log("3.json", &[addendum("y", 6)]),
+    ];
+    assert_eq!(leaves(&room, &files, &["b", "x", "a", "y"]), counts(5, 1, 0, 0, 4));
+    let room = Room::new();
+    let files = [room.log("1.json", &[plain("a")]), room.log("2.json", &[addendum("y", 6)])];
+    assert_eq!(leaves(&room, &files, &["y"]), counts(2, 1, 0, 0, 1));
+}
+
+#[test]
+fn network_activity_counts_only_where_the_call_is_missing() {
+    let room = Room::new();
+    let network = |id: &str, request: &str| {
+        record(
+            id,
+            &json!({ "eventCategory": "NetworkActivity", "eventType": "AwsVpceEvents", "requestID": request, "managementEvent": "absent" }),
+        )
+    };
+    let files = [room.log("1.json", &[network("0", "request-a"), network("1", "request-none")]), room.log("2.json", &[plain("a")])];
+    assert_eq!(leaves(&room, &files, &["1", "a"]), counts(3, 1, 0, 0, 2));
+}
+
+#[test]
+fn of_one_call_in_several_accounts_the_one_of_the_caller_stays() {
+    let room = Room::new();
+    let copy = |id: &str, account: &str, shared: &str| record(id, &json!({ "recipientAccountId": account, "sharedEventID": shared }));
+    let files = [
+        room.log("1.json", &[copy("theirs", "444455556666", "s"), copy("alone", "444455556666", "t")]),
+        room.log("2.json", &[copy("ours", "111122223333", "s")]),
+    ];
+    assert_eq!(leaves(&room, &files, &["alone", "ours"]), counts(3, 1, 0, 0, 2));
+}
+
+#[test]
+fn a_poor_copy_gives_way_to_a_full_one() {
+    let room = Room::new();
+    // As from a table that tells neither who called nor with what; of an action that is not in the catalogue the keys
+    // are not known to be complete.
+    let call = |name: &str| json!({ "eventName": name, "eventSource": "unlisted.amazonaws.com" });
+    let poor = |id: &str, name: &str| {
+        let mut record = record(id, &call(name));
+        record.as_object_mut().unwrap().retain(|member, _| member != "userIdentity" && member != "recipientAccountId");
+        record
+    };
+    let files =
+        [room.log("1.json", &[poor("a", "One"), poor("b", "One"), poor("a", "Other")]), room.log("2.json", &[record("a", &call("One"))])];
+    // `Other` is not the call that is there in full.
+    assert_eq!(leaves(&room, &files, &["a", "a", "b"]), counts(4, 1, 0, 0, 3));
+}
+
+#[test]
+fn a_file_that_has_grown_takes_the_place_of_what_was_loaded() {
+    let room = Room::new();
+    let lines = |ids: &[&str]| ids.iter().map(|id| plain(id).to_string() + "\n").collect::<String>();
+    let other = room.log("other.json", &[plain("b")]);
+    // The last line is cut; the second one is a duplicate of what the other file has.
+    let whole = lines(&["a", "b", "c"]);
+    let growing = room.write("growing.jsonl", &whole[..whole.len() - 30]);
+    let (dataset, _) = room.load("events", &[&growing, &other]);
+    assert_eq!(dataset.ledger.counts, counts(4, 1, 1, 0, 2));
+    room.write("growing.jsonl", lines(&["a", "b", "c", "d"]));
+    let (dataset, ingested) = room.load("events", &[&growing]);
+    assert_eq!((dataset.ledger.counts, ingested.files, ingested.records), (counts(5, 1, 0, 0, 4), 1, 4));
+    room.load("afresh", &[&growing, &other]);
+    assert_same(&bytes(&room.path("afresh")), &bytes(&room.path("events")), "as if loaded once");
+
+    // Another content under the same path is another file.
+    room.write("growing.jsonl", lines(&["e", "a"]));
+    let (dataset, _) = room.load("events", &[&growing]);
+    assert_eq!((dataset.ledger.counts, dataset.ledger.sources.len()), (counts(7, 2, 0, 0, 5), 3));
+}
+
+#[test]
+fn a_file_is_loaded_once_under_one_path_and_is_all_duplicates_under_another() {
+    let room = Room::new();
+    let files = [room.log("2.json", &[plain("a"), json!(1)]), room.path("1.json")];
+    room.load("events", &[&files[0]]);
+    let before = bytes(&room.path("events"));
+    let (dataset, again) = room.load("events", &[&files[0]]);
+    assert_eq!((dataset.ledger.counts, again.already_loaded), (counts(2, 0, 1, 0, 1), 1));
+    assert_same(&before, &bytes(&room.path("events")), "a second run");
+    std::fs::copy(&files[0], &files[1]).unwrap();
+    assert_eq!(leaves(&room, &files, &["a"]), counts(4, 1, 2, 0, 1));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_could_not_be_read_is_read_when_it_can_be() {
+    let room = Room::new();
+    let file = room.path("1.json");
+    std::os::unix::fs::symlink(room.path("target"), &file).unwrap();
+    for _ in 0..2 {
+        let (dataset, ingested) = room.load("events", &[&file]);
+        assert_eq!((dataset.ledger.counts, ingested.skipped.len()), (counts(1, 0, 1, 0, 0), 1));
+    }
+    room.log("target", &[plain("a")]);
+    assert_eq!(room.load("events", &[&file]).0.ledger.counts, counts(1, 0, 0, 0, 1));
+}
+
+#[test]
+fn the_memory_budget_changes_no_byte() {
+    let room = Room::new();
+    let logs = room.generated(1_500);
+    load_with(&room.path("whole"), &[&logs], |_| {});
+    // One row at a time: hundreds of runs, more than are merged at once.
+    load_with(&room.path("spilled"), &[&logs], |dataset| dataset.memory = 1);
+    assert_same(&bytes(&room.path("whole")), &bytes(&room.path("spilled")), "one row at a time");
+}
+
+#[test]
+fn a_large_day_is_split_by_event_id() {
+    let room = Room::new();
+    let files: Vec<PathBuf> = (0..3)
+        .map(|file| room.log(&format!("{file}.json"), &(0..40).map(|n| plain(&format!("{:02}", n + file * 20))).collect::<Vec<_>>()))
+        .collect();
+    let small = |dataset: &mut Dataset| dataset.file_rows = 30;
+    let (dataset, _) = load_with(&room.path("at-once"), &files.iter().collect::<Vec<_>>(), small);
+    let names = |dataset: &Dataset| {
+        dataset.files().unwrap().iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&dataset), ["events-00.parquet", "events-01.parquet", "events-02.parquet"]);
+    let mut all = ids(&dataset);
+    all.sort();
+    assert_eq!(all, (0..80).map(|n| format!("{n:02}")).collect::<Vec<_>>());
+    for file in files.iter().rev() {
+        load_with(&room.path("one-by-one"), &[file], small);
+    }
+    assert_same(&bytes(&room.path("at-once")), &bytes(&room.path("one-by-one")), "a day that grows");
+    let (dataset, _) = load_with(&room.path("one"), &[&files[0]], |dataset| dataset.file_rows = 40);
+    assert_eq!(names(&dataset), ["events.parquet"]);
+}
+
+#[test]
+fn a_dataset_without_its_ledger_is_refused() {
+    let room = Room::new();
+    let file = room.log("1.json", &[plain("a")]);
+    room.load("events", &[&file]);
+    std::fs::remove_file(room.path("events/_retrial/ledger.json")).unwrap();
+    let error = Dataset::open_or_create(&room.path("events")).unwrap_err().to_string();
+    assert!(error.contains("ledger.json") && error.contains("load the logs again"), "{error}");
+}
+
+/// The program, in processes of their own that can be killed.
+#[cfg(all(feature = "cli", unix))]
+mod processes {
+    use std::process::{Child, Command, Output, Stdio};
+    use std::time::Instant;
+
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    fn command(logs: &[PathBuf], events: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retrial"));
+        command.arg("ingest").args(logs).arg("-o").arg(events).args(["--memory", "1", "--threads", "2", "-q"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(logs: &Path, events: &Path) -> Output {
+        command(&[logs.to_path_buf()], events).output().unwrap()
+    }
+
+    #[track_caller]
+    fn says(output: &Output, code: i32, text: &str) {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(code) && stderr.contains(text) && !stderr.contains("panicked"),
+            "{:?}: {stderr}",
+            output.status
+        );
+    }
+
+    /// Every day is as it was, or as it will be, and can be read.
+    fn assert_valid(events: &Path, before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
+        let now = if events.is_dir() { events_of(events) } else { BTreeMap::new() };
+        for (path, content) in &now {
+            let expected = [before.get(path), after.get(path)];
+            assert!(expected.contains(&Some(content)), "{} is neither old nor new", path.display());
+        }
+        assert!(before.keys().all(|path| now.contains_key(path)), "a day is gone");
+    }
+
+    /// How often the kill test kills: `RETRIAL_KILLS`.
+    fn kills() -> u32 {
+        std::env::var("RETRIAL_KILLS").map_or(10, |text| text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_run_that_is_killed_leaves_a_valid_dataset_that_the_next_run_completes() {
+        let room = Room::new();
+        let logs = room.generated(4_000);
+        let (half, reference, work) = (room.path("half"), room.path("reference"), room.path("work"));
+        let some: Vec<PathBuf> = bytes(&logs).into_keys().step_by(2).map(|file| logs.join(file)).collect();
+        says(&command(&some, &half).output().unwrap(), 0, "");
+        let begun = Instant::now();
+        says(&run(&logs, &reference), 0, "");
+        let took = begun.elapsed();
+        let (expected, after, before) = (bytes(&reference), events_of(&reference), events_of(&half));
+        assert!(!before.is_empty() && before.len() <= after.len() && before != after);
+
+        let mut chance = rand_chacha::ChaCha8Rng::seed_from_u64(u64::from(std::process::id()));
+        let (mut killed, mut stages) = (0, BTreeMap::<&str, u32>::new());
+        while killed < kills() {
+            let _ = std::fs::remove_dir_all(&work);
+            let from_half = chance.random_bool(0.5);
+            if from_half {
+                copy(&half, &work);
+            }
+            for _ in 0..chance.random_range(1..=3) {
+                let mut child: Child = command(std::slice::from_ref(&logs), &work).spawn().unwrap();
+                std::thread::sleep(took.mul_f64(chance.random_range(0.0..1.1)));
+                child.kill().unwrap();
+                killed += u32::from(child.wait().unwrap().code().is_none());
+                assert_valid(&work, if from_half { &before } else { const { &BTreeMap::new() } }, &after);
+                let retrial = work.join("_retrial");
+                let stage = match (retrial.join("commit").is_dir(), retrial.join("staging").is_dir(), retrial.join("ledger.json").is_file())
+                {
+                    (true, ..) => "putting in place",
+                    (_, true, _) => "loading",
+                    (_, _, true) => "before or after",
+                    _ => "nothing yet",
+                };
+                *stages.entry(stage).or_default() += 1;
+            }
+            says(&run(&logs, &work), 0, "");
+            assert_same(&expected, &bytes(&work), "after a kill");
+        }
+        eprintln!("{killed} kills: {stages:?}");
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        for (path, content) in bytes(from) {
+            let path = to.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+    }
+
+    #[test]
+    fn two_runs_at_once_do_each_others_work_no_harm() {
+        let room = Room::new();
+        let logs = room.generated(1_000);
+        says(&run(&logs, &room.path("reference")), 0, "");
+        let events = room.path("events");
+        for round in 0..3 {
+            let _ = std::fs::remove_dir_all(&events);
+            let children: Vec<Child> = (0..2).map(|_| command(std::slice::from_ref(&logs), &events).spawn().unwrap()).collect();
+            let outputs: Vec<Output> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+            assert!(outputs.iter().any(|output| output.status.success()), "round {round}: none was let in");
+            for output in outputs.iter().filter(|output| !output.status.success()) {
+                says(output, 2, "another run is loading into `");
+            }
+            assert_same(&bytes(&room.path("reference")), &bytes(&events), "two at once");
+        }
+    }
+
+    #[test]
+    fn a_dataset_in_use_says_so_and_can_be_read() {
+        let room = Room::new();
+        let logs = room.generated(300);
+        let events = room.path("events");
+        says(&run(&logs, &events), 0, "");
+        let held = std::fs::File::open(events.join("_retrial/lock")).unwrap();
+        held.try_lock().unwrap();
+        let output = run(&logs, &events);
+        says(&output, 2, "wait for it to end, or give another folder to -o");
+        says(&output, 2, &format!("`{}`", events.display()));
+        assert!(Dataset::open(&events).is_ok_and(|dataset| !ids(&dataset).is_empty()));
+        drop(held);
+        says(&run(&logs, &events), 0, "");
+    }
+
+    #[test]
+    fn a_reader_ends_what_a_killed_run_had_committed() {
+        let room = Room::new();
+        let file = room.log("1.json", &[plain("a")]);
+        room.load("events", &[&file]);
+        let done = bytes(&room.path("events"));
+        // As it was one moment before: committed, and nothing in its place.
+        let (retrial, commit) = (room.path("events/_retrial"), room.path("events/_retrial/commit"));
+        std::fs::create_dir(&commit).unwrap();
+        std::fs::rename(retrial.join("ledger.json"), commit.join("ledger.json")).unwrap();
+        std::fs::rename(room.path("events/date=2026-03-04/events.parquet"), commit.join("2026-03-04.00.new")).unwrap();
+        std::fs::remove_dir(room.path("events/date=2026-03-04")).unwrap();
+        assert_eq!(ids(&Dataset::open(&room.path("events")).unwrap()), ["a"]);
+        assert_same(&done, &bytes(&room.path("events")), "rolled forward");
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_costs_nothing_that_was_there() {
+        let room = Room::new();
+        let logs = room.generated(2_000);
+        let (events, first) = (room.path("events"), room.log("first.json", &[plain("a")]));
+        says(&run(&first, &events), 0, "");
+        let before = bytes(&events);
+        // A limit for the size of files stands for the full disk: writing fails in the same way.
+        for blocks in [8, 64, 400] {
+            let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+            let plain = command(std::slice::from_ref(&logs), &events);
+            let output = Command::new("sh").args(["-c", &script]).arg(plain.get_program()).args(plain.get_args()).output().unwrap();
+            says(&output, 2, "cannot write `");
+            says(&output, 2, "File too large");
+            assert_same(&before, &bytes(&events), "after a full disk");
+        }
+        says(&run(&logs, &events), 0, "");
+    }
+}
