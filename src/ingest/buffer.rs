@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sorted::{Run, RunWriter, Sorted};
+use super::merge::{Run, RunWriter};
+use super::sorted::Sorted;
 use super::twins::Marks;
 use crate::error::Result;
 use crate::frame::{EventBuilder, EventRow};

@@ -13,7 +13,6 @@ use std::time::Duration;
 use super::day::{file_name, staged_name};
 use super::ledger::{Day, Ledger};
 use super::lock::Lock;
-use super::sorted::entries;
 use crate::error::{Error, Result};
 
 /// The folder of the dataset that holds no events.
@@ -224,6 +223,15 @@ fn remove_folder(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder, error)),
         _ => Ok(()),
+    }
+}
+
+/// The folder's entries that are still there when it is read; none if it is not there.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("read", folder, error)),
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(|error| Error::io("read", folder, error))).collect(),
     }
 }
 

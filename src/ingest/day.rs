@@ -7,7 +7,8 @@ use std::path::Path;
 use arrow::array::{RecordBatch, StringArray};
 
 use super::ledger::Day;
-use super::sorted::{Merge, OUTPUT_ROWS, Row, Run};
+use super::merge::{Merge, OUTPUT_ROWS, Run};
+use super::sorted::Row;
 use super::twins::Twins;
 use crate::error::{Error, Result};
 use crate::frame::parquet::TableWriter;

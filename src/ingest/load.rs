@@ -13,7 +13,7 @@ use super::day::{DayMerge, Merged};
 use super::inflate::{Damage, inflate};
 use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_record;
-use super::sorted::{Merge, Run};
+use super::merge::{Merge, Run};
 use super::source::{LogFile, find};
 use super::twins::{Marks, Twins};
 use crate::account::load::hex;
@@ -24,7 +24,7 @@ use crate::frame::{parquet, read};
 use crate::progress::Progress;
 
 /// About how much memory it takes to write one day.
-const DAY_BYTES: usize = 64 << 20;
+const DAY_BYTES: usize = 32 << 20;
 
 /// What a run of ingest did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

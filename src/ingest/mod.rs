@@ -8,6 +8,7 @@ mod ledger;
 mod load;
 mod lock;
 mod map;
+mod merge;
 mod sorted;
 mod source;
 mod twins;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::sorted::{Merge, Row, Run};
+use super::merge::{Merge, Run};
+use super::sorted::Row;
 use crate::error::Result;
 use crate::frame::{parquet, read};
 

@@ -406,7 +406,13 @@ mod processes {
             }
             for _ in 0..chance.random_range(1..=3) {
                 let mut child: Child = command(std::slice::from_ref(&logs), &work).spawn().unwrap();
-                std::thread::sleep(took.mul_f64(chance.random_range(0.0..1.1)));
+                if chance.random_bool(0.3) {
+                    // The moment in which the files are put in place is short: it is waited for.
+                    while child.try_wait().unwrap().is_none() && !work.join("_retrial/commit").is_dir() {}
+                    std::thread::sleep(took.mul_f64(chance.random_range(0.0..0.05)));
+                } else {
+                    std::thread::sleep(took.mul_f64(chance.random_range(0.0..1.1)));
+                }
                 child.kill().unwrap();
                 killed += u32::from(child.wait().unwrap().code().is_none());
                 assert_valid(&work, if from_half { &before } else { const { &BTreeMap::new() } }, &after);
@@ -469,19 +475,34 @@ mod processes {
     }
 
     #[test]
-    fn a_reader_ends_what_a_killed_run_had_committed() {
+    fn what_was_committed_is_put_in_place_from_wherever_it_was_interrupted() {
         let room = Room::new();
-        let file = room.log("1.json", &[plain("a")]);
-        room.load("events", &[&file]);
-        let done = bytes(&room.path("events"));
-        // As it was one moment before: committed, and nothing in its place.
-        let (retrial, commit) = (room.path("events/_retrial"), room.path("events/_retrial/commit"));
-        std::fs::create_dir(&commit).unwrap();
-        std::fs::rename(retrial.join("ledger.json"), commit.join("ledger.json")).unwrap();
-        std::fs::rename(room.path("events/date=2026-03-04/events.parquet"), commit.join("2026-03-04.00.new")).unwrap();
-        std::fs::remove_dir(room.path("events/date=2026-03-04")).unwrap();
-        assert_eq!(ids(&Dataset::open(&room.path("events")).unwrap()), ["a"]);
-        assert_same(&done, &bytes(&room.path("events")), "rolled forward");
+        let day = |day: u8| record(&format!("id-{day}"), &json!({ "eventTime": format!("2026-03-{day:02}T05:06:07Z") }));
+        let (old, new) = (room.log("old.json", &[day(2), day(3)]), room.log("new.json", &(1..=6).map(day).collect::<Vec<_>>()));
+        room.load("before", &[&old]);
+        room.load("after", &[&old]);
+        room.load("after", &[&new]);
+        let after = bytes(&room.path("after"));
+        let days = events_of(&room.path("after"));
+        for moved in 0..=days.len() + 1 {
+            let work = room.path(&format!("work-{moved}"));
+            copy(&room.path("before"), &work);
+            let staged = |path: &Path| path.parent().unwrap().to_string_lossy().replace("date=", "") + ".00.new";
+            let write = |path: PathBuf, content: &[u8]| {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, content).unwrap();
+            };
+            for (n, (path, content)) in days.iter().enumerate() {
+                let to = if n < moved { work.join(path) } else { work.join("_retrial/commit").join(staged(path)) };
+                write(to, content);
+            }
+            let ledger = &after[Path::new("_retrial/ledger.json")];
+            let folder = if moved > days.len() { "_retrial" } else { "_retrial/commit" };
+            write(work.join(folder).join("ledger.json"), ledger);
+            std::fs::create_dir_all(work.join("_retrial/commit")).unwrap();
+            assert_eq!(ids(&Dataset::open(&work).unwrap()).len(), 6, "{moved} moved");
+            assert_same(&after, &bytes(&work), &format!("{moved} moved"));
+        }
     }
 
     #[test]
