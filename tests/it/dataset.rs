@@ -429,7 +429,7 @@ mod processes {
             says(&run(&logs, &work), 0, "");
             assert_same(&expected, &bytes(&work), "after a kill");
         }
-        eprintln!("{killed} kills: {stages:?}");
+        assert!(killed < 100 || stages.contains_key("putting in place"), "no kill in that moment: {stages:?}");
     }
 
     fn copy(from: &Path, to: &Path) {
