@@ -115,7 +115,11 @@ fn present(questions: &[&Question], shape: KeyShape, bounds: Option<&Bounds>) ->
 /// Whether a policy compares with the empty text: then the value may be empty, which counts as null for `Null` and
 /// the set operators.
 fn mentions_empty(questions: &[&Question]) -> bool {
-    let empty = |matcher: &Matcher| matches!(matcher, Matcher::Text(text) | Matcher::Folded(text) if text.is_empty());
+    let empty = |matcher: &Matcher| match matcher {
+        Matcher::Text(text) | Matcher::Folded(text) => text.is_empty(),
+        Matcher::Glob(pattern) => pattern.literal() == Some(""),
+        _ => false,
+    };
     matchers(questions).any(empty)
 }
 
@@ -425,6 +429,16 @@ mod tests {
         assert_eq!(at(bound - 5, bound + 1), 2);
         assert_eq!(at(bound - 9, bound - 5), 1);
         assert_eq!(at(bound, bound + 5), 1);
+    }
+
+    #[test]
+    fn a_value_may_be_empty_where_a_policy_compares_with_the_empty_text() {
+        let null = question("Null", &["true"]);
+        for operator in ["StringEquals", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike"] {
+            let answers = present_answers(&[null.clone(), question(operator, &[""])], KeyShape::default());
+            assert!(answers.iter().any(|answers| answers[0]), "{operator}");
+        }
+        assert!(present_answers(&[null, question("StringLike", &["a"])], KeyShape::default()).iter().all(|answers| !answers[0]));
     }
 
     #[test]
