@@ -1,0 +1,217 @@
+//! Quirks 8 to 18: members of a record.
+
+use std::collections::BTreeMap;
+
+use retrial::arrow::array::Array as _;
+use retrial::frame::read;
+use serde_json::{Value, json};
+
+use super::{ORGANIZATION, identity, load, load_all, load_one, with, without};
+
+#[test]
+fn quirk_8_versions_are_text_and_newer_members_harmless() {
+    let versions = ["1.0", "1.09", "1.11"].map(|version| with(|record| record["eventVersion"] = json!(version)));
+    let number = with(|record| record["eventVersion"] = json!(1.08));
+    let loaded = load_all(versions.into_iter().chain([number, without("eventVersion")]));
+    assert_eq!(loaded.texts("event_version"), ["1.0", "1.09", "1.11", "1.08", "-"]);
+    let sessions = [json!("true"), json!(true), json!(null)];
+    let loaded = load_all(sessions.map(|flag| {
+        with(|record| {
+            record["sessionCredentialFromConsole"] = flag;
+            record["userIdentity"]["inScopeOf"] = json!({"sourceArn": "x"});
+            record["userIdentity"]["onBehalfOf"] = json!({"userId": "x"});
+            record["userIdentity"]["credentialId"] = json!("x");
+            record["userIdentity"]["invokedByDelegate"] = json!({"accountId": "1"});
+            record["tlsDetails"] = json!({"tlsVersion": "TLSv1.3"});
+            record["vpcEndpointAccountId"] = json!("111122223333");
+        })
+    }));
+    let flags: Vec<_> = (0..3).map(|row| loaded.flag(row, "console_session")).collect();
+    assert_eq!(flags, [Some(true), Some(true), None]);
+    assert_eq!((loaded.text(0, "tls"), loaded.text(0, "vpc_endpoint_account_id")), (Some("TLSv1.3"), Some("111122223333")));
+}
+
+#[test]
+fn quirk_9_members_are_absent() {
+    for member in ["eventCategory", "managementEvent", "readOnly", "requestID", "eventID", "userAgent", "responseElements", "awsRegion"] {
+        let loaded = load_one(&without(member));
+        assert_eq!(loaded.text(0, "not_replayable"), None, "{member}");
+    }
+    assert_eq!(load_one(&without("eventType")).text(0, "not_replayable"), None);
+    let loaded = load_one(&without("recipientAccountId"));
+    assert_eq!(loaded.text(0, "account_id"), Some("111122223333"), "the caller's");
+    let digest = load_one(&without("eventID")).text(0, "event_id").unwrap().to_owned();
+    assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let twice = load(&[&without("eventID").to_string(), &serde_json::to_string_pretty(&without("eventID")).unwrap()]);
+    assert_eq!((twice.counts.events, twice.counts.duplicates), (1, 1), "without an id the content is compared");
+    let denied = with(|record| record["errorCode"] = json!("AccessDenied"));
+    assert_eq!(load_one(&denied).text(0, "outcome"), Some("access_denied"));
+    assert_eq!(load_one(&without("userIdentity")).text(0, "not_replayable"), Some("no_identity"));
+    let service = identity(json!({"accountId": "111122223333", "invokedBy": "workmail.amazonaws.com"}));
+    assert_eq!(load_one(&service).text(0, "not_replayable"), Some("service_event"));
+    assert_eq!(load(&[&without("eventTime").to_string()]).reasons(), BTreeMap::from([("no_event_time", 1)]));
+}
+
+#[test]
+fn quirk_10_identities_of_every_type() {
+    let account = json!("111122223333");
+    for (value, arn, not_replayable) in [
+        (json!({"type": "AWSService", "invokedBy": "kms.amazonaws.com"}), None, None),
+        (json!({"type": "AWSAccount", "principalId": "AROA1:s", "accountId": "999988887777"}), None, None),
+        (json!({"type": "AWSAccount", "principalId": "ANONYMOUS_PRINCIPAL", "accountId": "ANONYMOUS_PRINCIPAL"}), None, None),
+        (
+            json!({"type": "Root", "principalId": account, "arn": "arn:aws:iam::111122223333:root", "accountId": account}),
+            Some("arn:aws:iam::111122223333:root"),
+            None,
+        ),
+        (json!({"type": "SAMLUser", "principalId": "x:y", "userName": "erin"}), None, Some("unauthenticated")),
+        (json!({"type": "WebIdentityUser", "principalId": "x:y"}), None, Some("unauthenticated")),
+        (json!({"type": "Unknown", "accountId": account}), None, Some("no_identity")),
+        (json!({"type": "IdentityCenterUser", "accountId": account, "onBehalfOf": {"userId": "u"}}), None, Some("no_identity")),
+        (
+            json!({"type": "Role", "principalId": "AROA1", "arn": "arn:aws:iam::111122223333:role/R"}),
+            Some("arn:aws:iam::111122223333:role/R"),
+            None,
+        ),
+        (json!({"type": "IAMUser", "arn": null, "accountId": account, "userName": "x"}), None, Some("no_identity")),
+        (
+            json!({"type": "IAMUser", "principalid": "AIDA1", "accesKeyId": "AKIA1", "arn": "arn:aws:iam::111122223333:user/e"}),
+            Some("arn:aws:iam::111122223333:user/e"),
+            None,
+        ),
+        (json!("erin"), None, Some("no_identity")),
+        (json!(null), None, Some("no_identity")),
+        (json!([]), None, Some("no_identity")),
+        (json!({}), None, Some("no_identity")),
+    ] {
+        let loaded = load_one(&identity(value.clone()));
+        assert_eq!((loaded.text(0, "principal_arn"), loaded.text(0, "not_replayable")), (arn, not_replayable), "{value}");
+    }
+}
+
+#[test]
+fn quirk_11_the_path_of_a_role_is_known_from_the_issuer_only() {
+    let session = |context: Value| {
+        identity(json!({
+            "type": "AssumedRole", "principalId": "AROA1:erin", "arn": "arn:aws:sts::111122223333:assumed-role/Ops/erin",
+            "accountId": "111122223333", "sessionContext": context
+        }))
+    };
+    let issuer =
+        json!({"type": "Role", "principalId": "AROA1", "arn": "arn:aws:iam::111122223333:role/team/Ops", "accountId": "111122223333"});
+    let loaded = load_all([
+        session(json!({"sessionIssuer": issuer, "attributes": {"mfaAuthenticated": "true", "creationDate": "2026-01-01T00:00:00Z"}})),
+        session(json!({"sessionIssuer": {}})),
+        session(json!(null)),
+    ]);
+    assert_eq!(loaded.texts("session_issuer_arn"), ["arn:aws:iam::111122223333:role/team/Ops", "-", "-"]);
+    assert_eq!(loaded.text(0, "principal_arn"), Some("arn:aws:iam::111122223333:role/team/Ops"));
+    assert_eq!(loaded.texts("session_name"), ["erin"; 3]);
+    assert_eq!(loaded.texts("principal_id"), ["AROA1"; 3]);
+    let flags: Vec<_> = (0..3).map(|row| loaded.flag(row, "mfa")).collect();
+    assert_eq!(flags, [Some(true), None, None]);
+}
+
+#[test]
+fn quirk_12_13_14_texts_of_the_network_are_kept_as_they_are() {
+    let callers = ["workmail.amazonaws.com", "AWS Internal", "signin.amazonaws.com"];
+    let loaded = load_all(callers.map(|by| with(|record| record["userIdentity"]["invokedBy"] = json!(by))));
+    assert_eq!(loaded.texts("invoked_by"), callers);
+    assert_eq!(loaded.texts("not_replayable"), ["-"; 3], "the caller's policies still decide");
+    let addresses =
+        ["2001:db8::1", "workmail.eu-west-1.amazonaws.com", "AWS Internal", "xx.xx.xx.xx", "30.*.0.210", "77.88.999.69", "10.0.0.0/8"];
+    let loaded = load_all(addresses.map(|address| with(|record| record["sourceIPAddress"] = json!(address))));
+    assert_eq!(loaded.texts("source_ip"), addresses);
+    assert_eq!(load_one(&without("sourceIPAddress")).text(0, "source_ip"), None);
+    let agents = [json!("[aws-cli/2.0]"), json!("kms.amazonaws.com"), json!(""), json!(["a", "b"]), json!(null)];
+    let loaded = load_all(agents.map(|agent| with(|record| record["userAgent"] = agent)));
+    assert_eq!(loaded.texts("user_agent"), ["[aws-cli/2.0]", "kms.amazonaws.com", "-", "-", "-"]);
+}
+
+#[test]
+fn quirk_15_times_come_in_several_forms_and_some_are_none() {
+    let noon = "2026-01-01T12:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond();
+    for (text, microseconds) in
+        [("2026-01-01 12:00:00", 0), ("2026-01-01 12:00:00.500", 500_000), ("2026-01-01T13:00:00+01:00", 0), (" 2026-01-01T12:00:00Z ", 0)]
+    {
+        let loaded = load_one(&with(|record| record["eventTime"] = json!(text)));
+        assert_eq!(read::time(&loaded.events, "event_time").unwrap().value(0), noon + microseconds, "{text}");
+    }
+    for time in [
+        json!("0000-01-01T00:00:00Z"),
+        json!("9999-12-31T23:59:59Z"),
+        json!("292277026596-12-04T15:30:08Z"),
+        json!("2026"),
+        json!(1767268800),
+        json!(null),
+        json!({}),
+    ] {
+        let loaded = load(&[&with(|record| record["eventTime"] = time.clone()).to_string()]);
+        assert_eq!((loaded.counts.events, loaded.reasons()), (0, BTreeMap::from([("no_event_time", 1)])), "{time}");
+    }
+    let session = with(|record| record["userIdentity"]["sessionContext"] = json!({"attributes": {"creationDate": "0000-01-01T00:00:00Z"}}));
+    assert!(read::time(&load_one(&session).events, "session_created").unwrap().is_null(0));
+}
+
+#[test]
+fn quirk_16_parameters_are_an_object_or_not() {
+    let values = [
+        json!({"organizationId": ORGANIZATION}),
+        json!({}),
+        json!(null),
+        json!("text"),
+        json!([1]),
+        json!({"omitted": true, "reason": "too large"}),
+    ];
+    let loaded = load_all(values.map(|value| with(|record| record["requestParameters"] = value)));
+    assert_eq!(loaded.texts("request_parameters")[1..], ["{}", "-", "\"text\"", "[1]", r#"{"omitted":true,"reason":"too large"}"#]);
+    assert!(loaded.text(0, "resource").unwrap().ends_with(ORGANIZATION));
+    for row in 1..6 {
+        assert!(loaded.text(row, "resource").is_none_or(|resource| resource.contains("<?>")), "{:?}", loaded.text(row, "resource"));
+    }
+    let bucket = with(|record| {
+        record["eventSource"] = json!("s3.amazonaws.com");
+        record["requestParameters"] =
+            json!({"bucketName": "b", "Host": "b.s3.amazonaws.com", "acl": "", "list-type": 2, "x-amz-acl": "private"});
+        record["additionalEventData"] = json!({"bytesTransferredIn": 0.0, "bytesTransferredOut": 1e300});
+    });
+    assert_eq!(load_one(&bucket).counts.events, 1);
+}
+
+#[test]
+fn quirk_17_resources_come_in_several_shapes() {
+    let arn = format!("arn:aws:workmail:eu-west-1:111122223333:organization/{ORGANIZATION}");
+    let lists = [
+        (json!([{"ARN": arn, "accountId": "111122223333", "type": "AWS::WorkMail::Organization"}]), true),
+        (json!([{"arn": arn}]), true),
+        (json!({"ARN": arn}), true),
+        (json!([{"ARN": arn}, {"ARN": "arn:aws:kms:eu-west-1:111122223333:key/k"}]), true),
+        (json!([{"ARN": arn}, {"ARN": arn.replace("m-0", "m-1")}]), false),
+        (json!([{"ARNPrefix": arn}]), false),
+        (json!(""), false),
+        (json!([]), false),
+        (json!(null), false),
+    ];
+    for (list, is_known) in lists {
+        let loaded = load_one(&with(|record| (record["resources"], record["requestParameters"]) = (list.clone(), json!(null))));
+        let known = loaded.text(0, "resource") == Some(arn.as_str());
+        assert_eq!(known, is_known, "{list}: {:?}", loaded.text(0, "resource"));
+    }
+}
+
+#[test]
+fn quirk_18_what_is_masked_is_unknown() {
+    for hidden in ["HIDDEN_DUE_TO_SECURITY_REASONS", "***", "m-0123***"] {
+        let loaded = load_one(&with(|record| record["requestParameters"]["organizationId"] = json!(hidden)));
+        let resource = loaded.text(0, "resource");
+        assert!(resource.is_none_or(|resource| resource.contains("<?>")), "{hidden}: {resource:?}");
+    }
+    let cut =
+        identity(json!({"type": "AssumedRole", "principalId": "***:erin", "arn": "arn***/assumed-role/Ops/erin", "accountId": "12345"}));
+    let loaded = load_one(&cut);
+    assert_eq!(loaded.text(0, "principal_arn"), None);
+    assert_eq!(loaded.text(0, "session_name"), Some("erin"));
+    let placeholder =
+        identity(json!({"type": "IAMUser", "principalId": "AIDA1", "arn": "arn:aws:iam::<account>:user/erin", "accountId": "<account>"}));
+    assert_eq!(load_one(&placeholder).counts.events, 1);
+}

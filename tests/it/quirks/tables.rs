@@ -1,0 +1,162 @@
+//! Quirks 3 and 4: tables and query results, which hold less than a record.
+
+use std::collections::BTreeMap;
+
+use retrial::arrow::array::Array as _;
+use retrial::catalog::Catalog;
+use retrial::frame::read;
+use retrial::progress::Silent;
+use retrial::replay::{Options, replay};
+use serde_json::{Value, json};
+
+use super::{Loaded, load};
+
+const NEW_HEADER: &str = "User name,AWS access key,Event time,Event source,Event name,AWS region,Source IP address,User agent,Error code,Resources,Request ID,Event ID,Read-only,Event type,Recipient Account Id,Event category";
+
+const OLD_HEADER: &str =
+    "Event ID,Event time,User name,Event name,Resource type,Resources,AWS access key,AWS region,Error code,Source IP address";
+
+#[test]
+fn quirk_4_event_history_tables_are_kept_and_never_decided() {
+    let row = |account: &str, read_only: &str| {
+        format!(
+            "erin,AKIAEXAMPLE,2026-01-01T12:00:00Z,workmail.amazonaws.com,DescribeUser,eu-west-1,192.0.2.7,\"aws-cli/2.0, x\",AccessDenied,\"[{{\"\"resourceType\"\":\"\"AWS::WorkMail::Organization\"\",\"\"resourceName\"\":\"\"m-1\"\"}}]\",r-1,e-1,{read_only},AwsApiCall,{account},Management"
+        )
+    };
+    let full = load(&[&format!("{NEW_HEADER}\n{}\n", row("111122223333", "true"))]);
+    assert_eq!((full.counts.records, full.counts.events), (1, 1), "{:?}", full.skipped);
+    for (column, value) in [
+        ("event_id", "e-1"),
+        ("request_id", "r-1"),
+        ("event_source", "workmail.amazonaws.com"),
+        ("event_name", "DescribeUser"),
+        ("region", "eu-west-1"),
+        ("account_id", "111122223333"),
+        ("source_ip", "192.0.2.7"),
+        ("user_agent", "aws-cli/2.0, x"),
+        ("error_code", "AccessDenied"),
+        ("outcome", "access_denied"),
+        ("access_key_id", "AKIAEXAMPLE"),
+        ("event_category", "Management"),
+        ("action", "workmail:DescribeUser"),
+        ("not_replayable", "no_identity"),
+    ] {
+        assert_eq!(full.text(0, column), Some(value), "{column}");
+    }
+    for column in ["identity_type", "principal_arn", "principal_account_id", "request_parameters"] {
+        assert_eq!(full.text(0, column), None, "{column}");
+    }
+    assert_ne!(full.text(0, "resource_source"), Some("parameters"));
+    assert_eq!((full.flag(0, "request_context_complete"), full.flag(0, "read_only")), (Some(false), Some(true)));
+    // Saved again by a spreadsheet: the account is lost, the rest is not.
+    let mangled = load(&[&format!("{NEW_HEADER}\n{}\n", row("5.28758E+11", "FALSE"))]);
+    assert_eq!((mangled.text(0, "account_id"), mangled.flag(0, "read_only")), (None, Some(false)));
+    let old = load(&[&format!("{OLD_HEADER}\ne-1,\"2026-01-01, 04:52:01 PM\",erin,DescribeUser,,,AKIAEXAMPLE,eu-west-1,,192.0.2.7\n")]);
+    assert_eq!((old.counts.events, old.text(0, "not_replayable")), (1, Some("no_identity")), "{:?}", old.skipped);
+    assert_eq!((old.text(0, "event_source"), old.text(0, "action"), old.text(0, "outcome")), (None, None, Some("success")));
+    let time = read::time(&old.events, "event_time").unwrap().value(0);
+    assert_eq!(time, "2026-01-01T16:52:01Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+    for loaded in [&full, &mangled, &old] {
+        let report = loaded.dir.path().join("report");
+        std::fs::create_dir(&report).unwrap();
+        let baseline = retrial::account::load(&[]).unwrap().into_baseline().unwrap();
+        let options = Options { baseline, ..Options::default() };
+        let manifest = replay(&loaded.dataset, &options, Catalog::builtin(), &report, &Silent).unwrap();
+        manifest.check().unwrap();
+        assert_eq!(manifest.counts.not_replayed, BTreeMap::from([("no_identity".to_owned(), 1)]));
+    }
+    let damaged = load(&[&format!("{NEW_HEADER}\n{},x\n1/2/2026 4:52,a\n{}\n", row("1", "x"), row("2", "y"))]);
+    assert_eq!((damaged.counts.records, damaged.counts.events, damaged.reasons()), (3, 1, BTreeMap::from([("broken_csv", 2)])));
+}
+
+/// Columns of a query, each as CloudTrail Lake or Athena prints it.
+fn query_result() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("eventversion", "1.08"),
+        (
+            "useridentity",
+            "{type=AssumedRole, principalid=AROAEXAMPLE:erin@example.com, arn=arn:aws:sts::111122223333:assumed-role/MailAdmin/erin@example.com, accountid=111122223333, accesskeyid=ASIAEXAMPLE, username=null, sessioncontext={attributes={creationdate=2026-01-01 11:00:00.000, mfaauthenticated=false}, sessionissuer={type=Role, principalid=AROAEXAMPLE, arn=arn:aws:iam::111122223333:role/ops/MailAdmin, accountid=111122223333, username=MailAdmin}, webidfederationdata=null, sourceidentity=null}, invokedby=null}",
+        ),
+        ("eventtime", "2026-01-01 12:00:00.000"),
+        ("eventsource", "workmail.amazonaws.com"),
+        ("eventname", "DescribeUser"),
+        ("awsregion", "eu-west-1"),
+        ("sourceipaddress", "192.0.2.7"),
+        ("useragent", "aws-cli/2.0"),
+        ("errorcode", "null"),
+        ("errormessage", ""),
+        ("requestparameters", "{organizationId=m-0123456789abcdef0123456789abcdef}"),
+        ("requestid", "r-1"),
+        ("eventid", "e-1"),
+        ("readonly", "true"),
+        ("eventtype", "AwsApiCall"),
+        ("recipientaccountid", "111122223333"),
+        ("vpcendpointid", ""),
+        ("eventcategory", "Management"),
+    ]
+}
+
+fn csv_of(columns: &[(&str, &str)]) -> String {
+    let line = |cells: Vec<&str>| cells.iter().map(|cell| format!("\"{}\"", cell.replace('"', "\"\""))).collect::<Vec<_>>().join(",");
+    format!("{}\n{}\n", line(columns.iter().map(|c| c.0).collect()), line(columns.iter().map(|c| c.1).collect()))
+}
+
+fn json_of(columns: &[(&str, &str)]) -> String {
+    let row: Vec<Value> = columns.iter().map(|(name, cell)| json!({ *name: cell })).collect();
+    json!({"QueryStatus": "FINISHED", "QueryResultRows": [row]}).to_string()
+}
+
+#[test]
+fn quirk_3_query_results_with_all_columns_are_records() {
+    let columns = query_result();
+    for container in [csv_of(&columns), json_of(&columns)] {
+        let loaded = load(&[&container]);
+        assert_eq!((loaded.counts.records, loaded.counts.events), (1, 1), "{:?}", loaded.skipped);
+        for (column, value) in [
+            ("identity_type", Some("AssumedRole")),
+            ("principal_arn", Some("arn:aws:iam::111122223333:role/ops/MailAdmin")),
+            ("principal_id", Some("AROAEXAMPLE")),
+            ("session_name", Some("erin@example.com")),
+            ("invoked_by", None),
+            ("outcome", Some("success")),
+            ("resource", Some("arn:aws:workmail:eu-west-1:111122223333:organization/m-0123456789abcdef0123456789abcdef")),
+            ("not_replayable", None),
+        ] {
+            assert_eq!(loaded.text(0, column), value, "{column}: {container}");
+        }
+        assert_eq!(loaded.flag(0, "mfa"), Some(false));
+        assert!(read::time(&loaded.events, "session_created").unwrap().is_valid(0));
+    }
+}
+
+#[test]
+fn quirk_3_query_results_never_say_more_than_their_columns() {
+    let resource = |loaded: &Loaded| loaded.text(0, "resource").map(str::to_owned);
+    // Where one value ends and the next key begins cannot be told: kept, and unknown.
+    let mut columns = query_result();
+    columns[10].1 = "{description=x, organizationId=m-0123456789abcdef0123456789abcdef}";
+    let loaded = load(&[&csv_of(&columns)]);
+    assert!(resource(&loaded).is_none_or(|resource| resource.contains("<?>")), "{:?}", resource(&loaded));
+    assert!(loaded.text(0, "request_parameters").unwrap().contains("organizationId=m-"));
+    // As JSON it can.
+    columns[10].1 = r#"{"description":"x, organizationId=m-1","organizationId":"m-0123456789abcdef0123456789abcdef"}"#;
+    assert!(resource(&load(&[&csv_of(&columns)])).unwrap().ends_with("organization/m-0123456789abcdef0123456789abcdef"));
+    for missing in ["useridentity", "errorcode", "vpcendpointid", "sourceipaddress", "requestparameters", "awsregion"] {
+        let columns: Vec<_> = query_result().into_iter().filter(|(name, _)| *name != missing).collect();
+        for container in [csv_of(&columns), json_of(&columns)] {
+            let loaded = load(&[&container]);
+            assert_eq!(loaded.text(0, "not_replayable"), Some("no_identity"), "{missing}");
+            assert_eq!(loaded.flag(0, "request_context_complete"), Some(false), "{missing}");
+            let outcome = if missing == "errorcode" { None } else { Some("success") };
+            assert_eq!(loaded.text(0, "outcome"), outcome, "without a column for errors nothing says success");
+        }
+    }
+    for broken in ["{type=AssumedRole, arn=", "{type=Root, type=IAMUser}", "erin", "{a={b={c={d={e={f={g={h={i=1}}}}}}}}}"] {
+        let mut columns = query_result();
+        columns[1].1 = broken;
+        let loaded = load(&[&csv_of(&columns)]);
+        assert_eq!((loaded.text(0, "not_replayable"), loaded.text(0, "identity_type")), (Some("no_identity"), None), "{broken}");
+    }
+    let counted = load(&[&json!({"QueryResultRows": [[{"eventName": "A"}, {"_col1": "7"}], [{"_col0": "7"}]]}).to_string()]);
+    assert_eq!(counted.reasons(), BTreeMap::from([("no_event_time", 1), ("not_a_record", 1)]));
+}
