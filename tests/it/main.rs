@@ -3,11 +3,13 @@
 
 mod catalog;
 mod check;
+mod checks;
 mod commands;
 mod conformance;
 mod containers;
 mod dataset;
 mod documents;
+mod fuzz_corpus;
 mod laws;
 mod layers;
 mod quirks;
