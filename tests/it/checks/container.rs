@@ -1,6 +1,6 @@
 //! The decoder of log files: everything in a text is a record, or is skipped by name, once.
 
-use retrial::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, event_time};
+use retrial::cloudtrail::{Record, Sink, Skipped, decode, event_time};
 use serde_json::value::RawValue;
 
 /// What a text came to, in order.
@@ -10,7 +10,7 @@ struct Collected {
 }
 
 enum Item {
-    Record { text: String, name: String },
+    Record { text: String, name: String, partial: bool },
     Skipped(Skipped),
 }
 
@@ -18,13 +18,15 @@ impl Sink for Collected {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
         assert_eq!(index, self.items.len() as u64, "records are counted without gaps");
         assert!(serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text), "{text}");
-        assert!(record.event_source.get().is_some() && record.event_time.get().and_then(event_time).is_some(), "{text}");
+        assert!(record.event_source.get().is_some() || record.partial, "{text}");
+        assert!(record.event_time.get().and_then(event_time).is_some(), "{text}");
         let name = record.event_name.get().unwrap().to_owned();
-        self.items.push(Item::Record { text: text.to_owned(), name });
+        self.items.push(Item::Record { text: text.to_owned(), name, partial: record.partial });
     }
 
     fn skipped(&mut self, skipped: Skipped) {
-        assert_eq!(skipped.index, (skipped.reason != SkipReason::EmptyFile).then_some(self.items.len() as u64));
+        assert!(skipped.index.is_none_or(|index| index == self.items.len() as u64), "{skipped:?}");
+        assert!(skipped.index.is_some() || self.items.is_empty(), "the file as a whole, after something in it: {skipped:?}");
         assert!(skipped.sha256.len() == 64 && !skipped.detail.is_empty(), "{skipped:?}");
         self.items.push(Item::Skipped(skipped));
     }
@@ -36,10 +38,38 @@ fn collect(text: &str) -> Vec<Item> {
     collected.items
 }
 
+/// Members in which records are looked for.
+const WRAPPERS: [&str; 24] = [
+    "Records",
+    "Events",
+    "events",
+    "logEvents",
+    "QueryResultRows",
+    "results",
+    "hits",
+    "CloudTrailEvent",
+    "detail",
+    "eventJson",
+    "eventjson",
+    "eventData",
+    "eventdata",
+    "_raw",
+    "result",
+    "_source",
+    "aws",
+    "data",
+    "input",
+    "event",
+    "hits",
+    "body",
+    "message",
+    "@message",
+];
+
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let items = collect(text);
-    assert!(!items.is_empty() || text.contains('[') || only_commas(text), "nothing at all of {text}");
+    assert!(!items.is_empty() || text.contains('[') || is_table(text) || only_commas(text), "nothing at all of {text}");
     nothing_twice(text, &items);
     if let Some(count) = elements(text) {
         assert_eq!(items.len(), count, "each element is a record or is skipped: {text}");
@@ -52,49 +82,60 @@ fn only_commas(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || c == ',' || c == '\u{feff}')
 }
 
-/// The lengths of all items fill the text, but for what separates and wraps them.
+/// Whether it may be a table: those begin with a header.
+fn is_table(text: &str) -> bool {
+    !text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
+}
+
+fn wraps(text: &str) -> bool {
+    text.contains('\\') || WRAPPERS.iter().any(|name| text.contains(&format!("\"{name}\"")))
+}
+
+/// The lengths of all items fill a text without wrappers, but for what separates them.
 fn nothing_twice(text: &str, items: &[Item]) {
     let length = |item: &Item| match item {
         Item::Record { text, .. } => text.len(),
         Item::Skipped(skipped) => skipped.length as usize,
     };
+    if is_table(text) || text.contains('[') || wraps(text) {
+        return;
+    }
     let sum: usize = items.iter().map(length).sum();
     assert!(sum <= text.len(), "{sum} bytes of {}: {text}", text.len());
-    if !text.contains('[') {
+    // A time before a value is passed over.
+    if !text.contains(|c: char| c.is_ascii_digit()) {
         let apart = |c: &char| !c.is_whitespace() && *c != ',' && *c != '\u{feff}';
         let told: usize = text.chars().filter(apart).map(char::len_utf8).sum();
         assert!(told <= sum, "{sum} bytes of {told}: {text}");
     }
 }
 
-/// How many elements the list has that the text is, or wraps in one `Records`.
+/// How many elements the list has that the text is, or wraps in one `Records`, if none of them wraps something.
 fn elements(text: &str) -> Option<usize> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let list = match serde_json::from_str::<Vec<&RawValue>>(text) {
-        Ok(list) => return Some(list.len()),
-        Err(_) => text,
+    let list: Vec<&RawValue> = match serde_json::from_str(text) {
+        Ok(list) => list,
+        Err(_) => {
+            let members: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+            let single = members.keys().all(|name| name == "Records" || !WRAPPERS.contains(&name.as_str()));
+            let twice = text.matches("\"Records\"").count() > 1;
+            serde_json::from_str(members.get("Records").filter(|_| single && !twice)?.get()).ok()?
+        }
     };
-    if list.matches("Records").count() > 1 || list.contains('\\') {
-        return None;
-    }
-    let members: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(list).ok()?;
-    Some(serde_json::from_str::<Vec<&RawValue>>(members.get("Records")?.get()).ok()?.len())
+    list.iter().all(|element| !element.get().starts_with('[') && !wraps(element.get())).then_some(list.len())
 }
 
-/// A record alone is that record, and so is each in a wrapper of them all.
+/// The records of a text are records also in a wrapper, one after the other with and without line breaks.
 fn again(items: &[Item]) {
-    let records: Vec<(&str, &str)> = items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Record { text, name } => Some((text.as_str(), name.as_str())),
-            Item::Skipped(_) => None,
-        })
-        .collect();
-    let texts: Vec<&str> = records.iter().map(|(text, _)| *text).collect();
-    let wanted: Vec<&str> = records.iter().map(|(_, name)| *name).collect();
+    let (mut texts, mut wanted) = (Vec::new(), Vec::new());
+    for item in items {
+        if let Item::Record { text, name, partial: false } = item {
+            texts.push(text.as_str());
+            wanted.push(name.as_str());
+        }
+    }
     for whole in [format!("{{\"Records\": [{}]}}", texts.join(", ")), texts.join("\n"), texts.concat()] {
-        // A record that holds `Records` is a wrapper when it stands alone.
-        if !records.is_empty() && !texts.iter().any(|text| text.contains("Records") || text.contains('\\')) {
+        if !texts.is_empty() && !texts.iter().any(|text| wraps(text)) {
             assert_eq!(names(&collect(&whole)), wanted, "{whole}");
         }
     }
@@ -112,14 +153,14 @@ fn names(items: &[Item]) -> Vec<&str> {
 
 /// Whatever stands between two good records, the first is found; the second too, unless quotes or brackets take it in.
 fn beside_good_records(text: &str) {
-    let record = |name| format!(r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"s","eventName":"{name}"}}"#);
+    let record = |name| format!(r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"s","eventName":"{name}","eventID":"x"}}"#);
     let (first, last) = (record("First"), record("Last"));
     let broken = text.trim_start_matches('\u{feff}');
     let list = format!("{{\"Records\":[{first},{broken},{last}]}}");
     for whole in [list, format!("{first}\n{broken}\n{last}\n"), format!("[{first},{broken},{last}]")] {
         let items = collect(&whole);
         let names = names(&items);
-        assert!(names.first() == Some(&"First"), "{names:?} of {whole}");
-        assert!(broken.contains(['{', '[', '"', ']', '}']) || names.last() == Some(&"Last"), "{names:?} of {whole}");
+        assert!(names.contains(&"First"), "{names:?} of {whole}");
+        assert!(broken.contains(['{', '[', '"', ']', '}']) || names.contains(&"Last"), "{names:?} of {whole}");
     }
 }
