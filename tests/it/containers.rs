@@ -279,6 +279,7 @@ fn hostile_texts_cost_no_more_than_reading_them() {
         "[".repeat(100_000),
         "{\"eventID\":[0,".repeat(100_000),
         "{\"Records\":[".repeat(100_000),
+        "{\"Records\":[],\"x\":[0,".repeat(50_000),
         "{\"events\":[{\"message\":".repeat(50_000),
         ",{\"eventID\":".repeat(100_000),
         format!("eventName,eventTime\n{}", "a\",\"b\n".repeat(100_000)),

@@ -15,13 +15,17 @@ impl<S: Sink> Decoder<'_, S> {
     /// Takes what is whole of a value that does not read; returns where to go on.
     pub(super) fn salvage(&mut self, text: &str, start: usize, error: &serde_json::Error) -> usize {
         let rest = text.get(start..).unwrap_or("");
-        if rest.starts_with('[') {
-            return self.salvage_list(text, start + 1, false);
+        let list = if rest.starts_with('[') { Some((1, false)) } else { list_of(rest).map(|inside| (inside, true)) };
+        match list {
+            Some((inside, wrapped)) if !self.gives_up(text, rest, error) => self.salvage_list(text, start + inside, wrapped),
+            _ => self.broken(text, start, first_key(rest), error),
         }
-        match list_of(rest) {
-            Some(inside) => self.salvage_list(text, start + inside, true),
-            None => self.broken(text, start, first_key(rest), error),
-        }
+    }
+
+    /// Accounts for what was read of `rest` in vain; whether that is too much by now.
+    fn gives_up(&mut self, text: &str, rest: &str, error: &serde_json::Error) -> bool {
+        self.wasted = self.wasted.saturating_add(failed_at(error, rest));
+        self.wasted > text.len().saturating_mul(MOST_WASTED)
     }
 
     fn salvage_list(&mut self, text: &str, start: usize, wrapped: bool) -> usize {
@@ -54,8 +58,7 @@ impl<S: Sink> Decoder<'_, S> {
     /// Skips a broken stretch up to the next thing that begins as a record, or as its neighbours (`key`) do.
     fn broken(&mut self, text: &str, start: usize, key: Option<&str>, error: &serde_json::Error) -> usize {
         let rest = text.get(start..).unwrap_or("");
-        self.wasted = self.wasted.saturating_add(failed_at(error, rest));
-        let gives_up = self.wasted > text.len().saturating_mul(MOST_WASTED);
+        let gives_up = self.gives_up(text, rest, error);
         let end = if gives_up { rest.len() } else { next_beginning(rest, key) };
         let broken = rest.get(..end).unwrap_or("").trim_end_matches(|c: char| c.is_whitespace() || c == ',');
         self.truncated = error.is_eof();
