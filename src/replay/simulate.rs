@@ -108,10 +108,9 @@ fn prepare(line: &str) -> Result<Prepared, PolicyError> {
         serde_json::from_str(request.text()).map_err(|error| source.error(request, format!("`request` cannot be read: {error}"), None))?;
     let lists = asked.multivalued_keys.iter().map(|key| key.to_lowercase()).collect();
     let mut compiler = Compiler::with_lists(lists);
-    let bundle_of = |node: Option<&Node<'_>>| node.map(|node| bundle(&source, node, &asked)).transpose().map(Option::unwrap_or_default);
-    let bundle = compiler.bundle(&bundle_of(find("policies"))?);
+    let candidate = compiler.bundle(&bundle(&source, find("policies"), &asked)?);
     let baseline = match find("baselinePolicies") {
-        Some(node) => Some(compiler.bundle(&bundle_of(Some(node))?)),
+        Some(node) => Some(compiler.bundle(&bundle(&source, Some(node), &asked)?)),
         None => None,
     };
     let observed = find("observed").filter(|node| node.kind() == Kind::String).map(|node| node.string(&source)).transpose()?;
@@ -129,10 +128,11 @@ fn prepare(line: &str) -> Result<Prepared, PolicyError> {
     };
     let program = compiler.finish();
     let request = asked.into_request(&program);
-    Ok(Prepared { program, request, bundle, baseline, observation })
+    Ok(Prepared { program, request, bundle: candidate, baseline, observation })
 }
 
-fn bundle(source: &Source<'_>, node: &Node<'_>, asked: &Asked) -> Result<Bundle, PolicyError> {
+/// The policies of a case by layer; a case without any is decided by who asks alone.
+fn bundle(source: &Source<'_>, node: Option<&Node<'_>>, asked: &Asked) -> Result<Bundle, PolicyError> {
     let principal = &asked.principal;
     let federated = principal.kind == "FederatedUser";
     let of_root = federated && principal.user_arn.as_deref().is_some_and(|arn| arn.ends_with(":root"));
@@ -140,7 +140,8 @@ fn bundle(source: &Source<'_>, node: &Node<'_>, asked: &Asked) -> Result<Bundle,
     if federated {
         bundle.session = Layer::Policies(Vec::new());
     }
-    for (name, list) in node.members(source)? {
+    let layers = node.map(|node| node.members(source)).transpose()?.unwrap_or_default();
+    for (name, list) in layers {
         if list.kind() == Kind::Null {
             continue;
         }

@@ -39,7 +39,7 @@ fn collect(text: &str) -> Vec<Item> {
 }
 
 /// Members in which records are looked for.
-const WRAPPERS: [&str; 24] = [
+const WRAPPERS: [&str; 23] = [
     "Records",
     "Events",
     "events",
@@ -60,7 +60,6 @@ const WRAPPERS: [&str; 24] = [
     "data",
     "input",
     "event",
-    "hits",
     "body",
     "message",
     "@message",
