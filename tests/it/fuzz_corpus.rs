@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::checks;
+use crate::fuzz_checks;
 
 fn run(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/fuzz").join(target);
@@ -19,25 +19,25 @@ fn run(target: &str, check: fn(&[u8])) {
 
 #[test]
 fn containers() {
-    run("container", checks::container::check);
+    run("container", fuzz_checks::container::check);
 }
 
 #[test]
 fn globs() {
-    run("glob", checks::glob::check);
+    run("glob", fuzz_checks::glob::check);
 }
 
 #[test]
 fn policy_documents() {
-    run("policy_document", checks::policy_document::check);
+    run("policy_document", fuzz_checks::policy_document::check);
 }
 
 #[test]
 fn resources() {
-    run("resource", checks::resource::check);
+    run("resource", fuzz_checks::resource::check);
 }
 
 #[test]
 fn simulated_cases() {
-    run("simulate", checks::simulate::check);
+    run("simulate", fuzz_checks::simulate::check);
 }

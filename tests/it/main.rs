@@ -3,12 +3,12 @@
 
 mod catalog;
 mod check;
-mod checks;
 mod commands;
 mod conformance;
 mod containers;
 mod dataset;
 mod documents;
+mod fuzz_checks;
 mod fuzz_corpus;
 mod laws;
 mod layers;
