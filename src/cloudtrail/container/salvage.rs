@@ -100,7 +100,8 @@ fn next_beginning(text: &str, key: Option<&str>) -> usize {
         let before = bytes.get(..*at).unwrap_or_default();
         let neighbour = before.trim_ascii_end().last();
         match neighbour {
-            Some(b':' | b'[') | None => false,
+            // A member's value, unless the line before is other text that ends so: `received:`.
+            Some(b':' | b'[') | None => before.ends_with(b"\n") && text.get(*at..).is_some_and(begins_a_record),
             _ if before.ends_with(b"\n") => true,
             Some(b',' | b'}' | b'Z') => text.get(*at..).is_some_and(|candidate| begins_like(candidate, key)),
             _ => false,
