@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 pub use outcome::{Class, Outcome, OutcomeRules};
-pub use resource::{Parameters, Place, Resolved};
+pub use resource::{PARTIAL, Parameters, Place, Resolved};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
 
 /// The data files, compiled in.

@@ -10,6 +10,10 @@ use crate::iam::pattern::UNKNOWN_PART;
 /// The text that AWS puts in place of values that it hides.
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
+/// The member of request parameters that says that there may be more of them: what the record does not show is unknown,
+/// not absent. Set by readers of formats that lose some.
+pub const PARTIAL: &str = "retrial:partial";
+
 /// Request parameters, looked up without regard to letter case.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a>(pub Option<&'a Value<'a>>);
@@ -33,9 +37,9 @@ pub struct Resolved {
 }
 
 impl<'a> Parameters<'a> {
-    /// Whether the request's parameters were logged.
+    /// Whether the request's parameters were logged, all of them.
     pub fn are_known(self) -> bool {
-        matches!(self.0, Some(Value::Object(_)))
+        matches!(self.0, Some(Value::Object(members)) if members.iter().all(|(name, _)| name != PARTIAL))
     }
 
     /// The value at a dotted path. Of members that stand twice the last one counts, as with other JSON readers.

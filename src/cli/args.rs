@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::iam::PolicyType;
+use crate::ingest;
 
 /// Replays AWS CloudTrail logs against the IAM policies you are about to ship, and says who would lose or gain access,
 /// why, and how sure it is.
@@ -58,10 +59,27 @@ pub(super) enum When {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Reading {
+    /// The most bytes that one log file may inflate to
+    #[arg(long, value_name = "BYTES", default_value_t = ingest::Reading::default().max_inflated)]
+    max_inflated: u64,
+}
+
+impl Reading {
+    /// With the settings of object stores, which stand in the environment as those of the AWS tools do.
+    pub(super) fn options(&self) -> ingest::Reading {
+        let settings = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        ingest::Reading { max_inflated: self.max_inflated, settings: settings.filter(|(name, _)| name.starts_with("AWS_")).collect() }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Ingest {
-    /// Log files and folders of them
+    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX
     #[arg(required = true, value_name = "LOGS")]
     pub(super) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: Reading,
     /// The folder of the events dataset: new, empty, or a dataset to add to
     #[arg(short, long, value_name = "EVENTS")]
     pub(super) output: PathBuf,
@@ -81,9 +99,11 @@ pub(super) enum Format {
 
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// Log files, folders of them, or one events dataset
+    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX; or one events dataset
     #[arg(required = true, value_name = "LOGS|EVENTS")]
     pub(super) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) reading: Reading,
     /// The policies in force: account snapshots, policy documents, folders of them; without it the log is the baseline
     #[arg(long, value_name = "PATH")]
     pub(super) baseline: Vec<PathBuf>,

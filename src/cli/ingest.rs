@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     let mut dataset = Dataset::open_or_create(&arguments.output)?;
     dataset.memory = usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
     let before = dataset.ledger.counts;
-    let ingested = ingest(&arguments.logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
+    let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     name_skipped(&ingested.skipped, printer);
     let text = match arguments.format {
         Format::Json => as_json(&ingested, &dataset.ledger)?,

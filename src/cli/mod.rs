@@ -33,6 +33,13 @@ enum Exit {
 
 /// Runs the program: 0 done, 1 a gate found something, 2 it could not be done or cannot be judged.
 pub fn main() -> ExitCode {
+    // What is caught and reported as a damaged file is no defect of the program.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::ingest::is_guarded() {
+            hook(panic);
+        }
+    }));
     let arguments = Arguments::parse();
     let printer = Printer::new(&arguments.common);
     match run(arguments, &printer) {

@@ -74,7 +74,7 @@ fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Opti
     let temporary = if arguments.keep.is_none() { Some(Temporary::new(&arguments.output)?) } else { None };
     let path = arguments.keep.as_deref().or(temporary.as_ref().map(|temporary| temporary.0.as_path())).unwrap_or(Path::new("."));
     let mut dataset = Dataset::open_or_create(path)?;
-    let ingested = ingest(&arguments.logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
+    let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     printer.detail(&format!("loaded {} records from {} files", ingested.records, ingested.files));
     if ingested.passed_over > 0 {
         printer.warn(&format!("{} passed over, since they do not look like logs", counted(ingested.passed_over, "file")));

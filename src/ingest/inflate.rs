@@ -1,21 +1,16 @@
-//! Compressed bytes to text bytes: libdeflate for a whole gzip member, flate2 for everything else.
+//! Compressed bytes to plain ones: libdeflate for a whole gzip member, flate2 for every other gzip, zstd.
 
-use std::io::Read as _;
+use std::io::Read;
 
-/// The most bytes that one file may inflate to.
-const LIMIT: usize = 2 << 30;
+/// The header of a gzip member, deflate being its only method.
+const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// What a file's bytes came to.
-#[derive(Debug)]
-pub(super) struct Inflated {
-    /// The plain bytes, as many as could be had.
-    pub(super) bytes: Vec<u8>,
-    /// What went wrong after them.
-    pub(super) damage: Option<Damage>,
-}
+/// Deflate reaches at most 1032:1; a size in a trailer that asks for more is wrong.
+const MOST_RATIO: usize = 1_100;
 
 /// Why inflating stopped early.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     /// The compressed data is broken.
     Broken(String),
@@ -23,49 +18,85 @@ pub(super) enum Damage {
     TooLarge,
 }
 
-/// Inflates gzip; other bytes are taken as they are.
-pub(super) fn inflate(bytes: Vec<u8>) -> Inflated {
-    if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        let message = "zstd, which this version does not read: decompress it first (`zstd -d`)".to_owned();
-        return Inflated { bytes: Vec::new(), damage: Some(Damage::Broken(message)) };
-    }
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Inflated { bytes, damage: None };
-    }
-    match one_member(&bytes) {
-        Some(plain) => Inflated { bytes: plain, damage: None },
-        None => all_members(&bytes),
+/// Whether the bytes begin as gzip or zstd does.
+pub(super) fn is_compressed(bytes: &[u8]) -> bool {
+    bytes.starts_with(GZIP) || bytes.starts_with(ZSTD)
+}
+
+/// Inflates files one after the other into one buffer.
+pub(super) struct Inflater {
+    decompressor: libdeflater::Decompressor,
+    /// Grows only: filling it with zeros again would cost as much as a tenth of the inflating.
+    buffer: Vec<u8>,
+}
+
+impl Default for Inflater {
+    fn default() -> Self {
+        Self { decompressor: libdeflater::Decompressor::new(), buffer: Vec::new() }
     }
 }
 
-/// The fast path: one member, its size taken from the trailer as a hint.
-fn one_member(bytes: &[u8]) -> Option<Vec<u8>> {
-    let trailer: [u8; 4] = bytes.last_chunk().copied()?;
-    let hint = u32::from_le_bytes(trailer) as usize;
-    if hint > LIMIT || hint / 1100 > bytes.len() {
-        return None;
+impl Inflater {
+    /// What this much has grown beyond is not kept for the next file.
+    const KEEP: usize = 64 << 20;
+
+    /// The plain bytes of gzip or zstd, at most `limit`, as many as could be had, and what went wrong after them.
+    pub(super) fn inflate(&mut self, bytes: &[u8], limit: u64) -> (&[u8], Option<Damage>) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if bytes.starts_with(GZIP) {
+            if let Some(length) = self.one_member(bytes, limit) {
+                return (self.buffer.get(..length).unwrap_or_default(), None);
+            }
+            return self.stream(flate2::bufread::MultiGzDecoder::new(bytes), limit);
+        }
+        match zstd::stream::read::Decoder::with_buffer(bytes) {
+            Ok(decoder) => self.stream(decoder, limit),
+            Err(error) => (&[], Some(Damage::Broken(error.to_string()))),
+        }
     }
-    let mut plain = vec![0; hint];
-    let mut decompressor = libdeflater::Decompressor::new();
-    let written = decompressor.gzip_decompress(bytes, &mut plain).ok()?;
-    // libdeflate stops after the first member; a size that fits the trailer and no second header means that it was all.
-    (written == hint && !has_second_member(bytes)).then_some(plain)
+
+    /// Frees the buffer if it has grown large.
+    pub(super) fn trim(&mut self) {
+        if self.buffer.capacity() > Self::KEEP {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// The fast path: one member, its size taken from the trailer as a hint.
+    fn one_member(&mut self, bytes: &[u8], limit: usize) -> Option<usize> {
+        let trailer: [u8; 4] = bytes.last_chunk().copied()?;
+        let hint = u32::from_le_bytes(trailer) as usize;
+        if hint > limit || hint / MOST_RATIO > bytes.len() {
+            return None;
+        }
+        if self.buffer.len() < hint {
+            self.buffer.resize(hint, 0);
+        }
+        let written = self.decompressor.gzip_decompress(bytes, self.buffer.get_mut(..hint)?).ok()?;
+        // libdeflate stops after the first member; a size that fits the trailer and no second header means that it was all.
+        (written == hint && !has_second_member(bytes)).then_some(written)
+    }
+
+    fn stream(&mut self, reader: impl Read, limit: usize) -> (&[u8], Option<Damage>) {
+        self.buffer.clear();
+        let result = reader.take((limit as u64).saturating_add(1)).read_to_end(&mut self.buffer);
+        let damage = match result {
+            _ if self.buffer.len() > limit => Some(Damage::TooLarge),
+            Ok(_) => None,
+            Err(error) => Some(Damage::Broken(error.to_string())),
+        };
+        self.buffer.truncate(limit);
+        (&self.buffer, damage)
+    }
 }
 
-/// Whether another member may follow: its header somewhere after the first. Looks only; the slow path decides.
+/// Whether another member may follow: what looks like its header, after the first. Looks only; the slow path decides.
 fn has_second_member(bytes: &[u8]) -> bool {
-    bytes.get(10..).is_some_and(|rest| memchr::memmem::find(rest, &[0x1f, 0x8b, 0x08]).is_some())
-}
-
-fn all_members(bytes: &[u8]) -> Inflated {
-    let mut plain = Vec::new();
-    let mut reader = flate2::bufread::MultiGzDecoder::new(bytes).take(LIMIT as u64 + 1);
-    let result = reader.read_to_end(&mut plain);
-    if plain.len() > LIMIT {
-        plain.truncate(LIMIT);
-        return Inflated { bytes: plain, damage: Some(Damage::TooLarge) };
-    }
-    Inflated { bytes: plain, damage: result.err().map(|error| Damage::Broken(error.to_string())) }
+    let rest = bytes.get(10..).unwrap_or_default();
+    memchr::memmem::find_iter(rest, GZIP).any(|at| {
+        let header = rest.get(at..at + 10);
+        header.is_some_and(|header| matches!(header, [_, _, _, flags, _, _, _, _, extra, os] if flags & 0xe0 == 0 && matches!(extra, 0 | 2 | 4) && (*os <= 13 || *os == 255)))
+    })
 }
 
 #[cfg(test)]
@@ -73,30 +104,65 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    const LIMIT: u64 = 1 << 30;
+
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
     }
 
-    #[test]
-    fn one_and_several_members_are_whole() {
-        let one = gzip(b"hello ");
-        assert_eq!(inflate(one.clone()).bytes, b"hello ");
-        let two = [one, gzip(b"world")].concat();
-        let inflated = inflate(two);
-        assert_eq!((inflated.bytes.as_slice(), inflated.damage.is_none()), (&b"hello world"[..], true));
-        assert_eq!(inflate(b"{}".to_vec()).bytes, b"{}");
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::encode_all(text, 1).unwrap()
+    }
+
+    fn numbers() -> Vec<u8> {
+        (0..100_000u32).flat_map(|n| n.to_string().into_bytes()).collect()
     }
 
     #[test]
-    fn a_cut_member_gives_what_it_has() {
-        let text: Vec<u8> = (0..100_000u32).flat_map(|n| n.to_string().into_bytes()).collect();
-        let mut cut = gzip(&text);
-        cut.truncate(cut.len() / 2);
-        let inflated = inflate(cut);
-        assert!(!inflated.bytes.is_empty() && text.starts_with(&inflated.bytes));
-        assert!(matches!(inflated.damage, Some(Damage::Broken(_))));
-        assert!(matches!(inflate(vec![0x1f, 0x8b, 8]).damage, Some(Damage::Broken(_))));
+    fn one_and_several_members_and_frames_are_whole() {
+        let mut inflater = Inflater::default();
+        for compress in [gzip, zstd] {
+            assert_eq!(inflater.inflate(&compress(&numbers()), LIMIT), (&*numbers(), None));
+            // A smaller file after a larger one: nothing of the larger one is left.
+            assert_eq!(inflater.inflate(&compress(b"hello "), LIMIT), (&b"hello "[..], None));
+            for (second, whole) in [("world", "hello world"), ("hello ", "hello hello ")] {
+                let two = [compress(b"hello "), compress(second.as_bytes())].concat();
+                assert_eq!(inflater.inflate(&two, LIMIT), (whole.as_bytes(), None));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_gives_what_it_has() {
+        let mut inflater = Inflater::default();
+        for mut cut in [gzip(&numbers()), zstd(&numbers())] {
+            cut.truncate(cut.len() / 2);
+            let (plain, damage) = inflater.inflate(&cut, LIMIT);
+            assert!(!plain.is_empty() && plain.len() < numbers().len() && numbers().starts_with(plain));
+            assert!(matches!(damage, Some(Damage::Broken(_))));
+        }
+        for header in [GZIP, ZSTD] {
+            assert!(matches!(inflater.inflate(header, LIMIT), (&[], Some(Damage::Broken(_)))));
+        }
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit() {
+        let mut inflater = Inflater::default();
+        let zeros = vec![0; 50 << 20];
+        for bomb in [gzip(&zeros), zstd(&zeros), [gzip(&zeros), gzip(b"{}")].concat()] {
+            assert!(bomb.len() < 100_000, "{}", bomb.len());
+            let (plain, damage) = inflater.inflate(&bomb, 1 << 20);
+            assert_eq!((plain.len(), damage), (1 << 20, Some(Damage::TooLarge)));
+            assert!(inflater.buffer.capacity() < 4 << 20, "{}", inflater.buffer.capacity());
+        }
+        // A trailer that promises 4 GB reserves nothing.
+        let mut lies = gzip(b"{}");
+        let length = lies.len();
+        lies[length - 4..].copy_from_slice(&[0xff; 4]);
+        assert!(matches!(inflater.inflate(&lies, u64::MAX), (b"{}", Some(Damage::Broken(_)))));
+        assert!(inflater.buffer.capacity() < 4 << 20);
     }
 }

@@ -5,20 +5,17 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use sha2::{Digest, Sha256};
-
 use super::buffer::{Buffers, Collected};
+use super::content::{self, Opened};
 use super::dataset::{Dataset, Staging, date_text};
 use super::day::{DayMerge, Merged};
-use super::inflate::{Damage, inflate};
 use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_record;
 use super::merge::{Merge, Run};
-use super::source::{LogFile, find};
+use super::source::{LogFile, Reading, find};
 use super::twins::{Marks, Twins};
-use crate::account::load::hex;
 use crate::catalog::Catalog;
-use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
+use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
 use crate::frame::{parquet, read};
 use crate::progress::Progress;
@@ -41,18 +38,18 @@ pub struct Ingested {
     pub skipped: Vec<SkippedRow>,
 }
 
-/// Loads the log files of `paths` into `dataset`, all or nothing. Files that it has already, by path and content, are
+/// Loads the log files of `paths`, read as `reading` says, into `dataset`, all or nothing. Files that it has already, by path and content, are
 /// not decoded again; a file that has grown since takes the place of what was loaded of it.
 ///
 /// # Errors
 /// [`crate::Error::Io`] and [`crate::Error::Nothing`] for paths that are not there or hold no logs;
 /// [`crate::Error::Usage`] if another process is loading into the dataset. Broken files and records are no errors, they
 /// stand in the ledger.
-pub fn ingest(paths: &[PathBuf], dataset: &mut Dataset, catalog: &Catalog, progress: &dyn Progress) -> Result<Ingested> {
-    let logs = find(paths)?;
+pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catalog: &Catalog, progress: &dyn Progress) -> Result<Ingested> {
+    let logs = find(paths, reading)?;
     let staging = dataset.begin()?;
     progress.begin("reading logs", logs.files.len() as u64, logs.files.iter().map(|file| file.bytes).sum());
-    let (collected, mut read) = read_all(&logs.files, dataset, &staging, catalog, progress)?;
+    let (collected, mut read) = read_all(&logs.files, reading, dataset, &staging, catalog, progress)?;
     read.sort_by(|a, b| a.source.cmp(&b.source));
     progress.end();
     let ingested = Ingested {
@@ -76,6 +73,7 @@ pub fn ingest(paths: &[PathBuf], dataset: &mut Dataset, catalog: &Catalog, progr
 /// Reads all files that are not in the dataset, on all threads.
 fn read_all(
     files: &[LogFile],
+    reading: &Reading,
     dataset: &Dataset,
     staging: &Staging,
     catalog: &Catalog,
@@ -85,7 +83,7 @@ fn read_all(
     dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
     let budget = dataset.memory / rayon::current_num_threads();
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
-        let mut reader = Reader { catalog, known: &known, rows: Buffers::new(&staging.folder, thread, budget), read: Vec::new() };
+        let mut reader = Reader { catalog, reading, known: &known, rows: Buffers::new(&staging.folder, thread, budget), read: Vec::new() };
         while let Some(file) = next().and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
         }
@@ -191,6 +189,7 @@ fn write_day(
 /// One thread's reading.
 struct Reader<'r> {
     catalog: &'r Catalog,
+    reading: &'r Reading,
     /// What the ledger has, by path.
     known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
     rows: Buffers<'r>,
@@ -201,22 +200,19 @@ impl Reader<'_> {
     /// Reads a file, unless the dataset has it; returns the number of its events.
     fn file(&mut self, file: &LogFile) -> Result<u64> {
         let name = file.path.to_string_lossy().into_owned();
-        let (bytes, unreadable) = match std::fs::read(&file.path) {
-            Ok(bytes) => (bytes, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        let sha256 = if unreadable.is_none() { hex(&Sha256::digest(&bytes)) } else { String::new() };
+        let opened = content::open(file, self.reading);
+        let (size, sha256) = opened.as_ref().map_or_else(|_| (0, String::new()), |opened| (opened.bytes, opened.sha256.clone()));
+        let beginning = opened.as_ref().map_or(&[][..], Opened::in_memory);
         let entries = self.known.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let replaces = match Known::of(entries, &bytes, &sha256) {
+        let replaces = match Known::of(entries, beginning, &sha256) {
             Known::Loaded => return Ok(0),
             Known::Older(source) => Some(source.clone()),
             Known::No => None,
         };
-        let size = bytes.len() as u64;
         let mut sink = Collector { catalog: self.catalog, file: &name, rows: &mut self.rows, skipped: Vec::new(), events: 0, failed: None };
-        match unreadable {
-            Some(error) => sink.skipped(Skipped::new(None, SkipReason::UnreadableFile, error, &[])),
-            None => decode_bytes(bytes, &mut sink),
+        match opened {
+            Err(skipped) => sink.skipped(skipped),
+            Ok(opened) => opened.decode(self.reading, &mut sink),
         }
         let Collector { skipped, events, failed, .. } = sink;
         if let Some(error) = failed {
@@ -227,24 +223,6 @@ impl Reader<'_> {
         self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records }, skipped, replaces });
         Ok(events)
     }
-}
-
-fn decode_bytes(bytes: Vec<u8>, collector: &mut Collector<'_, '_>) {
-    let length = bytes.len();
-    let inflated = inflate(bytes);
-    if !inflated.bytes.is_empty() || inflated.damage.is_none() {
-        match std::str::from_utf8(&inflated.bytes) {
-            Ok(text) => decode(text, collector),
-            // Bytes that are not UTF-8 become U+FFFD; the records around them are whole.
-            Err(_) => decode(&String::from_utf8_lossy(&inflated.bytes), collector),
-        }
-    }
-    let lost = match inflated.damage {
-        None => return,
-        Some(Damage::Broken(message)) => (SkipReason::BrokenCompression, format!("{message}; {length} bytes compressed")),
-        Some(Damage::TooLarge) => (SkipReason::TooLarge, "inflates to more than 2 GiB".to_owned()),
-    };
-    collector.skipped(Skipped::new(None, lost.0, lost.1, &[]));
 }
 
 fn skipped_row(file: &str, skipped: Skipped) -> SkippedRow {

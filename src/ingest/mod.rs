@@ -1,6 +1,7 @@
 //! The ingester: log files in, events dataset out.
 
 mod buffer;
+mod content;
 pub mod dataset;
 mod day;
 mod inflate;
@@ -9,12 +10,16 @@ mod load;
 mod lock;
 mod map;
 mod merge;
+#[cfg(feature = "s3")]
+mod s3;
 mod sorted;
 mod source;
+mod tabular;
 mod twins;
 
 pub use dataset::Dataset;
 pub use ledger::{DatasetCounts, Day, Ledger, SkippedRow, SourceFile};
 pub use load::{Ingested, ingest};
 pub use map::map_record;
-pub use source::{LogFile, Logs, find};
+pub use source::{LogFile, Logs, Reading, find};
+pub use tabular::is_guarded;

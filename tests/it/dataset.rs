@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use retrial::catalog::Catalog;
 use retrial::frame::{parquet, read};
 use retrial::generate::{self, generate};
-use retrial::ingest::{Dataset, DatasetCounts, Ingested, ingest};
+use retrial::ingest::{Dataset, DatasetCounts, Ingested, Reading, ingest};
 use retrial::progress::Silent;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ fn load_with(folder: &Path, files: &[&PathBuf], set: impl Fn(&mut Dataset)) -> (
     let paths: Vec<PathBuf> = files.iter().map(|path| (*path).clone()).collect();
     let mut dataset = Dataset::open_or_create(folder).unwrap();
     set(&mut dataset);
-    let ingested = ingest(&paths, &mut dataset, Catalog::builtin(), &Silent).unwrap();
+    let ingested = ingest(&paths, &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
     let counts = dataset.ledger.counts;
     assert_eq!(counts.records, counts.duplicates + counts.skipped + counts.events);
     assert_eq!(counts.events, ids(&dataset).len() as u64, "the ledger counts what is there");

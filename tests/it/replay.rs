@@ -12,7 +12,7 @@ use retrial::arrow::datatypes::DataType;
 use retrial::catalog::Catalog;
 use retrial::frame::schema::{CHANGE_COLUMNS, CHANGES, COVERAGE, EVENTS, PRINCIPALS, SKIPPED, STATEMENTS, Table};
 use retrial::frame::{parquet, read};
-use retrial::ingest::{Dataset, Ingested, find, ingest};
+use retrial::ingest::{Dataset, Ingested, Reading, find, ingest};
 use retrial::progress::Silent;
 use retrial::replay::{Manifest, Options, replay};
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ fn options() -> Options {
 
 fn load_logs(folder: &Path, paths: &[PathBuf]) -> (Dataset, Ingested) {
     let mut dataset = Dataset::open_or_create(folder).unwrap();
-    let ingested = ingest(paths, &mut dataset, Catalog::builtin(), &Silent).unwrap();
+    let ingested = ingest(paths, &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
     (dataset, ingested)
 }
 
@@ -401,7 +401,7 @@ fn the_number_of_threads_changes_no_byte() {
 #[test]
 fn the_order_and_grouping_of_the_logs_change_no_byte() {
     let dir = tempfile::tempdir().unwrap();
-    let mut files: Vec<PathBuf> = find(&[estate("logs")]).unwrap().files.into_iter().map(|file| file.path).collect();
+    let mut files: Vec<PathBuf> = find(&[estate("logs")], &Reading::default()).unwrap().files.into_iter().map(|file| file.path).collect();
     assert!(files.len() > 10);
     // An order that is neither the sorted one nor its reverse.
     files.sort_by_key(|path| path.to_string_lossy().bytes().rev().collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use retrial::arrow::compute::concat_batches;
 use retrial::catalog::Catalog;
 use retrial::evaluate::{LayerKind, Layers};
 use retrial::frame::{parquet, read};
-use retrial::ingest::{Dataset, ingest};
+use retrial::ingest::{Dataset, Reading, ingest};
 use retrial::progress::Silent;
 use retrial::replay::{Options, replay};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ fn replayed(records: &[Value]) -> (tempfile::TempDir, RecordBatch) {
     write("free.toml", format!("[[change]]\nboundary = \"\"\nto = [\"{ANA}\"]\n"));
     let at = |name: &str| folder.path().join(name);
     let mut dataset = Dataset::open_or_create(&at("events")).unwrap();
-    ingest(&[at("log.json")], &mut dataset, Catalog::builtin(), &Silent).unwrap();
+    ingest(&[at("log.json")], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
     let baseline = load(&[at("baseline")]).unwrap().into_baseline().unwrap();
     let candidate = load(&[at("free.toml")]).unwrap().into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
     let assume_absent = Layers::NONE.with(LayerKind::Scp);

@@ -12,7 +12,7 @@ use retrial::arrow::compute::concat_batches;
 use retrial::catalog::Catalog;
 use retrial::frame::schema::EVENTS;
 use retrial::frame::{parquet, read};
-use retrial::ingest::{Dataset, DatasetCounts, SkippedRow, ingest};
+use retrial::ingest::{Dataset, DatasetCounts, Reading, SkippedRow, ingest};
 use retrial::progress::Silent;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ fn load(files: &[&str]) -> Loaded {
         std::fs::write(logs.join(format!("{number}.log")), text).unwrap();
     }
     let mut dataset = Dataset::open_or_create(&dir.path().join("events")).unwrap();
-    ingest(&[logs], &mut dataset, Catalog::builtin(), &Silent).unwrap();
+    ingest(&[logs], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
     let counts = dataset.ledger.counts;
     assert_eq!(counts.records, counts.duplicates + counts.skipped + counts.events, "{counts:?}");
     let batches: Vec<RecordBatch> = dataset.files().unwrap().iter().flat_map(|file| parquet::read(file, None).unwrap()).collect();

@@ -1,0 +1,231 @@
+//! The content of a log file: its bytes and their digest, and what they are, whatever the file is called.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read, Seek as _};
+use std::path::Path;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::inflate::{Damage, Inflater, is_compressed};
+use super::source::{LogFile, Reading};
+use super::tabular;
+use crate::cloudtrail::{Sink, SkipReason, Skipped, decode};
+
+/// The first bytes of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// How often a file is inflated: exports of compressed files are compressed once more.
+const NESTED: u8 = 2;
+
+/// Where the bytes of a log file are.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    /// A file.
+    File,
+    /// A pipe or device that was named directly.
+    Stream,
+    /// Standard input.
+    StandardInput,
+    /// An object of an object store.
+    #[cfg(feature = "s3")]
+    Object(super::s3::Object),
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// A log file, opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Its size.
+    pub(super) bytes: u64,
+    /// SHA-256 of its bytes.
+    pub(super) sha256: String,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Bytes(Bytes),
+    /// Parquet is read from the file, row group by row group.
+    Parquet(File),
+}
+
+/// Reads a log file; Parquet only for its digest.
+///
+/// # Errors
+/// Why it cannot be read: it stands in the ledger then.
+pub(super) fn open(file: &LogFile, reading: &Reading) -> Result<Opened, Skipped> {
+    let opened = match &file.origin {
+        Origin::File => open_file(&file.path, reading.max_inflated),
+        Origin::Stream => File::open(&file.path).map_err(unreadable).and_then(|pipe| whole(pipe, reading.max_inflated)),
+        Origin::StandardInput => whole(std::io::stdin().lock(), reading.max_inflated),
+        #[cfg(feature = "s3")]
+        Origin::Object(_) if file.bytes > reading.max_inflated => Err(too_large(file.bytes, reading.max_inflated)),
+        #[cfg(feature = "s3")]
+        Origin::Object(object) => object.read().map(Content::Bytes).map_err(unreadable),
+        Origin::Unreadable(why) => Err(unreadable(why)),
+    };
+    match opened? {
+        Content::Parquet(mut file) => {
+            let (bytes, sha256) = digest(&mut file).map_err(unreadable)?;
+            Ok(Opened { bytes, sha256, content: Content::Parquet(file) })
+        }
+        Content::Bytes(bytes) => {
+            let sha256 = crate::account::load::hex(&Sha256::digest(&bytes));
+            Ok(Opened { bytes: bytes.len() as u64, sha256, content: Content::Bytes(bytes) })
+        }
+    }
+}
+
+/// Size and SHA-256 of a file that is not read into memory.
+fn digest(file: &mut File) -> std::io::Result<(u64, String)> {
+    let mut reader = BufReader::with_capacity(1 << 18, &mut *file);
+    let (mut bytes, mut sha256) = (0, Sha256::new());
+    loop {
+        let read = reader.fill_buf()?;
+        if read.is_empty() {
+            break;
+        }
+        sha256.update(read);
+        let length = read.len();
+        bytes += length as u64;
+        reader.consume(length);
+    }
+    file.rewind()?;
+    Ok((bytes, crate::account::load::hex(&sha256.finalize())))
+}
+
+fn open_file(path: &Path, limit: u64) -> Result<Content, Skipped> {
+    // It was a file when it was found; opening a pipe would block.
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable("no longer a file"));
+    }
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut first = Vec::new();
+    (&mut file).take(PARQUET.len() as u64).read_to_end(&mut first).map_err(unreadable)?;
+    file.rewind().map_err(unreadable)?;
+    if first == PARQUET {
+        return Ok(Content::Parquet(file));
+    }
+    if metadata.len() > limit {
+        return Err(too_large(metadata.len(), limit));
+    }
+    whole(file, limit)
+}
+
+fn whole(reader: impl Read, limit: u64) -> Result<Content, Skipped> {
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(bytes.len() as u64, limit));
+    }
+    Ok(Content::Bytes(bytes.into()))
+}
+
+fn unreadable(why: impl ToString) -> Skipped {
+    Skipped::new(None, SkipReason::UnreadableFile, why.to_string(), &[])
+}
+
+fn too_large(bytes: u64, limit: u64) -> Skipped {
+    let detail = format!("{bytes} bytes or more, and at most {limit} are read: split the file, or raise --max-inflated");
+    Skipped::new(None, SkipReason::TooLarge, detail, &[])
+}
+
+thread_local! {
+    static INFLATER: Cell<Option<Box<Inflater>>> = const { Cell::new(None) };
+}
+
+impl Opened {
+    /// The bytes, if the file is read as a whole: Parquet is not, and does not grow.
+    pub(super) fn in_memory(&self) -> &[u8] {
+        match &self.content {
+            Content::Bytes(bytes) => bytes,
+            Content::Parquet(_) => &[],
+        }
+    }
+
+    /// Hands every record to `sink`.
+    pub(super) fn decode(self, reading: &Reading, sink: &mut impl Sink) {
+        match self.content {
+            Content::Parquet(file) => tabular::decode_table(file, reading.max_inflated, sink),
+            Content::Bytes(bytes) => decode_bytes(bytes, reading.max_inflated, NESTED, sink),
+        }
+    }
+}
+
+fn decode_bytes(bytes: Bytes, limit: u64, nested: u8, sink: &mut impl Sink) {
+    if bytes.starts_with(PARQUET) {
+        tabular::decode_table(bytes, limit, sink);
+    } else if nested > 0 && is_compressed(&bytes) {
+        let mut inflater = INFLATER.take().unwrap_or_default();
+        decode_inflated(&mut inflater, &bytes, limit, nested, sink);
+        inflater.trim();
+        INFLATER.set(Some(inflater));
+    } else {
+        decode_text(&bytes, sink);
+    }
+}
+
+fn decode_inflated(inflater: &mut Inflater, bytes: &[u8], limit: u64, nested: u8, sink: &mut impl Sink) {
+    let (plain, damage) = inflater.inflate(bytes, limit);
+    if plain.starts_with(PARQUET) || is_compressed(plain) {
+        decode_bytes(Bytes::copy_from_slice(plain), limit, nested - 1, sink);
+    } else if !plain.is_empty() || damage.is_none() {
+        decode_text(plain, sink);
+    }
+    let (reason, detail) = match damage {
+        None => return,
+        Some(Damage::Broken(message)) => (SkipReason::BrokenCompression, format!("{message}; {} bytes compressed", bytes.len())),
+        Some(Damage::TooLarge) => (
+            SkipReason::TooLarge,
+            format!("{} bytes inflate to more than {limit}, what is beyond is not read: raise --max-inflated if it is a log", bytes.len()),
+        ),
+    };
+    sink.skipped(Skipped::new(None, reason, detail, &[]));
+}
+
+fn decode_text(bytes: &[u8], sink: &mut impl Sink) {
+    if let Some(what) = foreign(bytes) {
+        sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, what, bytes));
+        return;
+    }
+    match utf16(bytes) {
+        Some(text) => decode(&text, sink),
+        // Bytes that are not UTF-8 become U+FFFD; the records around them are whole.
+        None => match String::from_utf8_lossy(bytes) {
+            Cow::Borrowed(text) => decode(text, sink),
+            Cow::Owned(text) => decode(&text, sink),
+        },
+    }
+}
+
+/// Text in UTF-16, as PowerShell's `>` writes it.
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let unit: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return None,
+    };
+    let units = bytes.get(2..)?.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
+    Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+}
+
+/// What is surely no log, by its first bytes.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    const KINDS: [(usize, &[u8], &str); 9] = [
+        (0, b"PK\x03\x04", "a zip archive: unpack it first"),
+        (257, b"ustar", "a tar archive: unpack it first"),
+        (0, b"BZh", "compressed with bzip2, which is not read: decompress it first"),
+        (0, b"\xfd7zXZ\x00", "compressed with xz, which is not read: decompress it first"),
+        (0, b"\x04\x22\x4d\x18", "compressed with lz4, which is not read: decompress it first"),
+        (0, b"7z\xbc\xaf", "a 7-Zip archive: unpack it first"),
+        (0, b"ORC", "an ORC file, which is not read: write the table as Parquet"),
+        (0, b"Obj\x01", "an Avro file, which is not read: write the table as Parquet"),
+        (0, b"PARE", "an encrypted Parquet file, which is not read: write it without encryption"),
+    ];
+    KINDS.iter().find(|(at, magic, _)| bytes.get(*at..).is_some_and(|rest| rest.starts_with(magic))).map(|(_, _, what)| *what)
+}

@@ -1,0 +1,348 @@
+//! Where logs come from: globs, standard input, links, pipes, and what cannot be read; how they are packed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use retrial::catalog::Catalog;
+use retrial::ingest::{Dataset, Reading, SkippedRow, find, ingest};
+use retrial::progress::{Progress, Silent};
+use tempfile::TempDir;
+
+/// A folder to work in.
+pub(crate) struct Room(TempDir);
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// A dataset, and what its last run met.
+pub(crate) struct Loaded {
+    pub(crate) room: Room,
+    pub(crate) dataset: Dataset,
+}
+
+impl Loaded {
+    /// Records, events, duplicates; checks that they add up.
+    fn counts(&self) -> (u64, u64, u64) {
+        let counts = self.dataset.ledger.counts;
+        assert_eq!(counts.records, counts.events + counts.duplicates + counts.skipped);
+        (counts.records, counts.events, counts.duplicates)
+    }
+
+    pub(crate) fn skipped(&self) -> &[SkippedRow] {
+        &self.dataset.ledger.skipped
+    }
+
+    /// The only thing that was skipped: reason and detail.
+    pub(crate) fn only_skipped(&self) -> (&str, &str) {
+        assert_eq!(self.skipped().len(), 1, "{:?}", self.skipped());
+        (&self.skipped()[0].reason, &self.skipped()[0].detail)
+    }
+}
+
+pub(crate) fn load_with(reading: &Reading, progress: &dyn Progress, paths: &[PathBuf]) -> Loaded {
+    let room = Room::new();
+    let mut dataset = Dataset::open_or_create(&room.path("events")).unwrap();
+    ingest(paths, reading, &mut dataset, Catalog::builtin(), progress).unwrap();
+    Loaded { room, dataset }
+}
+
+pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
+    load_with(&Reading::default(), &Silent, paths)
+}
+
+fn record(id: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.11","eventTime":"2026-01-01T00:00:00Z","eventSource":"workmail.amazonaws.com","eventName":"ListUsers","eventID":"{id}","recipientAccountId":"111122223333"}}"#
+    )
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn names(paths: &[&Path]) -> Vec<String> {
+    let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+    let files = find(&paths, &Reading::default()).unwrap().files;
+    files.into_iter().map(|file| file.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// Four logs in folders, and a file that is none.
+fn tree() -> Room {
+    let room = Room::new();
+    room.write("2026-01/eu/a.json.gz", gzip(record("a").as_bytes()));
+    room.write("2026-01/us/b.json.gz", gzip(record("b").as_bytes()));
+    room.write("2026-02/c.json", record("c"));
+    room.write("d[1].json", record("d"));
+    room.write("2026-01/notes.txt", "nothing");
+    room
+}
+
+#[test]
+fn globs_name_files_and_folders() {
+    let room = tree();
+    let found = |glob: &str| names(&[&room.path(glob)]);
+    assert_eq!(found("**/*.gz"), ["a.json.gz", "b.json.gz"]);
+    assert_eq!(found("*/*.json"), ["c.json"]);
+    assert_eq!(found("2026-*"), ["a.json.gz", "b.json.gz", "c.json"]);
+    assert_eq!(found("2026-0[12]/{eu,us}"), ["a.json.gz", "b.json.gz"]);
+    // By a glob a file is named, so that it is taken whatever it looks like.
+    assert_eq!(found("2026-01/*.txt"), ["notes.txt"]);
+    // What is there under that very name is no glob.
+    assert_eq!(found("d[1].json"), ["d[1].json"]);
+    let error = find(&[room.path("*/*.zip")], &Reading::default()).unwrap_err().to_string();
+    assert!(error.contains("no file matches") && error.contains("*/*.zip"), "{error}");
+    let error = find(&[room.path("2026-[")], &Reading::default()).unwrap_err().to_string();
+    assert!(error.contains("is no glob"), "{error}");
+}
+
+#[test]
+fn a_file_under_two_names_is_read_once() {
+    let room = tree();
+    let (folder, again) = (room.path(""), room.path("2026-01/../2026-01/eu/a.json.gz"));
+    let loaded = load(&[folder.clone(), folder.clone(), again, room.path("**/*.gz"), room.path("2026-02")]);
+    assert_eq!(loaded.counts(), (4, 4, 0));
+}
+
+#[test]
+fn what_cannot_be_read_with_these_flags_is_bad_usage() {
+    let room = tree();
+    let loaded = load(&[room.path("")]);
+    let refused = |path: &Path| find(&[path.to_path_buf()], &Reading::default()).unwrap_err().to_string();
+    assert!(refused(&loaded.room.path("events")).contains("is an events dataset"));
+    assert!(refused(Path::new("gs://bucket/logs")).contains("only s3://BUCKET/PREFIX is"));
+    assert!(refused(Path::new("s3:///logs")).contains(if cfg!(feature = "s3") { "names no bucket" } else { "without the feature" }));
+    assert!(refused(&room.path("gone.json")).contains("cannot read"));
+    // Inside a folder of logs a dataset is passed over; its files are told as what they are.
+    loaded.room.write("e.json", record("e"));
+    let logs = find(&[loaded.room.path("")], &Reading::default()).unwrap();
+    assert_eq!((logs.files.len(), logs.passed_over), (1, 1));
+    let file = load(&[loaded.dataset.files().unwrap()[0].clone()]);
+    assert!(file.only_skipped().1.contains("a file that this program wrote (`events/"), "{:?}", file.skipped());
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn links_are_read_or_named_and_never_walked_in_circles() {
+        let (room, outside) = (tree(), tree());
+        symlink("..", room.path("2026-01/up")).unwrap();
+        symlink("loop", room.path("loop")).unwrap();
+        symlink(outside.path("2026-02/c.json"), room.path("linked.json")).unwrap();
+        symlink(outside.path("2026-01"), room.path("elsewhere")).unwrap();
+        symlink(room.path("nowhere.gz"), room.path("dangling.gz")).unwrap();
+        let loaded = load(&[room.path("")]);
+        let told: Vec<(String, bool)> = loaded
+            .skipped()
+            .iter()
+            .map(|row| {
+                assert_eq!((row.reason.as_str(), row.index), ("unreadable_file", None));
+                (row.file.rsplit('/').next().unwrap().to_owned(), row.detail.contains("a link "))
+            })
+            .collect();
+        assert_eq!(told, [("dangling.gz".to_owned(), true), ("elsewhere".to_owned(), true), ("loop".to_owned(), true)]);
+        assert_eq!(loaded.counts(), (8, 4, 1), "the linked copy of a record is a duplicate");
+        // A link that is named is walked.
+        assert_eq!(load(&[room.path("elsewhere")]).counts(), (2, 2, 0));
+    }
+
+    #[test]
+    fn pipes_and_sockets_in_a_folder_block_nobody_and_a_named_pipe_is_read() {
+        let room = tree();
+        let pipe = room.path("pipe.json.gz");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(room.path("socket.json")).unwrap();
+        let folder = room.path("");
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(load(&[folder])));
+        let loaded = receiver.recv_timeout(Duration::from_secs(20)).expect("a pipe blocks");
+        assert_eq!(loaded.counts().1, 4);
+        let details: Vec<&str> = loaded.skipped().iter().map(|row| row.detail.as_str()).collect();
+        assert!(details.len() == 2 && details.iter().all(|detail| detail.contains("a pipe, socket or device")), "{details:?}");
+
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, gzip(record("piped").as_bytes())).unwrap()
+        });
+        assert_eq!(load(&[pipe]).counts(), (1, 1, 0));
+        writer.join().unwrap();
+    }
+
+    /// Deletes a file between finding and reading.
+    struct Deletes(PathBuf);
+
+    impl Progress for Deletes {
+        fn begin(&self, phase: &str, _: u64, _: u64) {
+            if phase == "reading logs" {
+                std::fs::remove_file(&self.0).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_vanishes_is_named_and_costs_itself() {
+        let room = tree();
+        let loaded = load_with(&Reading::default(), &Deletes(room.path("2026-02/c.json")), &[room.path("")]);
+        assert_eq!(loaded.counts(), (4, 3, 0));
+        assert_eq!(loaded.only_skipped().0, "unreadable_file");
+        assert!(loaded.only_skipped().1.contains("No such file"), "{:?}", loaded.skipped());
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn files_and_folders_without_permission_are_named() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        use std::os::unix::process::CommandExt as _;
+        let allow = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let room = tree();
+        allow(&room.path(""), 0o777);
+        // Root may read everything: somebody else runs a copy of the program that is sure to be within reach.
+        let program = room.path("retrial");
+        std::fs::copy(assert_cmd::cargo::cargo_bin("retrial"), &program).unwrap();
+        let mut command = Command::new(&program);
+        if std::fs::metadata(room.path("d[1].json")).unwrap().uid() == 0 {
+            command.uid(65_534).gid(65_534);
+        }
+        allow(&room.path("2026-02/c.json"), 0o000);
+        allow(&room.path("2026-01/us"), 0o000);
+        command.args(["ingest", "--format", "json", "--progress", "never"]);
+        let output = command.args([&room.path("2026-01"), &room.path("2026-02")]).arg("-o").arg(room.path("events")).output().unwrap();
+        allow(&room.path("2026-01/us"), 0o755);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        for place in ["2026-02/c.json", "2026-01/us"] {
+            let named = stderr.lines().any(|line| line.contains(place) && line.contains("ermission denied"));
+            assert!(named, "{place} is not named:\n{stderr}");
+        }
+        let counts = &Dataset::open(&room.path("events")).unwrap().ledger.counts;
+        assert_eq!((counts.records, counts.events, counts.skipped), (3, 1, 2));
+    }
+}
+
+#[test]
+fn every_packing_is_found_from_the_content() {
+    let text = format!("{}\n{}\n", record("a"), record("b"));
+    let utf16 = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> { format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect() };
+    let plain = text.as_bytes();
+    let half = plain.len() / 2 + 1;
+    for (name, bytes) in [
+        ("plain", plain.to_vec()),
+        ("byte order mark", [b"\xef\xbb\xbf", plain].concat()),
+        ("little-endian UTF-16", utf16(u16::to_le_bytes)),
+        ("big-endian UTF-16", utf16(u16::to_be_bytes)),
+        ("gzip", gzip(plain)),
+        ("gzip in members", [gzip(&plain[..half]), gzip(&plain[half..])].concat()),
+        ("gzip in gzip", gzip(&gzip(plain))),
+        ("zstd", zstd(plain)),
+        ("zstd in frames", [zstd(&plain[..half]), zstd(&plain[half..])].concat()),
+        ("zstd in gzip", gzip(&zstd(plain))),
+    ] {
+        let room = Room::new();
+        // The name lies.
+        let loaded = load(&[room.write("log.csv.bz2", bytes)]);
+        assert_eq!(loaded.counts(), (2, 2, 0), "{name}: {:?}", loaded.skipped());
+    }
+}
+
+#[test]
+fn damaged_and_foreign_files_are_told_as_what_they_are() {
+    let text: String = (0..10_000).map(|n| record(&n.to_string()) + "\n").collect();
+    for packed in [gzip(text.as_bytes()), zstd(text.as_bytes())] {
+        let room = Room::new();
+        let loaded = load(&[room.write("cut.json", &packed[..packed.len() / 2])]);
+        let reasons: Vec<&str> = loaded.skipped().iter().map(|row| row.reason.as_str()).collect();
+        assert!(loaded.counts().1 > 100 && reasons.contains(&"broken_compression"), "{:?} {reasons:?}", loaded.counts());
+    }
+    for (bytes, what) in [
+        (&b"PK\x03\x04rest"[..], "a zip archive"),
+        (b"BZh91AY", "bzip2"),
+        (b"\xfd7zXZ\x00rest", "xz"),
+        (b"PAR1", "damaged Parquet"),
+        (b"PAR1 and no end of it", "damaged Parquet"),
+        (b"PARE", "an encrypted Parquet file"),
+    ] {
+        let room = Room::new();
+        let loaded = load(&[room.write("log.json", bytes)]);
+        assert!(loaded.only_skipped().1.contains(what), "{what}: {:?}", loaded.skipped());
+    }
+    let mut tar = vec![0; 1_024];
+    tar[257..262].copy_from_slice(b"ustar");
+    let room = Room::new();
+    assert!(load(&[room.write("log.json.gz", gzip(&tar))]).only_skipped().1.contains("a tar archive"));
+}
+
+#[test]
+fn a_file_that_inflates_beyond_the_limit_keeps_what_is_within() {
+    let text: String = (0..100).map(|n| record(&format!("{n:03}")) + "\n").collect();
+    let line = text.len() as u64 / 100;
+    let reading = Reading { max_inflated: 10 * line, ..Reading::default() };
+    for packed in [gzip(text.as_bytes()), zstd(text.as_bytes())] {
+        let room = Room::new();
+        let loaded = load_with(&reading, &Silent, &[room.write("log", packed)]);
+        assert_eq!(loaded.counts(), (11, 10, 0), "{:?}", loaded.skipped());
+        assert_eq!(loaded.only_skipped().0, "too_large");
+        assert!(loaded.only_skipped().1.contains("--max-inflated"));
+    }
+    // A bomb: 64 MiB in 64 kB, of which no more than the limit is held.
+    let room = Room::new();
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    assert!(bomb.len() < 1 << 17);
+    let loaded = load_with(&Reading { max_inflated: 1 << 17, ..Reading::default() }, &Silent, &[room.write("bomb.json.gz", bomb)]);
+    assert!(loaded.counts().1 == 0 && loaded.skipped().iter().any(|row| row.reason == "too_large"), "{:?}", loaded.skipped());
+    // A plain file is refused whole: it would have to be held whole.
+    let loaded = load_with(&reading, &Silent, &[room.write("plain.json", &text)]);
+    assert_eq!((loaded.counts(), loaded.only_skipped().0), ((1, 0, 0), "too_large"));
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn standard_input_is_read_whatever_it_holds() {
+    let text = format!("{{\"Records\":[{},{}]}}", record("a"), record("b"));
+    let room = Room::new();
+    let run = |input: &[u8], more: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("retrial").unwrap();
+        command.args(["ingest", "-", "--format", "json", "--progress", "never"]).args(more);
+        let output = command.arg("-o").arg(room.path("events")).write_stdin(input).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, _, stderr) = run(&gzip(text.as_bytes()), &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let counts = Dataset::open(&room.path("events")).unwrap().ledger.counts;
+    assert_eq!((counts.records, counts.events), (2, 2));
+    // Other bytes of the same records: another source, the same events.
+    assert_eq!(run(&zstd(text.as_bytes()), &[]).0, Some(0));
+    assert_eq!(run(&zstd(text.as_bytes()), &[]).0, Some(0));
+    let ledger = Dataset::open(&room.path("events")).unwrap().ledger;
+    assert_eq!(ledger.counts.events, 2);
+    assert!(ledger.sources.iter().all(|source| source.file == "-"));
+    let (_, _, stderr) = run(b"", &[]);
+    assert!(stderr.contains("empty file"), "{stderr}");
+    std::fs::remove_dir_all(room.path("events")).unwrap();
+    let (code, _, stderr) = run(text.as_bytes(), &["--max-inflated", "100"]);
+    assert!(code == Some(0) && stderr.contains("at most 100 are read"), "{stderr}");
+}
