@@ -179,7 +179,7 @@ mod unix {
         let _socket = std::os::unix::net::UnixListener::bind(room.path("socket.json")).unwrap();
         let folder = room.path("");
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || sender.send(load(&[folder])));
+        std::thread::spawn(move || sender.send(Box::new(load(&[folder]))));
         let loaded = receiver.recv_timeout(Duration::from_secs(20)).expect("a pipe blocks");
         assert_eq!(loaded.counts().1, 4);
         let details: Vec<&str> = loaded.skipped().iter().map(|row| row.detail.as_str()).collect();
