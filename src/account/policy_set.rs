@@ -221,6 +221,24 @@ impl PolicySet {
         }
     }
 
+    /// Who has a policy that applies to a principal: the principal itself, or one of its groups, by ARN.
+    pub fn holder(&self, principal: &PrincipalKey, policy: &str) -> Option<String> {
+        let entity = self.find(principal).ok()?;
+        let has = |inline: &BTreeMap<String, Arc<Policy>>, attached: &[String]| {
+            inline.values().any(|own| own.name == policy) || attached.iter().any(|arn| arn == policy)
+        };
+        let boundary = match &entity.boundary {
+            Some(Boundary::Managed(arn)) => arn == policy,
+            Some(Boundary::Document(document)) => document.name == policy,
+            None => false,
+        };
+        if boundary || has(&entity.inline, &entity.attached) {
+            return Some(entity.arn.clone());
+        }
+        let groups = entity.groups.iter().filter_map(|name| self.group(&entity.arn, name));
+        groups.into_iter().find(|group| has(&group.inline, &group.attached)).map(|group| group.arn.clone())
+    }
+
     /// The group of a user's account by its name.
     pub fn group(&self, user_arn: &str, name: &str) -> Option<&Group> {
         let account = Arn::parse(user_arn)?.account;

@@ -160,7 +160,7 @@ impl Evaluation {
         names.into_iter().collect()
     }
 
-    fn settling<T: PartialEq>(&self, cases: &[&Case], outcome: &impl Fn(&Case) -> T) -> Vec<usize> {
+    pub(super) fn settling<T: PartialEq>(&self, cases: &[&Case], outcome: &impl Fn(&Case) -> T) -> Vec<usize> {
         let settles = |index: usize| {
             let mut seen: BTreeMap<Vec<usize>, T> = BTreeMap::new();
             cases.iter().any(|case| {

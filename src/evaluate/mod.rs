@@ -6,24 +6,32 @@
 //! with the keys that would settle it.
 
 mod asks;
+mod assume;
 mod authorize;
 mod automaton;
 mod compile;
 mod decision;
 mod domain;
+mod entry;
 mod evaluator;
 mod explain;
+mod reasons;
+mod record;
 mod request;
+mod settle;
 mod split;
 mod statement;
 mod words;
 
+pub use assume::{ASSUMPTIONS, CAVEATS, code_words};
 pub use authorize::Verdict;
 pub use compile::{BundleId, Cell, Compiler, KeyId, Program};
 pub use decision::{Decision, Observation, Which};
 pub use domain::{KeyShape, Vector};
+pub use entry::{ConditionReasons, RequestState};
 pub use evaluator::Evaluator;
 pub use explain::{DecidingStatement, Explanation, statement_name};
+pub use record::{FailedLayer, LayerReasons, PolicyNote, Reasons, SettledCell, Settling, StatementReasons};
 pub use request::{ActionState, Bounds, ContextState, LayerKind, Layers, ResourceState, Subject};
 pub use split::{Case, Evaluation};
 pub use statement::{KnownKey, Request};

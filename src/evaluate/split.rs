@@ -356,7 +356,7 @@ impl Situation for Uniform {
 }
 
 /// The verdicts that a side could give, by three-valued logic: every literal on its own.
-fn possible(side: &Side) -> std::collections::BTreeSet<Verdict> {
+pub(super) fn possible(side: &Side) -> std::collections::BTreeSet<Verdict> {
     let mut verdicts = std::collections::BTreeSet::new();
     let denies_only = Side { denies: side.denies.clone(), always: side.always, identity: Some(Vec::new()), ..Side::default() };
     let without_denies = Side { denies: Vec::new(), ..side.clone() };

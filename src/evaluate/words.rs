@@ -77,7 +77,7 @@ pub(super) fn atom_words(program: &Program, atom: AtomId, answer: bool) -> Optio
     operator_words(atom.operator, &atom.written, answer)
 }
 
-fn operator_words(operator: Operator, values: &[String], answer: bool) -> Option<String> {
+pub(super) fn operator_words(operator: Operator, values: &[String], answer: bool) -> Option<String> {
     let list = values.join(" or ");
     if let Some(set) = operator.set {
         let quantifier = match set {
