@@ -3,6 +3,7 @@
 mod event;
 #[cfg(feature = "summary")]
 pub mod interop;
+pub mod json;
 pub mod parquet;
 pub mod read;
 pub mod schema;

@@ -12,6 +12,7 @@ mod map;
 mod merge;
 #[cfg(feature = "s3")]
 mod s3;
+mod search;
 mod sorted;
 mod source;
 mod tabular;
@@ -21,5 +22,6 @@ pub use dataset::Dataset;
 pub use ledger::{DatasetCounts, Day, Ledger, SkippedRow, SourceFile};
 pub use load::{Ingested, ingest};
 pub use map::map_record;
+pub use search::skipped_with;
 pub use source::{LogFile, Logs, Reading, find};
 pub use tabular::is_guarded;

@@ -188,7 +188,7 @@ impl<'a> Decider<'a> {
         changes
     }
 
-    fn request(&self, check: &CheckKey, principal: &Principal) -> Request {
+    pub(super) fn request(&self, check: &CheckKey, principal: &Principal) -> Request {
         let mut context = self.unknown.clone();
         for fact in &check.facts {
             if let Some(slot) = context.get_mut(fact.key) {
@@ -247,7 +247,7 @@ impl<'a> Decider<'a> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row is described by all of them")]
-    fn key(
+    pub(super) fn key(
         &self,
         candidate: &str,
         request: &RequestKey,
@@ -384,7 +384,7 @@ fn deciding_check(change: Change, baseline: Option<&(usize, Explanation)>, candi
 }
 
 /// The policy's ARN, or `PRINCIPAL_ARN/NAME`: a bare document belongs to whom it is tried on.
-fn policy_name(policy: &Policy, principal: &Principal) -> String {
+pub(super) fn policy_name(policy: &Policy, principal: &Principal) -> String {
     match (&principal.arn, policy.name.contains(':')) {
         (Some(arn), false) => format!("{arn}/{}", policy.name),
         _ => policy.name.clone(),
@@ -397,7 +397,7 @@ fn check_words(check: &CheckKey) -> String {
     format!("{} on {resource}{inferred}", check.action)
 }
 
-fn observation(request: &RequestKey) -> Observation {
+pub(super) fn observation(request: &RequestKey) -> Observation {
     match request.outcome.as_str() {
         "success" => Observation::Success,
         "access_denied" => {
@@ -424,7 +424,7 @@ impl Deciding {
 
 impl ChangeKey {
     /// First 16 hex digits of the SHA-256 of candidate and key.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         let digest = Sha256::digest(format!("{self:?}").as_bytes());
         hex(digest.get(..8).unwrap_or_default())
     }
