@@ -1,9 +1,11 @@
 //! The reporter: a report folder's tables to texts. A report is a pure function of its folder.
 
 mod covered;
+pub mod explanation;
 pub mod gate;
 #[cfg(feature = "summary")]
 pub mod markdown;
+mod page;
 #[cfg(feature = "summary")]
 pub mod summary;
 #[cfg(feature = "summary")]
@@ -17,6 +19,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 
 use covered::Covered;
+pub use page::Style;
 
 use crate::error::Result;
 use crate::frame::parquet;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub use super::page::Style;
+use super::page::paragraph;
 use super::summary::{Affected, Summary, principal_words};
 use super::{Report, counted, gate, grouped, trust, visible};
 use crate::error::Result;
@@ -11,21 +13,6 @@ use crate::replay::{CandidateSummary, Manifest};
 const SHOWN: usize = 8;
 /// How many actions of a principal are shown.
 const ACTIONS: usize = 6;
-
-/// How the summary is drawn.
-#[derive(Debug, Clone, Copy)]
-pub struct Style {
-    /// Columns of the terminal.
-    pub width: usize,
-    /// Whether to colour.
-    pub color: bool,
-}
-
-impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-}
 
 /// Renders the summary of a report.
 ///
@@ -254,26 +241,6 @@ pub(super) fn actions_words(group: &Affected, most: usize) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// Wraps at spaces to the width of the terminal; lines after the first are indented a little more.
-fn paragraph(out: &mut String, text: &str, indent: &str, style: Style) {
-    let width = style.width.max(40);
-    let mut line = indent.to_owned();
-    let mut empty = true;
-    for word in text.split(' ') {
-        if !empty && line.chars().count() + 1 + word.chars().count() > width {
-            let _ = writeln!(out, "{line}");
-            line = format!("{indent}  ");
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    let _ = writeln!(out, "{line}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,12 +248,5 @@ mod tests {
     #[test]
     fn shares_are_never_rounded_away() {
         assert_eq!([percent(1, 100_000), percent(0, 5), percent(999, 1_000), percent(5, 5)], ["under 0.1 %", "0 %", "99.9 %", "100 %"]);
-    }
-
-    #[test]
-    fn long_lines_are_wrapped_and_long_words_kept() {
-        let mut out = String::new();
-        paragraph(&mut out, &"word ".repeat(30), "  ", Style { width: 60, color: false });
-        assert!(out.lines().all(|line| line.chars().count() <= 60));
     }
 }
