@@ -24,6 +24,8 @@ pub(super) enum Command {
     Ingest(Ingest),
     /// Replay every event against the baseline and each candidate, and write a report folder
     Replay(Box<Replay>),
+    /// Explain one event: every layer, every statement that came near, every condition with the value it saw
+    Explain(Box<Explain>),
     /// Check policies: what cannot be read, what IAM would not store, what hardly is meant
     Check(Check),
     /// Decide hypothetical requests: one JSON object a line in, one a line out
@@ -138,7 +140,7 @@ pub(super) enum CandidateTypeArg {
     Boundary,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Filters")]
 pub(super) struct Filters {
     /// Only events at or after this date or RFC 3339 time (UTC)
@@ -159,6 +161,52 @@ pub(super) struct Filters {
     /// Only events of principals whose ARN matches; bare candidate documents are for them alone
     #[arg(long, value_name = "GLOB")]
     pub(super) principal: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A report folder, or log files, folders of them, or one events dataset
+    #[arg(required = true, value_name = "REPORT|LOGS|EVENTS")]
+    pub(super) inputs: Vec<PathBuf>,
+    /// The event, by its event id
+    #[arg(long, value_name = "ID", required_unless_present = "change", conflicts_with = "change")]
+    pub(super) event: Option<String>,
+    /// A row of a report's changes.parquet, by its change id
+    #[arg(long, value_name = "ID")]
+    pub(super) change: Option<String>,
+    /// Without a report: the policies in force, as for `replay`
+    #[arg(long, value_name = "PATH")]
+    pub(super) baseline: Vec<PathBuf>,
+    /// Without a report: a draft, as for `replay`
+    #[arg(long, value_name = "[NAME=]PATH")]
+    pub(super) candidate: Vec<String>,
+    /// What bare policy documents of a candidate are
+    #[arg(long, value_name = "TYPE", default_value = "identity")]
+    pub(super) candidate_type: CandidateTypeArg,
+    /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
+    #[arg(long, value_name = "LAYER", value_delimiter = ',')]
+    pub(super) assume_absent: Vec<String>,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(super) format: Format,
+}
+
+impl Explain {
+    /// The replay that this is a part of.
+    pub(super) fn as_replay(&self) -> Replay {
+        Replay {
+            logs: self.inputs.clone(),
+            baseline: self.baseline.clone(),
+            candidate: self.candidate.clone(),
+            candidate_type: self.candidate_type,
+            output: PathBuf::new(),
+            keep: None,
+            assume_absent: self.assume_absent.clone(),
+            fail_on: Vec::new(),
+            filters: Filters::default(),
+            format: self.format,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

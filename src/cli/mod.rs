@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod diagnostic;
+mod explain;
 mod generate;
 mod ingest;
 mod output;
@@ -62,6 +63,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
     match arguments.command {
         Command::Ingest(arguments) => ingest::run(&arguments, printer),
         Command::Replay(arguments) => replay::run(*arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Simulate(arguments) => simulate::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),

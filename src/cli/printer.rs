@@ -43,7 +43,6 @@ impl Printer {
     }
 
     /// Columns of the terminal: 100 where there is none.
-    #[cfg_attr(not(feature = "summary"), expect(dead_code, reason = "only summaries are drawn to a width"))]
     pub(super) fn width(&self) -> usize {
         let terminal = if std::io::stdout().is_terminal() { terminal_size::terminal_size() } else { None };
         terminal.map_or(100, |(width, _)| usize::from(width.0))

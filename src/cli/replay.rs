@@ -82,7 +82,7 @@ fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Opti
     Ok((dataset, temporary))
 }
 
-fn options(arguments: &args::Replay, printer: &Printer) -> Result<Options> {
+pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Options> {
     let principals: Vec<Pattern> = arguments.filters.principal.iter().map(|glob| Pattern::glob(glob)).collect();
     let mut policy_files = Vec::new();
     let baseline = if arguments.baseline.is_empty() || arguments.baseline == [PathBuf::from("logged")] {

@@ -10,6 +10,7 @@ mod dataset;
 mod documents;
 mod fuzz_checks;
 mod fuzz_corpus;
+mod explain;
 mod laws;
 mod layers;
 mod parquet_inputs;

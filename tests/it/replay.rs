@@ -48,7 +48,7 @@ fn candidate(name: &str, baseline: &PolicySet) -> PolicySet {
     load(&[estate("policies").join(name)]).unwrap().into_candidate(baseline, CandidateType::Identity, &[]).unwrap()
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     let baseline = baseline();
     let candidates = CANDIDATES.map(|name| (name.to_owned(), candidate(name, &baseline))).into();
     Options { baseline, candidates, ..Options::default() }
@@ -71,12 +71,12 @@ fn table(folder: &Path, name: &str) -> RecordBatch {
 }
 
 /// The shipped estate, loaded, and the report of its three candidates.
-struct Estate {
+pub(crate) struct Estate {
     folder: TempDir,
-    dataset: Dataset,
+    pub(crate) dataset: Dataset,
     ingested: Ingested,
     manifest: Manifest,
-    changes: RecordBatch,
+    pub(crate) changes: RecordBatch,
     principals: RecordBatch,
 }
 
@@ -87,7 +87,7 @@ impl Estate {
 }
 
 /// Loaded once. Statics are not dropped, so the folder stays behind, in the target folder, until a later run removes it.
-fn shipped() -> &'static Estate {
+pub(crate) fn shipped() -> &'static Estate {
     static ESTATE: OnceLock<Estate> = OnceLock::new();
     ESTATE.get_or_init(|| {
         const PREFIX: &str = "replay-";
