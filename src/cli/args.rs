@@ -60,7 +60,7 @@ pub(super) enum When {
     Never,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Reading {
     /// The most bytes that one log file may inflate to
     #[arg(long, value_name = "BYTES", default_value_t = ingest::Reading::default().max_inflated)]
@@ -186,6 +186,8 @@ pub(super) struct Explain {
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
     #[arg(long, value_name = "LAYER", value_delimiter = ',')]
     pub(super) assume_absent: Vec<String>,
+    #[command(flatten)]
+    pub(super) reading: Reading,
     /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
@@ -196,6 +198,7 @@ impl Explain {
     pub(super) fn as_replay(&self) -> Replay {
         Replay {
             logs: self.inputs.clone(),
+            reading: self.reading,
             baseline: self.baseline.clone(),
             candidate: self.candidate.clone(),
             candidate_type: self.candidate_type,

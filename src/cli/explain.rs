@@ -91,7 +91,7 @@ fn from_report(folder: &Path, arguments: &args::Explain, printer: &Printer) -> R
         None => {
             manifest.verify_logs()?;
             let logs: Vec<_> = manifest.inputs.iter().filter(|input| !input.sha256.is_empty()).map(|input| (&input.file).into()).collect();
-            loaded(&logs, printer)?
+            loaded(&logs, replayed.reading, printer)?
         }
     };
     let only = wanted.row.as_ref().and_then(|row| row.get("candidate")).and_then(Value::as_str);
@@ -183,16 +183,16 @@ fn from_logs(arguments: &args::Explain, printer: &Printer) -> Result<(Vec<Explai
     }
     let (dataset, _temporary) = match arguments.inputs.as_slice() {
         [only] if Dataset::is_at(only) => (Dataset::open(only)?, None),
-        logs => loaded(logs, printer)?,
+        logs => loaded(logs, arguments.reading, printer)?,
     };
     let wanted = wanted(Path::new(""), arguments)?;
     Ok((explain(&dataset, &options, Catalog::builtin(), &wanted.event, None)?, wanted))
 }
 
 /// Loads logs into a dataset that goes away.
-fn loaded(logs: &[std::path::PathBuf], printer: &Printer) -> Result<(Dataset, Option<Temporary>)> {
+fn loaded(logs: &[std::path::PathBuf], reading: args::Reading, printer: &Printer) -> Result<(Dataset, Option<Temporary>)> {
     let temporary = Temporary::new(&std::env::temp_dir().join(format!("retrial-explain-{}", std::process::id())))?;
     let mut dataset = Dataset::open_or_create(&temporary.0)?;
-    ingest(logs, &mut dataset, Catalog::builtin(), &printer.bar())?;
+    ingest(logs, &reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     Ok((dataset, Some(temporary)))
 }
