@@ -13,9 +13,6 @@ use crate::frame::{EventBuilder, EventRow};
 /// What the columns of a row take beside its texts: offsets, validity, flags.
 const ROW_BYTES: usize = 192;
 
-/// How much of a record's JSON becomes text in columns, in eighths: the rest is names of members and what is not kept.
-const KEPT_EIGHTHS: usize = 5;
-
 /// About how many bytes of rows are sorted at once.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -59,13 +56,13 @@ impl<'s> Buffers<'s> {
         }
     }
 
-    /// Adds a row that was `length` bytes of JSON.
+    /// Adds a row.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
-    pub(super) fn push(&mut self, row: &EventRow<'_>, length: usize) -> Result<()> {
+    pub(super) fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
         self.builder.push(row)?;
-        self.bytes += length * KEPT_EIGHTHS / 8 + ROW_BYTES;
+        self.bytes += row.text.iter().flatten().map(|text| text.len()).sum::<usize>() + ROW_BYTES;
         if self.bytes < BATCH_BYTES.min(self.budget) {
             return Ok(());
         }

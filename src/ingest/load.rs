@@ -250,7 +250,7 @@ struct Collector<'c, 'r> {
 impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
         let row = map_record(self.catalog, record, text, self.file, index);
-        let pushed = self.rows.push(&row, text.len());
+        let pushed = self.rows.push(&row);
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;
     }
