@@ -17,7 +17,8 @@ enum Item {
 impl Sink for Collected {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
         assert_eq!(index, self.items.len() as u64, "records are counted without gaps");
-        assert!(serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text), "{text}");
+        let left_out = text.is_empty() && record.event_id.get().is_some();
+        assert!(left_out || serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text), "{text}");
         assert!(record.event_source.get().is_some() || record.partial, "{text}");
         assert!(record.event_time.get().and_then(event_time).is_some(), "{text}");
         let name = record.event_name.get().unwrap().to_owned();
@@ -128,7 +129,9 @@ fn elements(text: &str) -> Option<usize> {
 fn again(items: &[Item]) {
     let (mut texts, mut wanted) = (Vec::new(), Vec::new());
     for item in items {
-        if let Item::Record { text, name, partial: false } = item {
+        if let Item::Record { text, name, partial: false } = item
+            && !text.is_empty()
+        {
             texts.push(text.as_str());
             wanted.push(name.as_str());
         }
@@ -152,7 +155,9 @@ fn names(items: &[Item]) -> Vec<&str> {
 
 /// Whatever stands between two good records, the first is found; the second too, unless quotes or brackets take it in.
 fn beside_good_records(text: &str) {
-    let record = |name| format!(r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"s","eventName":"{name}","eventID":"x"}}"#);
+    let record = |name| {
+        format!(r#"{{"eventTime":"2026-01-01T00:00:00Z","eventSource":"s","eventName":"{name}","eventID":"x","userIdentity":{{}}}}"#)
+    };
     let (first, last) = (record("First"), record("Last"));
     let broken = text.trim_start_matches('\u{feff}');
     let list = format!("{{\"Records\":[{first},{broken},{last}]}}");
