@@ -49,11 +49,15 @@ impl Manifest {
 
 fn verify(file: &str, sha256: &str) -> Result<()> {
     let path = Path::new(file);
+    if file == "-" || file.starts_with("s3://") {
+        let why = "is an input of this report that is not read a second time: replay with --keep EVENTS, which `explain` then reads";
+        return Err(Error::format(path, why));
+    }
     let bytes = std::fs::read(path).map_err(|error| {
         Error::format(
             path,
             format!(
-                "is an input of this report and cannot be read ({error}): explain from the folder in which the replay ran, or {INSTEAD}"
+                "is an input of this report and cannot be read ({error}): run `explain` in the folder in which the replay ran; if it is gone, {INSTEAD}"
             ),
         )
     })?;
