@@ -137,8 +137,10 @@ impl SideBuilder<'_> {
     fn group(&mut self, layer: LayerKind, level: Option<usize>, documents: &[usize], denies: &mut Vec<Term>) -> Group {
         let mut terms = Vec::new();
         let caller = &self.request.subject.caller;
+        // Policies that name principals say nothing where a statement names none.
+        let names_principals = matches!(layer, LayerKind::Endpoint | LayerKind::Rcp);
         let about = |statement: &CompiledStatement| {
-            statement.principal.as_ref().is_none_or(|principal| principal.covers(caller)).then_some(statement.effect)
+            statement.principal.as_ref().map_or(!names_principals, |principal| principal.covers(caller)).then_some(statement.effect)
         };
         self.each_term(documents, layer, about, |effect, term| if effect == Effect::Deny { denies.push(term) } else { terms.push(term) });
         Group { layer, level, terms }

@@ -342,6 +342,6 @@ mod command {
         room.write("draft.json", &json!({ "Version": "2012-10-17", "Statement": [allow("All", json!({}))] }));
         room.run(&["explain", "report", "--event", "list"]).exits(2).has(&["`draft.json`", "has changed since this report was written"]);
         std::fs::remove_file(room.0.path().join("draft.json")).unwrap();
-        room.run(&["explain", "report", "--event", "list"]).exits(2).has(&["`draft.json`", "explain from the folder"]);
+        room.run(&["explain", "report", "--event", "list"]).exits(2).has(&["`draft.json`", "in the folder in which the replay ran"]);
     }
 }

@@ -150,21 +150,8 @@ fn plain(case: &Value) -> bool {
         && account(&request["principal"]["account"])
         && single
         && levels
-        && ["rcps", "endpoint"].iter().all(|layer| names_principals(&policies[*layer]))
         && !has_number(&case["policies"])
         && super::plain_variables(&case["policies"].to_string())
-}
-
-/// Whether every statement says whom it is about: the facts are silent on guards that do not.
-fn names_principals(layer: &Value) -> bool {
-    match layer {
-        Value::Array(list) => list.iter().all(names_principals),
-        Value::Object(members) => match members.get("Statement") {
-            Some(statements) => names_principals(statements),
-            None => members.contains_key("Principal") || members.contains_key("NotPrincipal"),
-        },
-        _ => true,
-    }
 }
 
 fn is_list_of(value: &Value, item: impl Fn(&Value) -> bool) -> bool {
