@@ -20,29 +20,6 @@ use crate::error::{Error, Result};
 /// The most rows of a row group of the events dataset.
 const EVENT_ROWS: usize = 131_072;
 
-/// Columns of the events dataset with so few values that the dictionary is all the compression they need; a compressor
-/// for each of them would cost more than writing them.
-const FEW_VALUES: [&str; 18] = [
-    "event_version",
-    "event_type",
-    "event_category",
-    "region",
-    "account_id",
-    "principal_account_id",
-    "read_only",
-    "identity_type",
-    "assumed_root",
-    "console_session",
-    "mfa",
-    "tls",
-    "outcome",
-    "mapping_source",
-    "resource_source",
-    "request_context_complete",
-    "not_replayable",
-    "vpc_endpoint_account_id",
-];
-
 /// Writes batches of a table to a file: beside it first, then renamed, so that a file is whole or not there.
 ///
 /// # Errors
@@ -153,9 +130,6 @@ fn properties(table: &Table) -> Result<WriterProperties> {
         }
         for unique in ["event_id", "request_id", "event_time", "source_index"] {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(unique), false);
-        }
-        for few in FEW_VALUES {
-            properties = properties.set_column_compression(ColumnPath::from(few), Compression::UNCOMPRESSED);
         }
         properties = properties.set_offset_index_disabled(true);
     }
