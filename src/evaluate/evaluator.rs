@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::compile::{AtomId, Cell, KeyId, Program};
+use super::cell::Cell;
+use super::compile::{AtomId, KeyId, Program};
 use super::domain::Vector;
 use super::request::ActionState;
 use super::statement::{Open, action};

@@ -9,6 +9,7 @@ mod asks;
 mod assume;
 mod authorize;
 mod automaton;
+mod cell;
 mod compile;
 mod decision;
 mod domain;
@@ -25,7 +26,8 @@ mod words;
 
 pub use assume::{ASSUMPTIONS, CAVEATS, code_words};
 pub use authorize::Verdict;
-pub use compile::{BundleId, Cell, Compiler, KeyId, Program};
+pub use cell::Cell;
+pub use compile::{BundleId, Compiler, KeyId, Program};
 pub use decision::{Decision, Observation, Which};
 pub use domain::{KeyShape, Vector};
 pub use entry::{ConditionReasons, RequestState};

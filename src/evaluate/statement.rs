@@ -1,7 +1,8 @@
 //! One compiled statement against one request: it does not apply, or it applies under the conditions that are left open.
 
 use super::automaton;
-use super::compile::{ActionElement, Atom, AtomId, AtomKind, Cell, CompiledStatement, KeyId, Program, ResourcePattern};
+use super::cell::Cell;
+use super::compile::{ActionElement, Atom, AtomId, AtomKind, CompiledStatement, KeyId, Program, ResourcePattern};
 use super::domain::Question;
 use super::request::{ActionState, ContextState, ResourceState, Subject};
 use crate::iam::condition::{Base, Matcher, Piece, Test};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::asks::{AskId, Asks};
-use super::compile::{AtomId, AtomKind, Cell, KeyId, Openness, Program};
+use super::cell::{Cell, Openness};
+use super::compile::{AtomId, AtomKind, KeyId, Program};
 use super::domain::{Question, Vector};
 use super::request::ContextState;
 use super::split::{Unknown, Variable};

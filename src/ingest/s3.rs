@@ -110,11 +110,18 @@ fn builder(bucket: &str, settings: &[(String, String)]) -> AmazonS3Builder {
     builder
 }
 
+/// Where the settings of a bucket come from.
+const ENVIRONMENT: &str = "credentials, region and endpoint are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL";
+
 /// In one line: what a server answered may have many.
 fn plain(error: object_store::Error) -> io::Error {
     let kind = match error {
         object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,
     };
-    io::Error::new(kind, error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+    let mut text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    if kind == io::ErrorKind::Other {
+        text.push_str(&format!("; {ENVIRONMENT}"));
+    }
+    io::Error::new(kind, text)
 }
