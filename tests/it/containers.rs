@@ -265,7 +265,9 @@ fn a_table_is_told_by_its_header_whatever_divides_it() {
         let collected = collect(&format!("\u{feff}{header}\n{row}\n"));
         assert_eq!(collected.records, [(0, "A".to_owned(), true)], "{header}");
     }
-    assert_eq!(collect("a,b\n1,2\n").reasons().first().map(|skipped| skipped.1), Some(SkipReason::BrokenJson));
+    for other in ["a,b\n1,2\n", "\"component\",\"licence\"\n\"x\",\"MIT\"\n\"y\",\"BSD\"\n"] {
+        assert_eq!(collect(other).reasons(), [(None, SkipReason::NotCloudtrail)], "{other}");
+    }
 }
 
 /// Reads in a few seconds at most, whatever it makes of it.

@@ -38,6 +38,11 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
         }
         match table::Table::find(text) {
             Some(table) => decoder.table(table),
+            // Another table: none of its cells is a record that went wrong.
+            None if is_other_table(text) => {
+                let detail = format!("a table without the columns of CloudTrail: it begins `{}`", shorten(text.trim()));
+                decoder.sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
+            }
             None => decoder.values(text),
         }
     }
@@ -166,6 +171,12 @@ impl<S: Sink> Decoder<'_, S> {
         self.sink.skipped(Skipped::new(Some(self.index), reason, detail, text.as_bytes()));
         self.index += 1;
     }
+}
+
+/// Whether a text that is no table of CloudTrail has a header all the same, and no JSON object below it.
+fn is_other_table(text: &str) -> bool {
+    let header = text.trim_start().lines().next().unwrap_or("");
+    header.contains(',') && !header.starts_with('[') && memchr::memchr(b'{', text.as_bytes()).is_none()
 }
 
 /// Whether it names a call. A row of a table may lack the source.
