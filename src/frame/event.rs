@@ -1,15 +1,16 @@
 //! Event rows into columns.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayBuilder as _, ArrayRef, BooleanBuilder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringBuilder,
     StructBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::schema::{EVENTS, check_fields};
+use super::texts::CodedBuilder;
 use crate::error::Result;
 
 macro_rules! names {
@@ -116,10 +117,32 @@ impl<'a> EventRow<'a> {
     }
 }
 
-/// Collects event rows into a batch of [`EVENTS`].
+/// Text columns of which nearly every row has a value of its own.
+const UNIQUE: [Text; 6] =
+    [Text::EventId, Text::RequestId, Text::SharedEventId, Text::AccessKeyId, Text::IssuedAccessKeyId, Text::RequestParameters];
+
+/// The columns of [`EVENTS`], the texts of which most stand in several rows as codes.
+static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let unique = UNIQUE.map(|column| Text::NAMES.get(column as usize).copied().unwrap_or_default());
+    let fields = EVENTS.schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 if !unique.contains(&field.name().as_str()) => {
+            Field::new_dictionary(field.name(), DataType::UInt32, DataType::Utf8, true)
+        }
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+});
+
+#[derive(Debug)]
+enum TextBuilder {
+    Plain(StringBuilder),
+    Coded(CodedBuilder),
+}
+
+/// Collects event rows into batches of the columns of [`EVENTS`], texts as [`super::Texts`].
 #[derive(Debug)]
 pub struct EventBuilder {
-    text: Vec<StringBuilder>,
+    text: Vec<TextBuilder>,
     flags: Vec<BooleanBuilder>,
     event_time: TimestampMicrosecondBuilder,
     session_created: TimestampMicrosecondBuilder,
@@ -127,6 +150,7 @@ pub struct EventBuilder {
     request_context: MapBuilder<StringBuilder, ListBuilder<StringBuilder>>,
     source_index: Int64Builder,
     rows: usize,
+    bytes: usize,
 }
 
 impl Default for EventBuilder {
@@ -134,7 +158,14 @@ impl Default for EventBuilder {
         let time = || TimestampMicrosecondBuilder::new().with_data_type(super::schema::timestamp());
         let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         Self {
-            text: Text::NAMES.iter().map(|_| StringBuilder::new()).collect(),
+            text: Text::NAMES
+                .iter()
+                .enumerate()
+                .map(|(at, _)| match UNIQUE.iter().any(|unique| *unique as usize == at) {
+                    true => TextBuilder::Plain(StringBuilder::new()),
+                    false => TextBuilder::Coded(CodedBuilder::default()),
+                })
+                .collect(),
             flags: Flag::NAMES.iter().map(|_| BooleanBuilder::new()).collect(),
             event_time: time(),
             session_created: time(),
@@ -146,6 +177,7 @@ impl Default for EventBuilder {
             request_context: MapBuilder::new(Some(names), StringBuilder::new(), ListBuilder::new(StringBuilder::new())),
             source_index: Int64Builder::new(),
             rows: 0,
+            bytes: 0,
         }
     }
 }
@@ -161,13 +193,26 @@ impl EventBuilder {
         self.rows == 0
     }
 
+    /// About how many bytes of memory they take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds a row.
     ///
     /// # Errors
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
+        // Times, flags, offsets.
+        self.bytes += 96;
         for (builder, value) in self.text.iter_mut().zip(&row.text) {
-            builder.append_option(value.as_deref());
+            match builder {
+                TextBuilder::Plain(builder) => {
+                    builder.append_option(value.as_deref());
+                    self.bytes += value.as_ref().map_or(0, |text| text.len());
+                }
+                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref()),
+            }
         }
         for (builder, value) in self.flags.iter_mut().zip(&row.flags) {
             builder.append_option(*value);
@@ -175,6 +220,7 @@ impl EventBuilder {
         self.event_time.append_value(row.event_time);
         self.session_created.append_option(row.session_created);
         for check in &row.more_checks {
+            self.bytes += 32 + check.action.len() + check.resource.as_ref().map_or(0, |resource| resource.len());
             let values = self.more_checks.values();
             let texts = [Some(check.action.as_ref()), check.resource.as_deref(), Some(check.source)];
             for (field, text) in texts.into_iter().enumerate() {
@@ -187,6 +233,7 @@ impl EventBuilder {
         self.more_checks.append(true);
         for (key, value) in &row.request_context {
             self.request_context.keys().append_value(key);
+            self.bytes += key.len() + value.iter().flatten().map(|text| text.len() + 8).sum::<usize>();
             match value {
                 Some(texts) => self.request_context.values().append_value(texts.iter().map(Some)),
                 None => self.request_context.values().append_null(),
@@ -203,7 +250,7 @@ impl EventBuilder {
     /// # Errors
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn finish(&mut self) -> Result<RecordBatch> {
-        self.rows = 0;
+        (self.rows, self.bytes) = (0, 0);
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(EVENTS.schema.fields().len());
         for field in EVENTS.schema.fields() {
             let name = field.name().as_str();
@@ -217,15 +264,19 @@ impl EventBuilder {
             };
             columns.push(column);
         }
-        Ok(RecordBatch::try_new(Arc::clone(&EVENTS.schema), columns)?)
+        Ok(RecordBatch::try_new(Arc::clone(&CODED), columns)?)
     }
 
     fn simple(&mut self, name: &str) -> Result<ArrayRef> {
         let text = Text::NAMES.iter().position(|known| *known == name).and_then(|at| self.text.get_mut(at));
-        if let Some(builder) = text {
-            // The next batch is about as large: growing to it step by step would copy and touch twice the memory.
-            let next = StringBuilder::with_capacity(builder.len(), builder.values_slice().len() * 9 / 8);
-            return Ok(Arc::new(std::mem::replace(builder, next).finish()));
+        match text {
+            Some(TextBuilder::Plain(builder)) => {
+                // The next batch is about as large: growing to it step by step would copy and touch twice the memory.
+                let next = StringBuilder::with_capacity(builder.len(), builder.values_slice().len() * 9 / 8);
+                return Ok(Arc::new(std::mem::replace(builder, next).finish()));
+            }
+            Some(TextBuilder::Coded(builder)) => return builder.finish(),
+            None => {}
         }
         let flag = Flag::NAMES.iter().position(|known| *known == name).and_then(|at| self.flags.get_mut(at));
         match flag {

@@ -8,6 +8,8 @@ pub mod parquet;
 pub mod read;
 pub mod schema;
 mod table;
+mod texts;
 
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
 pub use table::{Cell, TableBuilder};
+pub use texts::Texts;

@@ -79,7 +79,11 @@ pub fn get(column: &StringArray, row: usize) -> Option<&str> {
     (row < column.len() && column.is_valid(row)).then(|| column.value(row))
 }
 
-fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
+/// A column.
+///
+/// # Errors
+/// [`Error::Columns`] if the batch has none of that name.
+pub(super) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
     batch
         .column_by_name(name)
         .ok_or_else(|| Error::Columns(format!("column `{name}` is missing: was the file written by an older version? load the logs again")))

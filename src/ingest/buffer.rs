@@ -10,17 +10,12 @@ use super::twins::Marks;
 use crate::error::Result;
 use crate::frame::{EventBuilder, EventRow};
 
-/// What the columns of a row take beside its texts: offsets, validity, flags.
-const ROW_BYTES: usize = 192;
-
 /// About how many bytes of rows are sorted at once.
 const BATCH_BYTES: usize = 8 << 20;
 
 /// The rows of one thread. Those of all days stand in the same columns: sorted by time, a day is a stretch of them.
 pub(super) struct Buffers<'s> {
     builder: EventBuilder,
-    /// About how much memory the rows of the builder take.
-    bytes: usize,
     sorted: Vec<Arc<Sorted>>,
     /// About how much memory they take.
     sorted_bytes: usize,
@@ -45,7 +40,6 @@ impl<'s> Buffers<'s> {
     pub(super) fn new(staging: &'s Path, thread: usize, budget: usize) -> Self {
         Self {
             builder: EventBuilder::default(),
-            bytes: 0,
             sorted: Vec::new(),
             sorted_bytes: 0,
             budget,
@@ -62,8 +56,7 @@ impl<'s> Buffers<'s> {
     /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
     pub(super) fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
         self.builder.push(row)?;
-        self.bytes += row.text.iter().flatten().map(|text| text.len()).sum::<usize>() + ROW_BYTES;
-        if self.bytes < BATCH_BYTES.min(self.budget) {
+        if self.builder.bytes() < BATCH_BYTES.min(self.budget) {
             return Ok(());
         }
         self.sort()?;
@@ -75,12 +68,12 @@ impl<'s> Buffers<'s> {
         if self.builder.is_empty() {
             return Ok(());
         }
+        self.sorted_bytes += self.builder.bytes();
         let sorted = Arc::new(Sorted::sort(self.builder.finish()?)?);
         for (day, places) in sorted.days() {
             self.collected.marks.entry(day).or_default().read(sorted.batch(), sorted.rows(places))?;
         }
         self.sorted.push(sorted);
-        self.sorted_bytes += std::mem::take(&mut self.bytes);
         Ok(())
     }
 

@@ -57,15 +57,22 @@ impl Dataset {
     pub fn open(path: &Path) -> Result<Self> {
         let folder = path.join(LEDGER_FOLDER);
         let mut waited = Duration::ZERO;
-        while folder.join(COMMIT).is_dir() {
+        let ledger = loop {
+            if !folder.join(COMMIT).is_dir() {
+                let ledger = read_ledger(path);
+                // The ledger is the last that another run puts in place: one that is missing may come.
+                if ledger.is_ok() || !folder.join(COMMIT).is_dir() {
+                    break ledger.or_else(|_| read_ledger(path))?;
+                }
+            }
             match Lock::take(&folder.join(LOCK))? {
                 Some(_lock) => roll_forward(path)?,
                 None if waited < PATIENCE => std::thread::sleep(Duration::from_millis(20)),
                 None => return Err(in_use(path)),
             }
             waited += Duration::from_millis(20);
-        }
-        Ok(Self { path: path.to_path_buf(), ledger: read_ledger(path)?, memory: Self::MEMORY, file_rows: Self::FILE_ROWS })
+        };
+        Ok(Self { path: path.to_path_buf(), ledger, memory: Self::MEMORY, file_rows: Self::FILE_ROWS })
     }
 
     /// Opens the dataset of a folder, or makes an empty one in a folder that is empty or not there.
@@ -74,7 +81,9 @@ impl Dataset {
     /// [`Error::Usage`] for a folder that holds something else.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         if !Self::is_at(path) {
-            if std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            let holds_something = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+            // Looked at again, since another run may have made the dataset just now.
+            if holds_something && !Self::is_at(path) {
                 return Err(Error::Usage(format!(
                     "`{}` is not empty and no events dataset: give an empty or a new folder to -o",
                     path.display()
@@ -84,6 +93,17 @@ impl Dataset {
             std::fs::create_dir_all(&ledger_folder).map_err(|error| Error::io("create", &ledger_folder, error))?;
         }
         Self::open(path)
+    }
+
+    /// Refuses a dataset that another run has loaded into since it was opened: what was read of it may be of two times.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], and [`Error::Io`] if it can no longer be read.
+    pub fn assert_unchanged(&self) -> Result<()> {
+        if Self::open(&self.path)?.ledger == self.ledger {
+            return Ok(());
+        }
+        Err(Error::Usage(format!("another run has loaded into `{}` while it was read: run this again", self.path.display())))
     }
 
     /// The event files in the order of their dates.
@@ -196,11 +216,13 @@ fn put_day(path: &Path, commit: &Path, date: &str, day: &Day) -> Result<()> {
 
 fn read_ledger(path: &Path) -> Result<Ledger> {
     let file = path.join(LEDGER_FOLDER).join(LEDGER);
+    let is_date = |entry: &PathBuf| entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("date="));
+    // Listed before the ledger is read: a run that ends in between puts the dates in place first.
+    let holds_days = entries(path)?.iter().any(is_date);
     if let Some(ledger) = Ledger::read(&file)? {
         return Ok(ledger);
     }
-    let is_date = |entry: &PathBuf| entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("date="));
-    if entries(path)?.iter().any(is_date) {
+    if holds_days {
         return Err(Error::format(&file, "is missing, and with it what was loaded: load the logs again into a new folder"));
     }
     Ok(Ledger::empty())

@@ -9,15 +9,16 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::interleave_record_batch;
+use arrow::array::{ArrayRef, RecordBatch, StringBuilder, new_empty_array};
+use arrow::compute::interleave;
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 
 use super::dataset::day_of;
 use super::sorted::{Row, Sorted};
 use crate::error::{Error, Result};
-use crate::frame::parquet;
+use crate::frame::{Texts, parquet};
 use crate::frame::schema::EVENTS;
 
 /// Rows of a batch that leaves a merge.
@@ -54,6 +55,16 @@ impl Run {
             }
         }
     }
+}
+
+/// The texts at some places, each a column and a row, as a plain column.
+fn texts(columns: &[&ArrayRef], places: &[(usize, usize)]) -> ArrayRef {
+    let columns: Vec<Option<Texts>> = columns.iter().map(|column| Texts::new(column)).collect();
+    let found = places.iter().map(|(column, row)| columns.get(*column).and_then(Option::as_ref)?.get(*row));
+    let found: Vec<Option<&str>> = found.collect();
+    let mut builder = StringBuilder::with_capacity(found.len(), found.iter().flatten().map(|text| text.len()).sum());
+    found.into_iter().for_each(|text| builder.append_option(text));
+    Arc::new(builder.finish())
 }
 
 /// Sorted batches, each with the places to take of its order.
@@ -249,11 +260,17 @@ impl Merge {
             });
             places.push((place, row.row()));
         }
-        let batches: Vec<&RecordBatch> = batches.iter().map(|sorted| sorted.batch()).collect();
-        let batch =
-            if batches.is_empty() { RecordBatch::new_empty(EVENTS.schema.clone()) } else { interleave_record_batch(&batches, &places)? };
+        let columns = EVENTS.schema.fields().iter().enumerate().map(|(at, field)| {
+            let columns: Vec<&ArrayRef> = batches.iter().filter_map(|sorted| sorted.batch().columns().get(at)).collect();
+            match field.data_type() {
+                DataType::Utf8 => Ok(texts(&columns, &places)),
+                kind if columns.is_empty() => Ok(new_empty_array(kind)),
+                _ => Ok(interleave(&columns.iter().map(|column| column.as_ref()).collect::<Vec<_>>(), &places)?),
+            }
+        });
+        let columns = columns.collect::<Result<_>>()?;
         self.kept.clear();
-        Ok(batch)
+        Ok(RecordBatch::try_new(EVENTS.schema.clone(), columns)?)
     }
 
     /// The next rows of a day, all of them kept, as many as a batch of a run has.

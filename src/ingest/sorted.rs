@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 
 use super::dataset::day_of;
 use crate::error::{Error, Result};
-use crate::frame::read;
+use crate::frame::{Texts, read};
 
 /// Rows, with an order to take them in if they do not stand in it, and the columns that the order is made of.
 #[derive(Debug)]
@@ -17,10 +17,10 @@ pub(super) struct Sorted {
     order: Option<Vec<u32>>,
     time: TimestampMicrosecondArray,
     /// Event id, account, source, name, principal, error code: what makes two rows of one time the same event.
-    identity: [StringArray; 6],
-    file: StringArray,
+    identity: [Texts; 6],
+    file: Texts,
     index: Int64Array,
-    identity_type: StringArray,
+    identity_type: Texts,
     context_complete: BooleanArray,
     /// About how many bytes a row has.
     row_bytes: usize,
@@ -29,7 +29,7 @@ pub(super) struct Sorted {
 impl Sorted {
     /// A batch that is sorted.
     pub(super) fn new(batch: RecordBatch) -> Result<Self> {
-        let text = |name: &str| read::text(&batch, name).cloned();
+        let text = |name: &str| Texts::of(&batch, name);
         Ok(Self {
             order: None,
             time: read::time(&batch, "event_time")?.clone(),
@@ -102,7 +102,7 @@ impl Sorted {
 
     fn id_prefix(&self, row: u32) -> u64 {
         let [id, ..] = &self.identity;
-        let id = read::get(id, row as usize).unwrap_or_default().as_bytes();
+        let id = id.get(row as usize).unwrap_or_default().as_bytes();
         let mut prefix = [0; 8];
         prefix.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
         u64::from_be_bytes(prefix)
@@ -110,14 +110,14 @@ impl Sorted {
 
     fn compare(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
         self.compare_identity(row, other, other_row)
-            .then_with(|| read::get(&self.file, row as usize).cmp(&read::get(&other.file, other_row as usize)))
+            .then_with(|| self.file.get(row as usize).cmp(&other.file.get(other_row as usize)))
             .then_with(|| self.index.values().get(row as usize).cmp(&other.index.values().get(other_row as usize)))
     }
 
     fn compare_identity(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
         let texts = self.identity.iter().zip(&other.identity);
         texts.fold(self.time(row).cmp(&other.time(other_row)), |so_far, (a, b)| {
-            so_far.then_with(|| read::get(a, row as usize).cmp(&read::get(b, other_row as usize)))
+            so_far.then_with(|| a.get(row as usize).cmp(&b.get(other_row as usize)))
         })
     }
 }
@@ -152,26 +152,21 @@ impl Row {
         self.time
     }
 
-    /// A value of a text column.
-    fn get<'r>(&self, column: &'r StringArray) -> Option<&'r str> {
-        read::get(column, self.row as usize)
-    }
-
     /// The event id.
     pub(super) fn id(&self) -> &str {
         let [id, ..] = &self.from.identity;
-        self.get(id).unwrap_or_default()
+        id.get(self.row()).unwrap_or_default()
     }
 
     /// The recipient account.
     pub(super) fn account(&self) -> Option<&str> {
         let [_, account, ..] = &self.from.identity;
-        self.get(account)
+        account.get(self.row())
     }
 
     /// A value of a text column that is no key.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        read::text(&self.from.batch, name).ok().and_then(|column| self.get(column))
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        Texts::of(&self.from.batch, name).ok().and_then(|column| column.get(self.row()).map(str::to_owned))
     }
 
     /// Whether the rows have one time and id.
@@ -187,13 +182,13 @@ impl Row {
     /// Whether the row comes from a format that leaves out who called, and with what.
     pub(super) fn is_poor(&self) -> bool {
         let complete = self.from.context_complete.is_valid(self.row as usize) && self.from.context_complete.value(self.row as usize);
-        self.get(&self.from.identity_type).is_none() && !complete
+        self.from.identity_type.get(self.row()).is_none() && !complete
     }
 
     /// Event source and name.
     pub(super) fn call(&self) -> [Option<&str>; 2] {
         let [_, _, source, name, ..] = &self.from.identity;
-        [self.get(source), self.get(name)]
+        [source.get(self.row()), name.get(self.row())]
     }
 }
 

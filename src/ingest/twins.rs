@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use super::merge::{Merge, Run};
 use super::sorted::Row;
 use crate::error::Result;
-use crate::frame::{parquet, read};
+use crate::frame::{Texts, parquet};
 
 /// The columns that [`Marks::read`] reads.
 const COLUMNS: [&str; 6] = ["event_category", "request_id", "shared_event_id", "account_id", "principal_account_id", "addendum_of"];
@@ -35,21 +35,21 @@ impl Marks {
     /// # Errors
     /// [`crate::Error::Columns`].
     pub(super) fn read(&mut self, batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<()> {
-        let text = |name: &str| read::text(batch, name);
+        let text = |name: &str| Texts::of(batch, name);
         let (category, request) = (text("event_category")?, text("request_id")?);
         let (shared, addendum) = (text("shared_event_id")?, text("addendum_of")?);
         let (account, principal_account) = (text("account_id")?, text("principal_account_id")?);
         let own = |text: &str| text.to_owned();
         for row in rows {
             self.rows += 1;
-            if read::get(category, row) == Some(NETWORK_ACTIVITY) {
-                self.network.extend(read::get(request, row).map(own));
+            if category.get(row) == Some(NETWORK_ACTIVITY) {
+                self.network.extend(request.get(row).map(own));
             }
-            if let Some(original) = read::get(addendum, row) {
-                self.replaced.insert((read::get(account, row).map(own), original.to_owned()));
+            if let Some(original) = addendum.get(row) {
+                self.replaced.insert((account.get(row).map(own), original.to_owned()));
             }
-            let Some(shared) = read::get(shared, row) else { continue };
-            if is_foreign(read::get(account, row), read::get(principal_account, row)) {
+            let Some(shared) = shared.get(row) else { continue };
+            if is_foreign(account.get(row), principal_account.get(row)) {
                 self.foreign.insert(shared.to_owned());
             }
         }
@@ -93,10 +93,9 @@ impl Twins {
         let mut merge = Merge::new(runs)?;
         while let Some(row) = merge.next()? {
             let request = row.text("request_id").filter(|_| !is_network(&row));
-            let called = request.and_then(|request| marks.network.get(request));
-            twins.requests.extend(called.cloned());
-            let shared = row.text("shared_event_id").filter(|_| row.account() == row.text("principal_account_id"));
-            twins.shared.extend(shared.and_then(|shared| marks.foreign.get(shared)).cloned());
+            twins.requests.extend(request.filter(|request| marks.network.contains(request)));
+            let shared = row.text("shared_event_id").filter(|_| row.account() == row.text("principal_account_id").as_deref());
+            twins.shared.extend(shared.filter(|shared| marks.foreign.contains(shared)));
         }
         Ok(twins)
     }
@@ -104,14 +103,14 @@ impl Twins {
     /// Whether another record of the same call is there, which stays: that of the call itself for network activity,
     /// that of the caller's account for what other accounts see of it.
     pub(super) fn repeats(&self, row: &Row) -> bool {
-        let known = |ids: &HashSet<String>, name: &str| !ids.is_empty() && row.text(name).is_some_and(|id| ids.contains(id));
+        let known = |ids: &HashSet<String>, name: &str| !ids.is_empty() && row.text(name).is_some_and(|id| ids.contains(&id));
         (known(&self.requests, "request_id") && is_network(row))
-            || (known(&self.shared, "shared_event_id") && is_foreign(row.account(), row.text("principal_account_id")))
+            || (known(&self.shared, "shared_event_id") && is_foreign(row.account(), row.text("principal_account_id").as_deref()))
     }
 }
 
 fn is_network(row: &Row) -> bool {
-    row.text("event_category") == Some(NETWORK_ACTIVITY)
+    row.text("event_category").as_deref() == Some(NETWORK_ACTIVITY)
 }
 
 /// Whether a record stands in the log of another account than the caller's.
