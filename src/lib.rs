@@ -35,6 +35,7 @@ pub mod lint;
 pub mod progress;
 pub mod replay;
 pub mod report;
+mod threads;
 
 pub use arrow;
 pub use error::{Error, Result};

@@ -1,14 +1,16 @@
 //! A program at work: remembers what it has worked out of actions and keys, so that it is worked out once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::cell::Cell;
-use super::compile::{AtomId, KeyId, Program};
+use super::compile::{AtomId, BundleId, CompiledStatement, KeyId, Program};
 use super::domain::Vector;
 use super::request::ActionState;
-use super::statement::{Open, action};
+use super::statement::{KnownKey, Open, action};
+use super::words;
 
 /// Decides requests by a [`Program`]. One for each thread; answers do not depend on what was asked before.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Evaluator<'p> {
     pub(super) program: &'p Program,
     actions: HashMap<ActionState, Arc<ActionAnswers>, foldhash::fast::RandomState>,
     states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
+    conditional: HashMap<(ActionState, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
+    words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), (KnownKey, Option<String>), foldhash::fast::RandomState>,
 }
 
 /// The states of a key in a cell. The cell is kept, so that its address stays its own.
@@ -58,7 +62,13 @@ impl ActionAnswers {
 impl<'p> Evaluator<'p> {
     /// One that has not worked out anything yet.
     pub fn new(program: &'p Program) -> Self {
-        Self { program, actions: HashMap::default(), states: HashMap::default() }
+        Self {
+            program,
+            actions: HashMap::default(),
+            states: HashMap::default(),
+            conditional: HashMap::default(),
+            words: HashMap::default(),
+        }
     }
 
     /// What the program's action elements say of an action.
@@ -82,5 +92,31 @@ impl<'p> Evaluator<'p> {
         let (_, states) =
             self.states.entry((key, Arc::as_ptr(cell) as usize, atoms)).or_insert_with(|| (Arc::clone(cell), make().map(Into::into)));
         states.clone()
+    }
+
+    /// The statements of two bundles that have conditions and may cover an action.
+    pub(super) fn conditional(&mut self, asked: &ActionState, bundles: [BundleId; 2]) -> Arc<[&'p CompiledStatement]> {
+        let key = (asked.clone(), bundles);
+        if let Some(known) = self.conditional.get(&key) {
+            return Arc::clone(known);
+        }
+        let (program, action) = (self.program, self.action(asked));
+        let bundles = bundles.iter().filter_map(|bundle| program.bundles.get(*bundle));
+        let mut seen = BTreeSet::new();
+        let documents = bundles.flat_map(|bundle| bundle.all_documents()).filter(|document| seen.insert(*document));
+        let statements = documents.filter_map(|id| program.documents.get(id)).flat_map(|document| &document.statements);
+        let found: Arc<[_]> = statements.filter(|statement| !statement.atoms.is_empty() && action.may_cover(statement.action)).collect();
+        self.conditional.insert(key, Arc::clone(&found));
+        found
+    }
+
+    /// What is known of a key, as far as some conditions look at it, in words.
+    pub(super) fn context_entry(&mut self, key: KeyId, known: &KnownKey, atoms: Vec<AtomId>) -> Option<String> {
+        let place = [Arc::as_ptr(&known.cell) as usize, Arc::as_ptr(&known.state) as usize];
+        let program = self.program;
+        let entry = self.words.entry((key, place, atoms)).or_insert_with_key(|(_, _, atoms)| {
+            (known.clone(), words::context_entry(program, key, known, atoms))
+        });
+        entry.1.clone()
     }
 }

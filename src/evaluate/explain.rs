@@ -2,11 +2,12 @@
 
 use super::asks::Asks;
 use super::authorize::{Group, Side, Situation as _, StatementRef, Term, Verdict};
-use super::compile::{AtomId, AtomKind, CompiledStatement, KeyId, Program};
+use super::compile::{AtomId, AtomKind, BundleId, CompiledStatement, KeyId, Program};
 use super::decision::Which;
+use super::evaluator::Evaluator;
 use super::request::LayerKind;
 use super::split::{Case, Chosen, Evaluation, Sides};
-use super::statement::{Answer, Ask, Miss, Open, Request, applies, condition};
+use super::statement::{Answer, Ask, Miss, Open, Request, applies, condition, resource};
 use super::words;
 use crate::account::Policy;
 use crate::iam::document::Effect;
@@ -230,31 +231,34 @@ impl Program {
     fn compiled(&self, reference: StatementRef) -> Option<&CompiledStatement> {
         self.documents.get(reference.document)?.statements.get(reference.statement)
     }
+}
 
+impl Evaluator<'_> {
     /// `key=cell` for every key on which some statement that covers action and resource puts a condition, sorted.
-    pub fn context_words(&self, request: &Request, bundles: [super::compile::BundleId; 2]) -> Vec<String> {
+    pub fn context_words(&mut self, request: &Request, bundles: [BundleId; 2]) -> Vec<String> {
+        let program = self.program;
         let mut asked: std::collections::BTreeMap<KeyId, Vec<AtomId>> = std::collections::BTreeMap::new();
-        for bundle in bundles.iter().filter_map(|bundle| self.bundles.get(*bundle)) {
-            for (_, statement) in self.statements(&bundle.all_documents()) {
-                let covers = !matches!(applies(self, request, statement), Err(Miss::Action | Miss::Resource));
-                for atom in statement.atoms.iter().filter(|_| covers) {
-                    let Some(compiled) = self.atoms.get(*atom) else { continue };
-                    let atoms = asked.entry(compiled.key).or_default();
-                    if !atoms.contains(atom) {
-                        atoms.push(*atom);
-                    }
-                    if let AtomKind::Templates(templates) = &compiled.kind {
-                        for key in templates.iter().flat_map(|t| t.keys()).filter_map(|name| self.key_id(name)) {
-                            let atoms = asked.entry(key).or_default();
-                            if !atoms.contains(atom) {
-                                atoms.push(*atom);
-                            }
+        for statement in self.conditional(&request.action, bundles).iter() {
+            if resource(program, request, statement).is_err() {
+                continue;
+            }
+            for atom in &statement.atoms {
+                let Some(compiled) = program.atoms.get(*atom) else { continue };
+                let atoms = asked.entry(compiled.key).or_default();
+                if !atoms.contains(atom) {
+                    atoms.push(*atom);
+                }
+                if let AtomKind::Templates(templates) = &compiled.kind {
+                    for key in templates.iter().flat_map(|t| t.keys()).filter_map(|name| program.key_id(name)) {
+                        let atoms = asked.entry(key).or_default();
+                        if !atoms.contains(atom) {
+                            atoms.push(*atom);
                         }
                     }
                 }
             }
         }
-        let entry = |(key, atoms): (KeyId, Vec<AtomId>)| words::context_entry(self, key, request.context.get(key)?, &atoms);
+        let entry = |(key, atoms): (KeyId, Vec<AtomId>)| self.context_entry(key, request.context.get(key)?, atoms);
         let mut entries: Vec<String> = asked.into_iter().filter_map(entry).collect();
         entries.sort();
         entries

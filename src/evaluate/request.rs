@@ -208,6 +208,11 @@ impl Layers {
         self.0 & (1 << layer as u16) != 0
     }
 
+    /// One bit for each layer.
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Whether it holds none.
     pub fn is_empty(self) -> bool {
         self.0 == 0

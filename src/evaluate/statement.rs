@@ -143,7 +143,8 @@ pub(super) fn action(action: &ActionState, element: &ActionElement) -> Result<Op
     combine(answers, element.negated)
 }
 
-fn resource(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Option<Open>, ()> {
+/// What a resource element says of a request: it covers it, or it does if the open part holds.
+pub(super) fn resource(program: &Program, request: &Request, statement: &CompiledStatement) -> Result<Option<Open>, ()> {
     match &statement.resources {
         None => Ok(None),
         Some(patterns) if patterns.is_empty() => Err(()),

@@ -23,6 +23,8 @@ macro_rules! names {
         impl $kind {
             /// Column names, in the order of the variants.
             pub const NAMES: [&'static str; [$($name),*].len()] = [$($name),*];
+            /// All of them, in order.
+            pub const ALL: [Self; Self::NAMES.len()] = [$(Self::$variant),*];
         }
     };
 }
@@ -211,7 +213,7 @@ impl EventBuilder {
                     builder.append_option(value.as_deref());
                     self.bytes += value.as_ref().map_or(0, |text| text.len());
                 }
-                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref()),
+                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref())?,
             }
         }
         for (builder, value) in self.flags.iter_mut().zip(&row.flags) {

@@ -12,4 +12,4 @@ mod texts;
 
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
 pub use table::{Cell, TableBuilder};
-pub use texts::Texts;
+pub use texts::{Distinct, Texts};

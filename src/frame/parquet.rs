@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_writer::ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 
 /// The most rows of a row group of the events dataset.
 const EVENT_ROWS: usize = 131_072;
+
+/// Rows of a batch that is read.
+const BATCH_ROWS: usize = 16_384;
 
 /// Writes batches of a table to a file: beside it first, then renamed, so that a file is whole or not there.
 ///
@@ -154,7 +157,29 @@ pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
 /// # Errors
 /// As [`read`], and those of `each`.
 pub fn read_each(path: &Path, columns: Option<&[&str]>, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-    batches(path, columns, 16_384)?.try_for_each(|batch| each(batch?))
+    batches(path, columns, BATCH_ROWS)?.try_for_each(|batch| each(batch?))
+}
+
+/// Hands a file's batches one by one to `each`, texts as codes ([`super::Texts`]), but for those of `plain`.
+///
+/// # Errors
+/// As [`read`], and those of `each`.
+pub fn read_coded(path: &Path, columns: &[&str], plain: &[&str], mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let unfit = |error: ParquetError| Error::format(path, format!("is not a Parquet file that can be read: {error}"));
+    let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(unfit)?;
+    let coded = found.schema().fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 if columns.contains(&field.name().as_str()) && !plain.contains(&field.name().as_str()) => {
+            Arc::new(Field::new_dictionary(field.name(), DataType::UInt32, DataType::Utf8, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    });
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(coded.collect::<Fields>())));
+    let coded = ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options).map_err(unfit)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, coded);
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let mut reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(unfit)?;
+    reader.try_for_each(|batch| each(batch.map_err(|error| Error::format(path, format!("is damaged: {error}")))?))
 }
 
 /// A file's batches of so many rows.

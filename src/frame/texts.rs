@@ -6,8 +6,8 @@
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, NullBufferBuilder, RecordBatch, StringArray, UInt32Array};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray, UInt32Array};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::UInt32Type;
 use hashbrown::HashTable;
 
@@ -54,78 +54,102 @@ impl Texts {
     }
 }
 
-/// Collects texts into a coded column.
+/// Distinct texts, numbered in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct CodedBuilder {
-    /// The distinct texts, one after the other, and where each ends.
-    text: String,
-    ends: Vec<usize>,
-    /// Their codes, by content.
+pub struct Distinct {
+    /// The texts, one after the other, and where each ends.
+    text: Vec<u8>,
+    ends: Vec<u32>,
+    /// Their numbers, by content.
     known: HashTable<u32>,
-    codes: Vec<u32>,
-    valid: Option<NullBufferBuilder>,
-    last: u32,
 }
 
 const HASHER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0);
 
+impl Distinct {
+    /// The number of a text, and whether it is new.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] beyond 4 GB of text.
+    pub fn number(&mut self, text: &str) -> Result<(u32, bool)> {
+        let text = text.as_bytes();
+        let hash = HASHER.hash_one(text);
+        if let Some(number) = self.known.find(hash, |number| self.bytes(*number) == Some(text)) {
+            return Ok((*number, false));
+        }
+        let end = u32::try_from(self.text.len() + text.len()).map_err(|error| Error::Columns(error.to_string()))?;
+        let number = u32::try_from(self.ends.len()).map_err(|error| Error::Columns(error.to_string()))?;
+        self.text.extend_from_slice(text);
+        self.ends.push(end);
+        let Self { text, ends, known } = self;
+        known.insert_unique(hash, number, |number| HASHER.hash_one(bytes(text, ends, *number).unwrap_or_default()));
+        Ok((number, true))
+    }
+
+    /// The text of a number.
+    pub fn get(&self, number: u32) -> Option<&str> {
+        self.bytes(number).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    #[inline]
+    fn bytes(&self, number: u32) -> Option<&[u8]> {
+        bytes(&self.text, &self.ends, number)
+    }
+}
+
+#[inline]
+fn bytes<'t>(text: &'t [u8], ends: &[u32], number: u32) -> Option<&'t [u8]> {
+    let number = number as usize;
+    let begin = if number == 0 { 0 } else { *ends.get(number - 1)? };
+    text.get(begin as usize..*ends.get(number)? as usize)
+}
+
+/// Collects texts into a coded column.
+#[derive(Debug, Default)]
+pub(super) struct CodedBuilder {
+    distinct: Distinct,
+    codes: Vec<u32>,
+    last: u32,
+}
+
+/// The code of a row without text.
+const NULL: u32 = u32::MAX;
+
 impl CodedBuilder {
     /// Adds a row; returns how many bytes of memory it takes.
-    pub(super) fn push(&mut self, text: Option<&str>) -> usize {
+    ///
+    /// # Errors
+    /// [`Error::Columns`] beyond 4 GB of text.
+    pub(super) fn push(&mut self, text: Option<&str>) -> Result<usize> {
         const CODE: usize = size_of::<u32>();
         let Some(text) = text else {
-            self.valid.get_or_insert_with(|| all_valid(self.codes.len())).append_null();
-            self.codes.push(0);
-            return CODE;
+            self.codes.push(NULL);
+            return Ok(CODE);
         };
-        if let Some(valid) = &mut self.valid {
-            valid.append_non_null();
-        }
         // Rows that follow one another often agree.
-        if value(&self.text, &self.ends, self.last) == Some(text) {
-            self.codes.push(self.last);
-            return CODE;
+        let mut is_new = false;
+        if self.distinct.bytes(self.last) != Some(text.as_bytes()) {
+            (self.last, is_new) = self.distinct.number(text)?;
         }
-        let hash = HASHER.hash_one(text);
-        if let Some(code) = self.known.find(hash, |code| value(&self.text, &self.ends, *code) == Some(text)) {
-            self.last = *code;
-            self.codes.push(self.last);
-            return CODE;
-        }
-        self.last = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
-        let rehash = |code: &u32| HASHER.hash_one(value(&self.text, &self.ends, *code).unwrap_or_default());
-        self.known.insert_unique(hash, self.last, rehash);
         self.codes.push(self.last);
-        text.len() + 4 * CODE
+        Ok(if is_new { text.len() + 4 * CODE } else { CODE })
     }
 
     /// The rows as a column; the builder is empty after.
     ///
     /// # Errors
-    /// [`Error::Columns`] for 2 GB of text and more.
+    /// [`Error::Columns`] beyond 2 GB of text.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        let Self { text, ends, codes, valid, .. } = std::mem::take(self);
-        let offsets = std::iter::once(Ok(0)).chain(ends.into_iter().map(i32::try_from)).collect::<Result<Vec<i32>, _>>();
-        let offsets = offsets.map_err(|error| Error::Columns(error.to_string()))?;
-        let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(text.into_bytes()), None)?;
-        let codes = UInt32Array::try_new(ScalarBuffer::from(codes), valid.and_then(|mut valid| valid.finish()))?;
+        let Self { distinct, codes, .. } = std::mem::take(self);
+        let offsets: Vec<i32> = std::iter::once(0).chain(distinct.ends.into_iter().map(u32::cast_signed)).collect();
+        if offsets.last().is_some_and(|last| *last < 0) {
+            return Err(Error::Columns("more than 2 GB of text in a batch".to_owned()));
+        }
+        let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(distinct.text), None)?;
+        let valid = codes.contains(&NULL).then(|| codes.iter().map(|code| *code != NULL).collect::<NullBuffer>());
+        let codes = UInt32Array::try_new(ScalarBuffer::from(codes), valid)?;
         Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
     }
-}
-
-fn all_valid(rows: usize) -> NullBufferBuilder {
-    let mut valid = NullBufferBuilder::new(rows);
-    valid.append_n_non_nulls(rows);
-    valid
-}
-
-/// The text of a code.
-fn value<'t>(text: &'t str, ends: &[usize], code: u32) -> Option<&'t str> {
-    let code = code as usize;
-    let begin = if code == 0 { 0 } else { *ends.get(code - 1)? };
-    text.get(begin..*ends.get(code)?)
 }
 
 #[cfg(test)]
@@ -138,7 +162,7 @@ mod tests {
         let mut builder = CodedBuilder::default();
         for round in 0..2 {
             texts.iter().for_each(|text| {
-                builder.push(*text);
+                builder.push(*text).unwrap();
             });
             let column = builder.finish().unwrap();
             let read = Texts::new(&column).unwrap();

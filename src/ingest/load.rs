@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::buffer::{Buffers, Collected};
 use super::content::{self, Opened};
@@ -19,6 +18,7 @@ use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
 use crate::frame::{parquet, read};
 use crate::progress::Progress;
+use crate::threads::on_all_threads;
 
 /// About how much memory it takes to write one day.
 const DAY_BYTES: usize = 32 << 20;
@@ -93,23 +93,6 @@ fn read_all(
         all.extend(read);
         (collected.merge(more), all)
     }))
-}
-
-/// Hands the numbers below `jobs` to `work` on at most `most` threads, each of which asks for its next one, until there
-/// is none or one of them fails.
-fn on_all_threads<T: Send>(
-    jobs: usize,
-    most: usize,
-    work: impl Fn(usize, &dyn Fn() -> Option<usize>) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let (taken, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let next = || Some(taken.fetch_add(1, Ordering::Relaxed)).filter(|job| *job < jobs && !failed.load(Ordering::Relaxed));
-    let results = rayon::broadcast(|context| {
-        let result = (context.index() < most).then(|| work(context.index(), &next));
-        failed.fetch_or(matches!(result, Some(Err(_))), Ordering::Relaxed);
-        result
-    });
-    results.into_iter().flatten().collect()
 }
 
 /// Writes every day that something was read of into the staging folder. `replaced` is what addenda replace, to which

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::batch::{CheckKey, RequestKey};
@@ -23,7 +26,7 @@ use crate::frame::{Cell, TableBuilder};
 use crate::iam::principal::Caller;
 
 /// Everything that describes a change, in the order of the table: the key of a row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChangeKey {
     pub(crate) candidate: String,
     pub(crate) change: Change,
@@ -57,7 +60,7 @@ pub(crate) struct ChangeKey {
 }
 
 /// The statement that decides, as a row names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Deciding {
     layer: Option<String>,
     policy: Option<String>,
@@ -65,8 +68,18 @@ pub(crate) struct Deciding {
     sid: Option<String>,
 }
 
-/// A row in brief: change, action, whether it succeeded in the log, measures.
-type Brief = (Change, String, bool, Measures);
+/// What a principal's rows come to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfPrincipal {
+    /// Events by change.
+    pub(crate) events: BTreeMap<Change, u64>,
+    /// Actions that succeeded in the log.
+    pub(crate) used: BTreeSet<String>,
+    pub(crate) lost: BTreeSet<String>,
+    pub(crate) gained: BTreeSet<String>,
+    pub(crate) first_seen: Option<i64>,
+    pub(crate) last_seen: Option<i64>,
+}
 
 /// A statement that some row names: side, layer, policy name, position.
 type StatementKey = (String, LayerKind, String, usize);
@@ -74,13 +87,13 @@ type StatementKey = (String, LayerKind, String, usize);
 /// Decided requests.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) rows: BTreeMap<ChangeKey, Measures>,
+    pub(crate) rows: HashMap<ChangeKey, Measures, foldhash::fast::FixedState>,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
     /// Agreeing and contradicting events of each principal, by its index.
     pub(crate) by_principal: BTreeMap<usize, (u64, u64)>,
-    /// Rows of each candidate and principal, for the principals table.
-    pub(crate) of_principal: BTreeMap<(String, usize), Vec<Brief>>,
+    /// By the indexes of candidate and principal, for the principals table.
+    pub(crate) of_principal: HashMap<(usize, usize), OfPrincipal, foldhash::fast::FixedState>,
 }
 
 /// How well the baseline explains the log, in events.
@@ -115,15 +128,17 @@ impl Changes {
             *own = (own.0 + agree, own.1 + contradict);
         }
         for (principal, rows) in other.of_principal {
-            self.of_principal.entry(principal).or_default().extend(rows);
+            self.of_principal.entry(principal).or_default().merge(rows);
         }
         self
     }
 
     /// The table of changes.
     pub(super) fn table(&self) -> Result<RecordBatch> {
+        let mut rows: Vec<(&ChangeKey, &Measures)> = self.rows.iter().collect();
+        rows.par_sort_unstable_by_key(|(key, _)| *key);
         let mut table = TableBuilder::new(&CHANGES)?;
-        for (key, measures) in &self.rows {
+        for (key, measures) in rows {
             table.push(key.cells(measures))?;
         }
         table.finish()
@@ -167,25 +182,26 @@ impl<'a> Decider<'a> {
         Self { program, principals, candidates, logged, unknown: (0..program.key_count()).map(unknown).collect() }
     }
 
-    /// Decides one distinct request for every candidate.
-    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Measures) -> Changes {
-        let mut changes = Changes::default();
-        let Some(principal) = self.principals.all.get(request.principal) else { return changes };
+    /// Decides one distinct request for every candidate, and adds what that comes to.
+    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Measures, changes: &mut Changes) {
+        let Some(principal) = self.principals.all.get(request.principal) else { return };
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
         for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
             let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
             let compared = compare(&evaluation, observation, self.logged);
             if index == 0 {
-                self.agree(&mut changes, request.principal, &evaluation, &compared, observation, measures.events);
+                self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
             }
-            let key = self.key(candidate, request, principal, &checks, *bundle, &evaluation, &compared, &mut changes);
-            let used = request.outcome == "success";
-            let brief = (key.change, key.action.clone(), used, measures.clone());
-            changes.of_principal.entry((candidate.clone(), request.principal)).or_default().push(brief);
-            changes.rows.entry(key).or_default().merge(measures);
+            let key = self.key(evaluator, candidate, request, principal, &checks, *bundle, &evaluation, &compared, changes);
+            changes.of_principal.entry((index, request.principal)).or_default().add(&key, request.outcome == "success", measures);
+            match changes.rows.entry(key) {
+                Entry::Occupied(row) => row.into_mut().merge(measures),
+                Entry::Vacant(row) => {
+                    row.insert(measures.clone());
+                }
+            }
         }
-        changes
     }
 
     pub(super) fn request(&self, check: &CheckKey, principal: &Principal) -> Request {
@@ -243,12 +259,14 @@ impl<'a> Decider<'a> {
         } else {
             agreement.open += events;
         }
-        changes.by_principal.insert(principal, of_principal);
+        let sums = changes.by_principal.entry(principal).or_default();
+        *sums = (sums.0 + of_principal.0, sums.1 + of_principal.1);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row is described by all of them")]
     pub(super) fn key(
         &self,
+        evaluator: &mut Evaluator<'_>,
         candidate: &str,
         request: &RequestKey,
         principal: &Principal,
@@ -265,7 +283,7 @@ impl<'a> Decider<'a> {
         let deciding = request.checks.get(deciding_check).or(request.checks.first());
         let own = request.checks.first();
         let context =
-            checks.get(deciding_check).map(|check| self.program.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
+            checks.get(deciding_check).map(|check| evaluator.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
         let mut note = |side: &str, explanation: &Option<(usize, Explanation)>| {
             for statement in explanation.iter().flat_map(|(_, explanation)| &explanation.statements) {
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
@@ -423,21 +441,38 @@ impl Deciding {
 }
 
 impl ChangeKey {
-    /// First 16 hex digits of the SHA-256 of candidate and key.
+    /// First 16 hex digits of the SHA-256 of everything that describes the change.
     pub(super) fn id(&self) -> String {
-        let digest = Sha256::digest(format!("{self:?}").as_bytes());
-        hex(digest.get(..8).unwrap_or_default())
+        let (before, after) = self.columns();
+        id_of(before.iter().chain(&after))
     }
 
     fn cells(&self, measures: &Measures) -> Vec<Cell> {
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        let (before, after) = self.columns();
+        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)))];
+        cells.extend(before);
+        cells.extend([
+            Cell::count(measures.events),
+            Cell::count(measures.session_count()),
+            Cell::count(measures.days.len() as u64),
+            time(measures.first_seen),
+            time(measures.last_seen),
+            Cell::Texts(measures.session_names.iter().cloned().collect()),
+            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
+        ]);
+        cells.extend(after);
+        cells
+    }
+
+    /// The descriptive columns before the measures, and those after them.
+    fn columns(&self) -> (Vec<Cell>, Vec<Cell>) {
         let text = |text: &str| Cell::Text(text.to_owned());
         let maybe = |text: &Option<String>| Cell::text(text.as_deref());
-        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
         let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
         let deciding =
             |side: &Deciding| [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)];
-        let mut cells = vec![
-            Cell::Text(self.id()),
+        let before = vec![
             text(&self.candidate),
             text(self.change.name()),
             text(self.change_from_log.name()),
@@ -457,19 +492,11 @@ impl ChangeKey {
             text(&self.deciding_action),
             maybe(&self.deciding_resource),
             Cell::Texts(self.context.clone()),
-            Cell::count(measures.events),
-            Cell::count(measures.session_count()),
-            Cell::count(measures.days.len() as u64),
-            time(measures.first_seen),
-            time(measures.last_seen),
-            Cell::Texts(measures.session_names.iter().cloned().collect()),
-            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
-            text(&self.baseline_reason),
-            text(&self.candidate_reason),
         ];
-        cells.extend(deciding(&self.baseline));
-        cells.extend(deciding(&self.candidate_side));
-        cells.extend([
+        let mut after = vec![text(&self.baseline_reason), text(&self.candidate_reason)];
+        after.extend(deciding(&self.baseline));
+        after.extend(deciding(&self.candidate_side));
+        after.extend([
             Cell::Texts(self.candidate_deciding.clone()),
             Cell::Texts(self.missing_keys.clone()),
             residual,
@@ -477,6 +504,68 @@ impl ChangeKey {
             text(&self.mapping_source),
             maybe(&self.resource_source),
         ]);
-        cells
+        (before, after)
+    }
+}
+
+/// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.
+fn id_of<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
+    const END: u8 = 0xff;
+    let mut bytes = Vec::with_capacity(1_024);
+    for cell in cells {
+        match cell {
+            Cell::Text(text) => {
+                bytes.push(b't');
+                bytes.extend_from_slice(text.as_bytes());
+            }
+            Cell::Texts(texts) => {
+                bytes.push(b'l');
+                for text in texts {
+                    bytes.extend_from_slice(text.as_bytes());
+                    bytes.push(END);
+                }
+            }
+            Cell::Int(number) => {
+                bytes.push(b'n');
+                bytes.extend_from_slice(number.to_string().as_bytes());
+            }
+            _ => bytes.push(b'0'),
+        }
+        bytes.push(END);
+    }
+    hex(Sha256::digest(&bytes).get(..8).unwrap_or_default())
+}
+
+impl OfPrincipal {
+    fn add(&mut self, key: &ChangeKey, used: bool, measures: &Measures) {
+        *self.events.entry(key.change).or_default() += measures.events;
+        let mut note = |set: fn(&mut Self) -> &mut BTreeSet<String>| {
+            let set = set(self);
+            if !set.contains(&key.action) {
+                set.insert(key.action.clone());
+            }
+        };
+        if used {
+            note(|of| &mut of.used);
+        }
+        match key.change {
+            Change::Lost => note(|of| &mut of.lost),
+            Change::Gained => note(|of| &mut of.gained),
+            _ => {}
+        }
+        self.first_seen = self.first_seen.into_iter().chain(measures.first_seen).min();
+        self.last_seen = self.last_seen.into_iter().chain(measures.last_seen).max();
+    }
+
+    /// Adds those of other rows.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (change, events) in other.events {
+            *self.events.entry(change).or_default() += events;
+        }
+        self.used.extend(other.used);
+        self.lost.extend(other.lost);
+        self.gained.extend(other.gained);
+        self.first_seen = self.first_seen.into_iter().chain(other.first_seen).min();
+        self.last_seen = self.last_seen.into_iter().chain(other.last_seen).max();
     }
 }

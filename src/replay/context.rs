@@ -5,6 +5,8 @@
 //! that decide soundness: MFA is absent for long-term keys and federated sessions, an address that is a service's name
 //! is unknown, what a log never holds (tags, organization ids) is unknown and not absent.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::Catalog;
 use crate::evaluate::{Bounds, ContextState};
 use crate::frame::{Flag, Text};
@@ -13,18 +15,111 @@ use crate::iam::condition::date;
 use crate::iam::condition::numeric::Decimal;
 
 use super::principals::Principal;
-use super::view::EventView;
+use super::view::{EventView, Field, KeyKind};
 
 /// How far before and after `eventTime` the evaluation may have been, in microseconds: the record's time is that of the
 /// completion, in whole seconds.
 const BEFORE: i64 = 5_000_000;
 const AFTER: i64 = 1_000_000;
 
+/// Keys of calls that a service makes for the caller.
+const SERVICE_KEYS: [&str; 8] = [
+    "aws:viaawsservice",
+    "aws:calledvia",
+    "aws:calledviafirst",
+    "aws:calledvialast",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+];
+
+/// Keys of the network path.
+const NETWORK_KEYS: [&str; 8] = [
+    "aws:sourceip",
+    "aws:vpcsourceip",
+    "aws:sourcevpce",
+    "aws:sourcevpc",
+    "aws:sourcevpcarn",
+    "aws:vpceaccount",
+    "aws:vpceorgid",
+    "aws:vpceorgpaths",
+];
+
+/// The columns that a replay reads whatever the policies are.
+const ALWAYS: [&str; 24] = [
+    "event_id",
+    "event_time",
+    "event_category",
+    "region",
+    "account_id",
+    "principal_account_id",
+    "identity_type",
+    "principal_arn",
+    "principal_id",
+    "session_name",
+    "session_issuer_arn",
+    "session_created",
+    "access_key_id",
+    "assumed_root",
+    "source_ip",
+    "vpc_endpoint_id",
+    "outcome",
+    "denied_by",
+    "action",
+    "resource",
+    "more_checks",
+    "mapping_source",
+    "resource_source",
+    "not_replayable",
+];
+
+/// The columns that a replay reads where policies look at some keys, given in lower case.
+pub(super) fn columns<'k>(keys: impl IntoIterator<Item = &'k str>) -> Vec<&'static str> {
+    let mut columns: BTreeSet<&str> = ALWAYS.into_iter().chain(["source_file"]).collect();
+    keys.into_iter().for_each(|key| columns.extend(columns_of(key)));
+    columns.into_iter().collect()
+}
+
+/// The columns beside [`ALWAYS`] that tell a key's state.
+fn columns_of(key: &str) -> &'static [&'static str] {
+    match key {
+        "aws:currenttime" | "aws:epochtime" | "aws:requestedregion" | "aws:resourceaccount" => &[],
+        "aws:principalarn" | "aws:principalaccount" | "aws:principaltype" | "aws:userid" | "aws:username" => &[],
+        "aws:useragent" | "aws:referer" | "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
+        "aws:multifactorauthpresent" | "aws:multifactorauthage" | "aws:tokenissuetime" => &["mfa", "invoked_by", "federated_provider"],
+        "aws:sourceidentity" => &["source_identity", "event_version"],
+        key if NETWORK_KEYS.contains(&key) => &[],
+        key if SERVICE_KEYS.contains(&key) => &["invoked_by"],
+        key if key.starts_with("aws:principaltag/") || key.contains(":resourcetag/") => &[],
+        key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || !key.starts_with("aws:") => {
+            &["request_context", "request_context_complete"]
+        }
+        _ => &[
+            "user_agent",
+            "invoked_by",
+            "console_session",
+            "tls",
+            "mfa",
+            "federated_provider",
+            "source_identity",
+            "event_version",
+            "request_context",
+            "request_context_complete",
+        ],
+    }
+}
+
+/// When the call can have been evaluated, from and to, by the record's time.
+pub(super) fn possible_times(time: i64) -> [i64; 2] {
+    [time - BEFORE, time + AFTER]
+}
+
 /// One event with what is known of its principal.
 pub(super) struct EventContext<'b> {
-    pub(super) event: EventView<'b>,
-    pub(super) principal: &'b Principal,
-    pub(super) catalog: &'b Catalog,
+    event: EventView<'b>,
+    principal: &'b Principal,
+    catalog: &'b Catalog,
 }
 
 /// Who made the call, as far as context keys differ by it.
@@ -51,13 +146,23 @@ fn known_or(value: Option<&str>, otherwise: ContextState) -> ContextState {
     value.map_or(otherwise, ContextState::value)
 }
 
-impl EventContext<'_> {
+impl<'b> EventContext<'b> {
+    /// The event with its principal.
+    pub(super) fn new(event: EventView<'b>, principal: &'b Principal, catalog: &'b Catalog) -> Self {
+        Self { event, principal, catalog }
+    }
+
+    fn principal(&self) -> &'b Principal {
+        self.event.reads(Field::Principal);
+        self.principal
+    }
+
     /// What is known of a key, by its name in lower case, for the event's own check.
     pub(super) fn state(&self, key: &str) -> ContextState {
         match key {
             "aws:currenttime" | "aws:epochtime" => {
-                let time = self.event.time();
-                ContextState::PresentUnknown(Some(Bounds::Time { from: time - BEFORE, to: time + AFTER }))
+                let [from, to] = possible_times(self.event.time_for_rules());
+                ContextState::PresentUnknown(Some(Bounds::Time { from, to }))
             }
             "aws:requestedregion" => known_or(self.text(Text::Region), ContextState::PresentUnknown(None)),
             "aws:securetransport" => self.secure_transport(),
@@ -108,14 +213,13 @@ impl EventContext<'_> {
 
     /// Whether the call was made with temporary credentials: `None` if the record contradicts itself.
     fn temporary(&self) -> Option<bool> {
-        let attributes = self.event.session_created().is_some() || self.event.flag(Flag::Mfa).is_some();
-        let key = self.text(Text::AccessKeyId).unwrap_or_default();
+        let attributes = self.event.has_session_created() || self.event.flag(Flag::Mfa).is_some();
         let by_service = self.text(Text::InvokedBy).is_some();
         match (self.kind(), attributes) {
             (Kind::Role | Kind::FederatedUser, _) => Some(true),
-            (_, true) if key.starts_with("AKIA") && !by_service => None,
+            (_, true) if self.event.key_kind() == KeyKind::LongTerm && !by_service => None,
             (_, true) => Some(true),
-            (_, false) if key.starts_with("ASIA") => None,
+            (_, false) if self.event.key_kind() == KeyKind::Temporary => None,
             (_, false) => Some(false),
         }
     }
@@ -139,7 +243,7 @@ impl EventContext<'_> {
 
     fn mfa_present(&self) -> ContextState {
         let logged = self.event.flag(Flag::Mfa);
-        let role_arn = self.principal.arn.as_deref().unwrap_or_default();
+        let role_arn = self.principal().arn.as_deref().unwrap_or_default();
         match self.kind() {
             Kind::FederatedUser | Kind::Service => ContextState::Absent,
             Kind::Role if permission_set(role_arn).is_some() || role_arn.contains(":role/aws-reserved/sso.amazonaws.com/") => {
@@ -168,8 +272,7 @@ impl EventContext<'_> {
             ContextState::Known(values) if !with_mfa(&Some(values.clone())) => ContextState::Absent,
             ContextState::OneOf(states) if !states.iter().any(with_mfa) => ContextState::Absent,
             ContextState::Known(_) => {
-                let least = self.event.session_created().map(|created| (self.event.time() - created).max(0) / 1_000_000);
-                ContextState::PresentUnknown(least.and_then(|seconds| Decimal::parse(&seconds.to_string())).map(Bounds::AtLeast))
+                ContextState::PresentUnknown(self.event.age().and_then(|seconds| Decimal::parse(&seconds.to_string())).map(Bounds::AtLeast))
             }
             _ => ContextState::Unknown,
         }
@@ -189,19 +292,19 @@ impl EventContext<'_> {
     /// Keys of the caller.
     fn principal_state(&self, key: &str) -> Option<ContextState> {
         let present_unknown = ContextState::PresentUnknown(None);
-        let arn = self.principal.arn.as_deref();
+        let arn = self.principal().arn.as_deref();
         Some(match (key, self.kind()) {
             ("aws:principalarn", Kind::Service) => ContextState::Absent,
-            ("aws:principalarn", Kind::FederatedUser) => match (self.text(Text::SessionName), self.principal.account.as_str()) {
+            ("aws:principalarn", Kind::FederatedUser) => match (self.text(Text::SessionName), self.principal().account.as_str()) {
                 (Some(name), account) if !account.is_empty() => {
                     ContextState::value(format!("arn:aws:sts::{account}:federated-user/{name}"))
                 }
                 _ => present_unknown,
             },
-            ("aws:principalarn", _) if self.principal.arn_is_sure => known_or(arn, present_unknown),
+            ("aws:principalarn", _) if self.principal().arn_is_sure => known_or(arn, present_unknown),
             ("aws:principalarn", _) => present_unknown,
             ("aws:principalaccount", _) => {
-                known_or(Some(self.principal.account.as_str()).filter(|account| !account.is_empty()), present_unknown)
+                known_or(Some(self.principal().account.as_str()).filter(|account| !account.is_empty()), present_unknown)
             }
             ("aws:principaltype", Kind::Root) => ContextState::value("Account"),
             ("aws:principaltype", Kind::User) => ContextState::value("User"),
@@ -247,7 +350,7 @@ impl EventContext<'_> {
     /// Tags of a user come from the snapshot; those of a role may be overridden by tags of the session.
     fn tag_state(&self, key: &str) -> Option<ContextState> {
         let tag = key.strip_prefix("aws:principaltag/")?;
-        let Some(tags) = &self.principal.tags else { return Some(ContextState::Unknown) };
+        let Some(tags) = &self.principal().tags else { return Some(ContextState::Unknown) };
         let mut values = tags.iter().filter(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value);
         let value = match (values.next(), values.next()) {
             (Some(_), Some(_)) => return Some(ContextState::Unknown),
@@ -264,9 +367,9 @@ impl EventContext<'_> {
     fn user_id(&self) -> Option<String> {
         let id = self.text(Text::PrincipalId);
         match self.kind() {
-            Kind::Root => Some(self.principal.account.clone()).filter(|account| !account.is_empty()),
+            Kind::Root => Some(self.principal().account.clone()).filter(|account| !account.is_empty()),
             Kind::Role => Some(format!("{}:{}", id?, self.text(Text::SessionName)?)),
-            Kind::FederatedUser => Some(format!("{}:{}", self.principal.account, self.text(Text::SessionName)?)),
+            Kind::FederatedUser => Some(format!("{}:{}", self.principal().account, self.text(Text::SessionName)?)),
             Kind::User => id.map(str::to_owned),
             Kind::Service | Kind::Other => None,
         }
@@ -274,6 +377,9 @@ impl EventContext<'_> {
 
     /// Keys of calls that a service makes for the caller.
     fn service_state(&self, key: &str) -> Option<ContextState> {
+        if !SERVICE_KEYS.contains(&key) {
+            return None;
+        }
         let invoked_by = self.text(Text::InvokedBy);
         let console_hop = matches!(invoked_by, Some("AWS Internal" | "signin.amazonaws.com"));
         let unsure = console_hop || matches!(self.kind(), Kind::Role | Kind::Other);
@@ -297,6 +403,9 @@ impl EventContext<'_> {
 
     /// Keys of the network path.
     fn network_state(&self, key: &str) -> Option<ContextState> {
+        if !NETWORK_KEYS.contains(&key) {
+            return None;
+        }
         let endpoint = self.text(Text::VpcEndpointId);
         let address = self.address();
         let workmail = self.text(Text::Action).is_some_and(|action| action.starts_with("workmail"));

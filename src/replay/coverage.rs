@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Builder, Int64Builder, RecordBatch, StringBuilder};
 
-use super::batch::day;
+use hashbrown::{HashMap, HashSet};
+
+use super::codes::Codes;
 use super::view::EventView;
 use crate::error::Result;
 use crate::frame::Text;
 use crate::frame::parquet::TableWriter;
 use crate::frame::schema::COVERAGE;
 use crate::ingest::SkippedRow;
+use crate::ingest::dataset::day_of;
 
 /// The most rows of the table. Beyond it (one record with a date of centuries ago is enough) only days that have an event
 /// somewhere are written, instead of every day of the window.
@@ -40,24 +43,72 @@ struct Counts {
     data: u64,
 }
 
-impl Coverage {
-    pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool) {
-        let counts = self.counts(event.text(Text::AccountId), event.text(Text::Region), Some(day(event)));
+/// What a thread counts, by numbers.
+#[derive(Debug, Default)]
+pub(super) struct CodedCoverage {
+    /// Account, region and day, and where their counts stand.
+    places: HashMap<(u32, u32, i32), usize, foldhash::fast::FixedState>,
+    counts: Vec<CodedCounts>,
+    /// The place of the event before.
+    last: Option<((u32, u32, i32), usize)>,
+}
+
+#[derive(Debug, Default)]
+struct CodedCounts {
+    events: u64,
+    replayed: u64,
+    data: u64,
+    files: HashSet<u32, foldhash::fast::FixedState>,
+    last_file: Option<u32>,
+}
+
+impl CodedCoverage {
+    pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool, codes: &mut Codes) -> Result<()> {
+        let key = (event.text_code(Text::AccountId, codes)?, event.text_code(Text::Region, codes)?, day_of(event.time()));
+        let place = match self.last {
+            Some((last, place)) if last == key => place,
+            _ => {
+                let place = *self.places.entry(key).or_insert(self.counts.len());
+                if place == self.counts.len() {
+                    self.counts.push(CodedCounts::default());
+                }
+                self.last = Some((key, place));
+                place
+            }
+        };
+        let Some(counts) = self.counts.get_mut(place) else { return Ok(()) };
         counts.events += 1;
         counts.replayed += u64::from(replayed);
-        match event.text(Text::EventCategory) {
-            Some("Data") => counts.data += 1,
-            _ => counts.management += 1,
+        counts.data += u64::from(event.text(Text::EventCategory) == Some("Data"));
+        let file = event.text_code(Text::SourceFile, codes)?;
+        if counts.last_file != Some(file) {
+            counts.last_file = Some(file);
+            counts.files.insert(file);
         }
-        let file = event.text(Text::SourceFile).unwrap_or_default();
-        if !counts.files.contains(file) {
-            counts.files.insert(file.to_owned());
-        }
+        Ok(())
     }
 
+    pub(super) fn finish(self, codes: &Codes) -> Coverage {
+        let mut coverage = Coverage::default();
+        let mut counts: Vec<Option<CodedCounts>> = self.counts.into_iter().map(Some).collect();
+        for ((account, region, day), place) in self.places {
+            let Some(coded) = counts.get_mut(place).and_then(Option::take) else { continue };
+            let text = |column, code| codes.text_of(column, code);
+            let counts = coverage.counts(text(Text::AccountId, account), text(Text::Region, region), Some(day));
+            counts.events = coded.events;
+            counts.replayed = coded.replayed;
+            counts.data = coded.data;
+            counts.management = coded.events - coded.data;
+            counts.files = coded.files.into_iter().map(|file| text(Text::SourceFile, file).unwrap_or_default().to_owned()).collect();
+        }
+        coverage
+    }
+}
+
+impl Coverage {
     pub(super) fn skipped(&mut self, rows: &[SkippedRow]) {
         for row in rows {
-            let counts = self.counts(None, None, row.event_time.map(crate::ingest::dataset::day_of));
+            let counts = self.counts(None, None, row.event_time.map(day_of));
             counts.skipped += 1;
             counts.files.insert(row.file.clone());
         }

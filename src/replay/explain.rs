@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::batch::{Accumulator, RequestKey, Shared};
+use super::batch::{Kernel, RequestKey, Shared};
 use super::changes::{Changes, Decider, observation, policy_name};
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::filter::Filter;
@@ -17,7 +17,7 @@ use super::view::EventColumns;
 use crate::account::{Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::evaluate::{Case, Evaluation, Program, Request, Which, code_words};
+use crate::evaluate::{Case, Evaluation, Evaluator, Program, Request, Which, code_words};
 use crate::frame::{Text, json, parquet, read};
 use crate::iam::arn::Arn;
 use crate::ingest::{Dataset, skipped_with};
@@ -206,8 +206,9 @@ struct Explainer<'a> {
 
 impl Explainer<'_> {
     fn event(&self, row: &RecordBatch, shared: &Shared<'_>) -> Result<ExplainedEvent> {
-        let mut accumulator = Accumulator::default();
-        accumulator.consume(row, shared)?;
+        let mut kernel = Kernel::new(shared);
+        kernel.consume(row)?;
+        let accumulator = kernel.finish();
         let columns = EventColumns::new(row)?;
         let event = columns.row(0);
         let seen = Seen::of(
@@ -248,7 +249,8 @@ impl Explainer<'_> {
         let evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
         let compared = compare(&evaluation, observation(request), self.options.baseline.logged);
         let mut changes = Changes::default();
-        let row = self.decider.key(name, request, principal, &checks, bundle, &evaluation, &compared, &mut changes);
+        let mut evaluator = Evaluator::new(self.program);
+        let row = self.decider.key(&mut evaluator, name, request, principal, &checks, bundle, &evaluation, &compared, &mut changes);
         let explained: Vec<ExplainedCheck> = checks
             .iter()
             .zip(&request.checks)

@@ -32,13 +32,21 @@ impl Filter {
             && self.principals.is_empty()
     }
 
+    /// Whether it lets an event through.
     pub(super) fn keeps(&self, event: EventView<'_>) -> bool {
-        let time = event.time();
+        self.keeps_time(event.time()) && self.keeps_rest(event)
+    }
+
+    /// Whether it lets events of that time through.
+    pub(super) fn keeps_time(&self, time: i64) -> bool {
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+    }
+
+    /// Whether it lets an event through, whenever it was.
+    pub(super) fn keeps_rest(&self, event: EventView<'_>) -> bool {
         let one_of =
             |wanted: &[String], value: Option<&str>| wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w == value));
-        self.since.is_none_or(|since| time >= since)
-            && self.until.is_none_or(|until| time < until)
-            && one_of(&self.accounts, event.text(Text::PrincipalAccountId))
+        one_of(&self.accounts, event.text(Text::PrincipalAccountId))
             && one_of(&self.regions, event.text(Text::Region))
             && one_of(&self.services, event.text(Text::Action).and_then(|action| action.split(':').next()))
             && (self.principals.is_empty()

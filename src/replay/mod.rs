@@ -6,6 +6,7 @@
 
 mod batch;
 mod changes;
+mod codes;
 pub mod compare;
 mod context;
 mod coverage;
@@ -13,6 +14,7 @@ pub mod explain;
 mod filter;
 mod inputs;
 mod manifest;
+mod memo;
 mod principals;
 mod principals_table;
 pub mod simulate;
@@ -32,8 +34,9 @@ use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS};
 use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::Dataset;
 use crate::progress::Progress;
+use crate::threads::on_all_threads;
 
-use batch::{Accumulator, Shared};
+use batch::{Accumulator, Kernel, Shared};
 use changes::{Changes, Decider};
 use principals::Principals;
 
@@ -42,6 +45,9 @@ pub use compare::{Change, Contradiction};
 pub use filter::Filter;
 pub use manifest::{CandidateSummary, Counts, Manifest, Window};
 pub use tally::Measures;
+
+/// Distinct requests that a thread decides at a time.
+const REQUESTS: usize = 256;
 
 /// What to replay, and how.
 #[derive(Debug, Default)]
@@ -83,41 +89,52 @@ pub fn replay(
             catalog.version()
         ));
     }
-    let (principals, program) = join(&files, options)?;
+    let (principals, program) = match join(&files, options) {
+        Ok(joined) => joined,
+        Err(error) => return Err(dataset.assert_unchanged().err().unwrap_or(error)),
+    };
     let shared =
         Shared { program: &program, principals: &principals, catalog, filter: &options.filter, assume_absent: options.assume_absent };
     progress.begin("replaying events", files.len() as u64, 0);
-    let mut accumulated = files
-        .par_iter()
-        .map(|file| {
-            let mut accumulator = Accumulator::default();
-            parquet::read_each(file, Some(&view::columns()), |batch| accumulator.consume(&batch, &shared))?;
-            progress.advance(0, accumulator.events);
-            Ok(accumulator)
-        })
-        .try_reduce(Accumulator::default, |a, b| Ok::<_, Error>(a.merge(b)))?;
+    let columns = columns(&shared);
+    let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
+        let mut kernel = Kernel::new(&shared);
+        while let Some(file) = next().and_then(|at| files.get(at)) {
+            let before = kernel.events();
+            parquet::read_coded(file, &columns, &["event_id"], |batch| kernel.consume(&batch))?;
+            progress.advance(0, kernel.events() - before);
+        }
+        Ok(kernel.finish())
+    });
+    // What went wrong may be that the files are others by now.
+    dataset.assert_unchanged()?;
+    let mut accumulated = threads?.into_iter().fold(Accumulator::default(), Accumulator::merge);
     accumulated.coverage.skipped(&dataset.ledger.skipped);
     progress.end();
     progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
     let names = options.candidates.iter().map(|(name, _)| name.clone()).collect();
     let decider = Decider::new(&program, &principals, names, options.baseline.logged);
     let requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
-    let changes = requests
-        .par_iter()
-        .fold(
-            || (Evaluator::new(&program), Changes::default()),
-            |(mut evaluator, changes), (request, measures)| {
-                let changes = changes.merge(decider.decide(&mut evaluator, request, measures));
-                (evaluator, changes)
-            },
-        )
-        .map(|(_, changes)| changes)
-        .reduce(Changes::default, Changes::merge);
+    let chunks: Vec<_> = requests.chunks(REQUESTS).collect();
+    let decided = on_all_threads(chunks.len(), usize::MAX, |_, next| {
+        let (mut evaluator, mut changes) = (Evaluator::new(&program), Changes::default());
+        while let Some(chunk) = next().and_then(|at| chunks.get(at)) {
+            chunk.iter().for_each(|(request, measures)| decider.decide(&mut evaluator, request, measures, &mut changes));
+        }
+        Ok(changes)
+    })?;
+    let changes = decided.into_iter().fold(Changes::default(), Changes::merge);
     progress.end();
     let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);
     manifest.check()?;
     write(folder, dataset, options, catalog, &principals, accumulated, &changes, &manifest)?;
     Ok(manifest)
+}
+
+/// The columns that the policies and the filter need.
+fn columns(shared: &Shared<'_>) -> Vec<&'static str> {
+    let keys = (0..shared.program.key_count()).map(|key| shared.program.key_name(key));
+    context::columns(keys)
 }
 
 /// First pass: who is in the log, and with which policies.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 
-use super::changes::Changes;
+use super::changes::{Changes, OfPrincipal};
 use super::compare::Change;
 use super::principals::Principals;
 use crate::account::{Bundle, EntityKind, InSnapshot, PolicySet, PrincipalKey};
@@ -23,18 +23,12 @@ struct Row {
     account: Option<String>,
     in_snapshot: Option<InSnapshot>,
     changed: bool,
-    events: u64,
-    counts: BTreeMap<Change, u64>,
-    used: BTreeSet<String>,
-    lost: BTreeSet<String>,
-    gained: BTreeSet<String>,
+    decided: OfPrincipal,
     granted_unused: u64,
     not_observable: u64,
     session_names: BTreeSet<String>,
     agree: u64,
     contradict: u64,
-    first_seen: Option<i64>,
-    last_seen: Option<i64>,
 }
 
 /// Builds the table. Principals of which only the account is known stand under a null ARN.
@@ -52,7 +46,7 @@ pub(super) fn table(
     for (index, (candidate, set)) in sorted {
         let mut rows: BTreeMap<Option<String>, Row> = BTreeMap::new();
         for (principal_index, principal) in principals.all.iter().enumerate() {
-            let Some(briefs) = changes.of_principal.get(&(candidate.clone(), principal_index)) else { continue };
+            let Some(decided) = changes.of_principal.get(&(index, principal_index)) else { continue };
             let row = rows.entry(principal.arn.clone()).or_default();
             row.principal_type.clone_from(&principal.principal_type);
             row.permission_set.clone_from(&principal.permission_set);
@@ -63,9 +57,7 @@ pub(super) fn table(
             let (agree, contradict) = changes.by_principal.get(&principal_index).copied().unwrap_or_default();
             row.agree += agree;
             row.contradict += contradict;
-            for (change, action, used, measures) in briefs {
-                row.add(*change, action, *used, measures);
-            }
+            row.decided.merge(decided.clone());
         }
         for entity in baseline.entities.values().chain(set.entities.values()) {
             let key = PrincipalKey { arn: entity.arn.clone(), id: entity.id.clone(), account: account_of(&entity.arn) };
@@ -77,7 +69,7 @@ pub(super) fn table(
                 changed: baseline.bundle(&key) != set.bundle(&key),
                 ..Row::default()
             });
-            (row.granted_unused, row.not_observable) = unused(&set.bundle(&key), &row.used, catalog);
+            (row.granted_unused, row.not_observable) = unused(&set.bundle(&key), &row.decided.used, catalog);
         }
         for (arn, row) in rows {
             table.push(row.cells(candidate, arn))?;
@@ -113,21 +105,6 @@ fn account_of(arn: &str) -> String {
 }
 
 impl Row {
-    fn add(&mut self, change: Change, action: &str, used: bool, measures: &super::tally::Measures) {
-        self.events += measures.events;
-        *self.counts.entry(change).or_default() += measures.events;
-        if used {
-            self.used.insert(action.to_owned());
-        }
-        match change {
-            Change::Lost => self.lost.insert(action.to_owned()),
-            Change::Gained => self.gained.insert(action.to_owned()),
-            _ => false,
-        };
-        self.first_seen = self.first_seen.into_iter().chain(measures.first_seen).min();
-        self.last_seen = self.last_seen.into_iter().chain(measures.last_seen).max();
-    }
-
     fn cells(self, candidate: &str, arn: Option<String>) -> Vec<Cell> {
         let list = |set: BTreeSet<String>| Cell::Texts(set.into_iter().collect());
         let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
@@ -139,20 +116,20 @@ impl Row {
             Cell::text(self.account),
             Cell::text(self.in_snapshot.map(InSnapshot::name)),
             Cell::Bool(self.changed),
-            Cell::count(self.events),
+            Cell::count(self.decided.events.values().sum()),
         ];
-        cells.extend(Change::ALL.iter().map(|change| Cell::count(self.counts.get(change).copied().unwrap_or(0))));
+        cells.extend(Change::ALL.iter().map(|change| Cell::count(self.decided.events.get(change).copied().unwrap_or(0))));
         cells.extend([
-            list(self.used),
-            list(self.lost),
-            list(self.gained),
+            list(self.decided.used),
+            list(self.decided.lost),
+            list(self.decided.gained),
             Cell::count(self.granted_unused),
             Cell::count(self.not_observable),
             list(self.session_names),
             Cell::count(self.agree),
             Cell::count(self.contradict),
-            time(self.first_seen),
-            time(self.last_seen),
+            time(self.decided.first_seen),
+            time(self.decided.last_seen),
         ]);
         cells
     }

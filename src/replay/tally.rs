@@ -29,25 +29,27 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Adds one event. `session` is a hash that tells sessions apart.
-    pub fn add(&mut self, time: i64, event_id: &str, session: Option<u64>, session_name: Option<&str>) {
+    /// Adds one event. `session` is a hash that tells sessions apart, and the session's name; `None` if it is that of the
+    /// event before.
+    pub fn add(&mut self, time: i64, event_id: &str, session: Option<(Option<u64>, Option<&str>)>) {
         self.events += 1;
         self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
         self.last_seen = Some(self.last_seen.map_or(time, |last| last.max(time)));
-        self.days.insert(crate::ingest::dataset::day_of(time));
-        if let Some(session) = session {
-            self.sessions.insert(session);
-            cut(&mut self.sessions, EXACT_SESSIONS + 1);
+        let day = crate::ingest::dataset::day_of(time);
+        if self.days.last() != Some(&day) {
+            self.days.insert(day);
         }
-        if let Some(name) = session_name
-            && !self.session_names.contains(name)
-        {
-            self.session_names.insert(name.to_owned());
-            cut(&mut self.session_names, KEPT);
+        if let Some((hash, name)) = session {
+            if let Some(hash) = hash {
+                insert(&mut self.sessions, hash, EXACT_SESSIONS + 1);
+            }
+            let sorts_first = |name: &&str| self.session_names.len() < KEPT || self.session_names.last().is_none_or(|last| *name < last.as_str());
+            if let Some(name) = name.filter(sorts_first) {
+                insert(&mut self.session_names, name.to_owned(), KEPT);
+            }
         }
         if self.samples.len() < KEPT || self.samples.last().is_some_and(|(last, id)| (time, event_id) < (*last, id.as_str())) {
-            self.samples.insert((time, event_id.to_owned()));
-            cut(&mut self.samples, KEPT);
+            insert(&mut self.samples, (time, event_id.to_owned()), KEPT);
         }
     }
 
@@ -77,6 +79,14 @@ impl Measures {
     }
 }
 
+/// Adds a value to the `size` smallest.
+fn insert<T: Ord>(set: &mut BTreeSet<T>, value: T, size: usize) {
+    if set.len() < size || set.last().is_some_and(|last| value < *last) {
+        set.insert(value);
+        cut(set, size);
+    }
+}
+
 /// Keeps the `size` smallest.
 fn cut<T: Ord>(set: &mut BTreeSet<T>, size: usize) {
     while set.len() > size {
@@ -95,7 +105,7 @@ mod tests {
         let mut measures = Measures::default();
         for (time, id, session) in events {
             let hash = session.map(|session| u64::from(session).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            measures.add(*time * 1_000_000_000, &id.to_string(), hash, session.map(|s| s.to_string()).as_deref());
+            measures.add(*time * 1_000_000_000, &id.to_string(), Some((hash, session.map(|s| s.to_string()).as_deref())));
         }
         measures
     }

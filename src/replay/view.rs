@@ -1,36 +1,82 @@
-//! The columns of an events batch, and one row of them.
+//! The columns of an events batch, and one row of them. The columns note what is read of a row, so that what was worked
+//! out of one row can be used for every other that agrees in it ([`super::memo`]).
 
-use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use std::cell::Cell;
 
-use crate::error::Result;
-use crate::frame::{Flag, Text, read};
+use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, RecordBatch, TimestampMicrosecondArray};
 
-/// The columns that a replay reads.
-pub(super) struct EventColumns<'b> {
-    text: Vec<Option<&'b StringArray>>,
-    flags: Vec<&'b BooleanArray>,
-    event_time: &'b TimestampMicrosecondArray,
-    session_created: &'b TimestampMicrosecondArray,
-    more_checks: &'b ListArray,
-    request_context: &'b MapArray,
+use super::codes::Codes;
+use crate::error::{Error, Result};
+use crate::frame::{Flag, Text, Texts, read};
+
+/// What can be read of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Text(Text),
+    Flag(Flag),
+    /// `session_created`.
+    SessionCreated,
+    /// Whether there is a `session_created`.
+    HasSessionCreated,
+    /// `event_time`, as far as policies tell times apart.
+    Time,
+    /// The time between `session_created` and `event_time`, as far as policies tell ages apart.
+    Age,
+    /// `more_checks`.
+    Checks,
+    /// `request_context`.
+    RequestContext,
+    /// The kind of access key.
+    KeyKind,
+    /// Whether the session is named after an instance.
+    InstanceSession,
+    /// Who made the call, as the policy files have it.
+    Principal,
 }
 
-/// Text columns that no replay looks at.
-const UNREAD: [Text; 7] = [
-    Text::RequestId,
-    Text::SharedEventId,
-    Text::AddendumOf,
-    Text::ErrorMessage,
-    Text::RequestParameters,
-    Text::IssuedAccessKeyId,
-    Text::VpcEndpointAccountId,
+/// The fields that are neither texts nor flags, in the order of their bits.
+const OTHERS: [Field; 9] = [
+    Field::SessionCreated,
+    Field::HasSessionCreated,
+    Field::Time,
+    Field::Age,
+    Field::Checks,
+    Field::RequestContext,
+    Field::KeyKind,
+    Field::InstanceSession,
+    Field::Principal,
 ];
 
-/// The names of the columns that a replay reads.
-pub(super) fn columns() -> Vec<&'static str> {
-    let unread = |name: &str| UNREAD.iter().any(|column| Text::NAMES.get(*column as usize) == Some(&name));
-    let text = Text::NAMES.iter().copied().filter(|name| !unread(name));
-    text.chain(Flag::NAMES).chain(["event_time", "session_created", "more_checks", "request_context"]).collect()
+const FLAGS_AT: usize = Text::NAMES.len();
+const OTHERS_AT: usize = FLAGS_AT + Flag::NAMES.len();
+
+impl Field {
+    /// A set of fields that holds this one.
+    pub(super) fn bit(self) -> u64 {
+        let at = match self {
+            Self::Text(text) => text as usize,
+            Self::Flag(flag) => FLAGS_AT + flag as usize,
+            other => OTHERS_AT + OTHERS.iter().position(|known| *known == other).unwrap_or_default(),
+        };
+        1 << at
+    }
+
+    /// The fields of a set.
+    pub(super) fn all_of(set: u64) -> Vec<Self> {
+        let texts = Text::ALL.into_iter().map(Self::Text);
+        texts.chain(Flag::ALL.into_iter().map(Self::Flag)).chain(OTHERS).filter(|field| set & field.bit() != 0).collect()
+    }
+}
+
+/// The kinds of access keys, by their first letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    /// `AKIA`
+    LongTerm,
+    /// `ASIA`
+    Temporary,
+    /// Another, or none.
+    Other,
 }
 
 /// A further check of an event, as its row has it.
@@ -41,59 +87,197 @@ pub(super) struct CheckRow {
     pub(super) source: String,
 }
 
-impl<'b> EventColumns<'b> {
-    pub(super) fn new(batch: &'b RecordBatch) -> Result<Self> {
-        let unread = |name: &&str| UNREAD.iter().any(|column| Text::NAMES.get(*column as usize) == Some(name));
-        let text = Text::NAMES
-            .iter()
-            .map(|name| if unread(name) { Ok(None) } else { read::text(batch, name).map(Some) })
-            .collect::<Result<_>>()?;
+/// The columns of a batch, those that were loaded.
+pub(super) struct EventColumns {
+    text: [Option<Texts>; Text::NAMES.len()],
+    flags: [Option<BooleanArray>; Flag::NAMES.len()],
+    event_time: TimestampMicrosecondArray,
+    session_created: Option<TimestampMicrosecondArray>,
+    more_checks: Option<ListArray>,
+    request_context: Option<MapArray>,
+    rows: usize,
+    /// The fields that were read since the trace was begun.
+    trace: Cell<u64>,
+    /// The fields that were read and are not loaded.
+    missed: Cell<u64>,
+}
+
+impl EventColumns {
+    /// The event columns of a batch.
+    pub(super) fn new(batch: &RecordBatch) -> Result<Self> {
+        let has = |name: &str| batch.column_by_name(name).is_some();
+        let mut text = [const { None }; Text::NAMES.len()];
+        for (slot, name) in text.iter_mut().zip(Text::NAMES).filter(|(_, name)| has(name)) {
+            *slot = Some(Texts::of(batch, name)?);
+        }
+        let mut flags = [const { None }; Flag::NAMES.len()];
+        for (slot, name) in flags.iter_mut().zip(Flag::NAMES).filter(|(_, name)| has(name)) {
+            *slot = Some(read::flag(batch, name)?.clone());
+        }
         Ok(Self {
             text,
-            flags: Flag::NAMES.iter().map(|name| read::flag(batch, name)).collect::<Result<_>>()?,
-            event_time: read::time(batch, "event_time")?,
-            session_created: read::time(batch, "session_created")?,
-            more_checks: read::list(batch, "more_checks")?,
-            request_context: read::map(batch, "request_context")?,
+            flags,
+            event_time: read::time(batch, "event_time")?.clone(),
+            session_created: has("session_created").then(|| read::time(batch, "session_created").cloned()).transpose()?,
+            more_checks: has("more_checks").then(|| read::list(batch, "more_checks").cloned()).transpose()?,
+            request_context: has("request_context").then(|| read::map(batch, "request_context").cloned()).transpose()?,
+            rows: batch.num_rows(),
+            trace: Cell::new(0),
+            missed: Cell::new(0),
         })
     }
 
-    pub(super) fn row(&'b self, row: usize) -> EventView<'b> {
-        EventView { columns: self, row }
+    /// Rows.
+    pub(super) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// One event, as the log has it.
+    pub(super) fn row(&self, row: usize) -> EventView<'_> {
+        EventView { columns: self, row, principal: 0 }
+    }
+
+    /// A text column.
+    pub(super) fn texts(&self, column: Text) -> Option<&Texts> {
+        self.text.get(column as usize).and_then(Option::as_ref)
+    }
+
+    /// Runs `work`, and says which fields it read.
+    pub(super) fn traced<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
+        let before = self.trace.replace(0);
+        let result = work();
+        let read = self.trace.replace(before);
+        self.trace.set(before | read);
+        (result, read)
+    }
+
+    /// # Errors
+    /// [`Error::Internal`] if a rule has asked for a column that was not loaded: its answer would be a guess.
+    pub(super) fn assert_loaded(&self) -> Result<()> {
+        match self.missed.get() {
+            0 => Ok(()),
+            missed => Err(Error::Internal(format!("{:?} were asked for and not loaded", Field::all_of(missed)))),
+        }
     }
 }
 
 /// One event.
 #[derive(Clone, Copy)]
 pub(super) struct EventView<'b> {
-    columns: &'b EventColumns<'b>,
+    columns: &'b EventColumns,
     row: usize,
+    principal: u32,
 }
 
 impl<'b> EventView<'b> {
+    /// The event of a principal, by its number.
+    pub(super) fn of_principal(self, principal: u32) -> Self {
+        Self { principal, ..self }
+    }
+
+    /// Runs `work`, and says which fields it read.
+    pub(super) fn traced<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
+        self.columns.traced(work)
+    }
+
+    /// Notes that a field is read.
+    pub(super) fn reads(&self, field: Field) {
+        self.columns.trace.set(self.columns.trace.get() | field.bit());
+    }
+
+    fn misses(&self, field: Field) {
+        self.columns.missed.set(self.columns.missed.get() | field.bit());
+    }
+
     pub(super) fn text(&self, column: Text) -> Option<&'b str> {
-        read::get(self.columns.text.get(column as usize).copied().flatten()?, self.row)
+        self.reads(Field::Text(column));
+        self.untraced_text(column)
+    }
+
+    fn untraced_text(&self, column: Text) -> Option<&'b str> {
+        let Some(texts) = self.columns.texts(column) else {
+            self.misses(Field::Text(column));
+            return None;
+        };
+        texts.get(self.row)
     }
 
     pub(super) fn flag(&self, column: Flag) -> Option<bool> {
-        let values = self.columns.flags.get(column as usize)?;
+        self.reads(Field::Flag(column));
+        let Some(values) = self.columns.flags.get(column as usize).and_then(Option::as_ref) else {
+            self.misses(Field::Flag(column));
+            return None;
+        };
         values.is_valid(self.row).then(|| values.value(self.row))
     }
 
+    /// `event_time`, for what is counted: rules see it as [`Self::time_for_rules`].
     pub(super) fn time(&self) -> i64 {
-        self.columns.event_time.value(self.row)
+        self.columns.event_time.values().get(self.row).copied().unwrap_or_default()
+    }
+
+    /// `event_time`, for rules whose answers depend on it only as far as policies tell times apart.
+    pub(super) fn time_for_rules(&self) -> i64 {
+        self.reads(Field::Time);
+        self.time()
     }
 
     pub(super) fn session_created(&self) -> Option<i64> {
-        let values = self.columns.session_created;
+        self.reads(Field::SessionCreated);
+        self.created()
+    }
+
+    pub(super) fn has_session_created(&self) -> bool {
+        self.reads(Field::HasSessionCreated);
+        self.created().is_some()
+    }
+
+    /// `session_created`, for what is counted.
+    pub(super) fn created(&self) -> Option<i64> {
+        let Some(values) = &self.columns.session_created else {
+            self.misses(Field::SessionCreated);
+            return None;
+        };
         values.is_valid(self.row).then(|| values.value(self.row))
     }
 
+    /// Whole seconds from the creation of the session to the event, for rules whose answers depend on it only as far as
+    /// policies tell ages apart.
+    pub(super) fn age(&self) -> Option<i64> {
+        self.reads(Field::Age);
+        self.created().map(|created| (self.time() - created).max(0) / 1_000_000)
+    }
+
+    pub(super) fn key_kind(&self) -> KeyKind {
+        self.reads(Field::KeyKind);
+        match self.untraced_text(Text::AccessKeyId) {
+            Some(key) if key.starts_with("AKIA") => KeyKind::LongTerm,
+            Some(key) if key.starts_with("ASIA") => KeyKind::Temporary,
+            _ => KeyKind::Other,
+        }
+    }
+
+    /// Whether the session is that of an instance, by its name.
+    pub(super) fn is_instance_session(&self) -> bool {
+        self.reads(Field::InstanceSession);
+        self.untraced_text(Text::SessionName).is_some_and(|name| name.starts_with("i-"))
+    }
+
+    /// Whether the event has further checks.
+    pub(super) fn has_checks(&self) -> bool {
+        self.reads(Field::Checks);
+        let Some(checks) = &self.columns.more_checks else {
+            self.misses(Field::Checks);
+            return false;
+        };
+        checks.value_length(self.row) > 0
+    }
+
     pub(super) fn checks(&self) -> Vec<CheckRow> {
-        if self.columns.more_checks.is_null(self.row) || self.columns.more_checks.value_length(self.row) == 0 {
+        if !self.has_checks() {
             return Vec::new();
         }
-        let values = self.columns.more_checks.value(self.row);
+        let Some(values) = self.columns.more_checks.as_ref().map(|checks| checks.value(self.row)) else { return Vec::new() };
         let Some(rows) = values.as_struct_opt() else { return Vec::new() };
         let text = |name: &str, row: usize| read::field(rows, name).and_then(|column| read::get(column, row)).map(str::to_owned);
         let one = |row: usize| CheckRow {
@@ -106,12 +290,55 @@ impl<'b> EventView<'b> {
 
     /// A key of the request's own context: `None` if it is not listed, `Some(None)` if its value is unknown.
     pub(super) fn request_key(&self, key: &str) -> Option<Option<Vec<String>>> {
-        if self.columns.request_context.is_null(self.row) {
-            return None;
+        self.request_context().into_iter().find(|(known, _)| known == key).map(|(_, values)| values)
+    }
+
+    /// The request's own context: keys and their values, `None` where they are unknown.
+    fn request_context(&self) -> Vec<(String, Option<Vec<String>>)> {
+        self.reads(Field::RequestContext);
+        let Some(context) = &self.columns.request_context else {
+            self.misses(Field::RequestContext);
+            return Vec::new();
+        };
+        if context.is_null(self.row) {
+            return Vec::new();
         }
-        let entries = self.columns.request_context.value(self.row);
-        let (keys, values) = (entries.column(0).as_string_opt::<i32>()?, entries.column(1).as_list_opt::<i32>()?);
-        let at = (0..entries.len()).find(|at| read::get(keys, *at) == Some(key))?;
-        Some(values.is_valid(at).then(|| read::texts(&values.value(at))))
+        let entries = context.value(self.row);
+        let (Some(keys), Some(values)) = (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_list_opt::<i32>()) else {
+            return Vec::new();
+        };
+        let value = |at| values.is_valid(at).then(|| read::texts(&values.value(at)));
+        (0..entries.len()).filter_map(|at| Some((read::get(keys, at)?.to_owned(), value(at)))).collect()
+    }
+
+    /// A number that two events have in common where they agree in a field.
+    pub(super) fn code(&self, field: Field, codes: &mut Codes) -> Result<u64> {
+        const NONE: u64 = u64::MAX;
+        Ok(match field {
+            Field::Text(column) => u64::from(self.text_code(column, codes)?),
+            Field::Flag(column) => self.flag(column).map_or(NONE, u64::from),
+            Field::SessionCreated => self.created().map_or(NONE, i64::cast_unsigned),
+            Field::HasSessionCreated => u64::from(self.created().is_some()),
+            Field::Time => codes.time(self.time()),
+            Field::Age => self.age().map_or(NONE, |age| codes.age(age)),
+            Field::Checks if !self.has_checks() => 0,
+            Field::Checks => 1 + u64::from(codes.checks(&self.checks())?),
+            Field::RequestContext => u64::from(codes.request_context(&self.request_context())?),
+            Field::KeyKind => self.key_kind() as u64,
+            Field::InstanceSession => u64::from(self.is_instance_session()),
+            Field::Principal => u64::from(self.principal),
+        })
+    }
+
+    /// [`Self::code`] of a text; 0 for none.
+    #[inline]
+    pub(super) fn text_code(&self, column: Text, codes: &mut Codes) -> Result<u32> {
+        match self.columns.texts(column) {
+            Some(texts) => codes.text(column, texts, self.row),
+            None => {
+                self.misses(Field::Text(column));
+                Ok(0)
+            }
+        }
     }
 }

@@ -39,6 +39,17 @@ impl Decimal {
         Some(Self { negative, digits: significant, exponent })
     }
 
+    /// Whole numbers around it: every other whole number is on the same side of it as the next of these.
+    pub fn around(&self) -> [i64; 4] {
+        let beyond = if self.negative { i64::MIN } else { i64::MAX };
+        let whole = match self.exponent {
+            ..=0 => 0,
+            1..19 => self.to_string().split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or(beyond),
+            _ => beyond,
+        };
+        [whole.saturating_sub(1), whole, whole.saturating_add(1), whole.saturating_add(2)]
+    }
+
     fn magnitude(&self, other: &Self) -> Ordering {
         match (self.digits.is_empty(), other.digits.is_empty()) {
             (true, true) => Ordering::Equal,
@@ -88,6 +99,25 @@ impl std::fmt::Display for Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_whole_numbers_are_beyond_those_around() {
+        for text in ["0", "0.5", "-0.5", "-1.5", "7", "7.25", "1e18", "123456789012345678", "1e40", "-1e40", "1e-9"] {
+            let number = Decimal::parse(text).unwrap();
+            let around = number.around();
+            for whole in [-3i64, -2, -1, 0, 1, 2, 3, 6, 7, 8, 9, 1_000, 123_456_789_012_345_678, i64::MAX] {
+                let at = around.partition_point(|bound| *bound < whole);
+                let whole = Decimal::parse(&whole.to_string()).unwrap();
+                // Whatever lies in the same gap compares alike.
+                if let Some(next) = around.get(at) {
+                    let next = Decimal::parse(&next.to_string()).unwrap();
+                    assert!(whole == next || at > 0 || number.cmp(&whole) == Ordering::Greater, "{text} {whole:?}");
+                } else {
+                    assert_eq!(number.cmp(&whole), Ordering::Less, "{text}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn compares_as_numbers() {

@@ -1,0 +1,169 @@
+//! Numbers for what stands in event rows, equal where the rows agree: what a thread compares instead of texts.
+
+use std::hash::BuildHasher as _;
+
+use arrow::array::{Array, StringArray};
+
+use super::context;
+use super::view::CheckRow;
+use crate::error::Result;
+use crate::evaluate::Program;
+use crate::frame::{Distinct, Text, Texts, read};
+
+/// The numbers of one thread.
+pub(super) struct Codes {
+    texts: Vec<Column>,
+    checks: Distinct,
+    contexts: Distinct,
+    /// The instants and ages that policies tell apart; `None`: all of them.
+    times: Option<Vec<i64>>,
+    ages: Option<Vec<i64>>,
+}
+
+/// The numbers of a text column.
+#[derive(Default)]
+struct Column {
+    distinct: Distinct,
+    /// The values of the batch that was read last, held so that another cannot take their place in memory.
+    values: Option<StringArray>,
+    /// For each of them its number plus one, or 0 where it was not asked for yet.
+    numbers: Vec<u32>,
+    /// For each of them its hash, or 0.
+    hashes: Vec<u64>,
+}
+
+/// Hashes of texts that are the same in every run.
+const HASHER: foldhash::quality::FixedState = foldhash::quality::FixedState::with_seed(0x7265_7472);
+
+impl Codes {
+    /// Numbers for rows that policies of a program are asked about.
+    pub(super) fn new(program: &Program) -> Self {
+        Self {
+            texts: Text::ALL.iter().map(|_| Column::default()).collect(),
+            checks: Distinct::default(),
+            contexts: Distinct::default(),
+            times: program.instants(&["aws:currenttime", "aws:epochtime"]),
+            ages: program.numbers(&["aws:multifactorauthage"]),
+        }
+    }
+
+    /// The number of a row's text; 0 for none.
+    #[inline]
+    pub(super) fn text(&mut self, column: Text, texts: &Texts, row: usize) -> Result<u32> {
+        let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(0) };
+        match texts {
+            Texts::Plain(plain) => read::get(plain, row).map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0)),
+            Texts::Coded(codes, values) => {
+                if row >= codes.len() || codes.is_null(row) {
+                    return Ok(0);
+                }
+                let code = codes.value(row) as usize;
+                numbers.hold(values);
+                match numbers.numbers.get(code) {
+                    Some(0) => numbers.first(code, values),
+                    Some(number) => Ok(*number),
+                    None => Ok(0),
+                }
+            }
+        }
+    }
+
+    /// The text of a number.
+    pub(super) fn text_of(&self, column: Text, number: u32) -> Option<&str> {
+        self.texts.get(column as usize)?.distinct.get(number.checked_sub(1)?)
+    }
+
+    /// A hash of a row's text, the same in every run; 0 for none.
+    #[inline]
+    pub(super) fn hash(&mut self, column: Text, texts: &Texts, row: usize) -> u64 {
+        let Some(numbers) = self.texts.get_mut(column as usize) else { return 0 };
+        match texts {
+            Texts::Plain(plain) => read::get(plain, row).map_or(0, hash),
+            Texts::Coded(codes, values) => {
+                if row >= codes.len() || codes.is_null(row) {
+                    return 0;
+                }
+                let code = codes.value(row) as usize;
+                numbers.hold(values);
+                match numbers.hashes.get_mut(code) {
+                    Some(known) if *known != 0 => *known,
+                    Some(unknown) => {
+                        *unknown = read::get(values, code).map_or(0, hash);
+                        *unknown
+                    }
+                    None => 0,
+                }
+            }
+        }
+    }
+
+    /// The number of a time: equal where policies cannot tell times apart, given how exactly a record tells its time.
+    pub(super) fn time(&self, time: i64) -> u64 {
+        let Some(bounds) = &self.times else { return time.cast_unsigned() };
+        let [earliest, latest] = context::possible_times(time).map(|time| place(bounds, time));
+        (earliest << 32) | latest
+    }
+
+    /// The number of an age in seconds.
+    pub(super) fn age(&self, age: i64) -> u64 {
+        self.ages.as_ref().map_or(age.cast_unsigned(), |bounds| place(bounds, age))
+    }
+
+    /// The number of an event's further checks.
+    pub(super) fn checks(&mut self, checks: &[CheckRow]) -> Result<u32> {
+        Ok(self.checks.number(&format!("{checks:?}"))?.0)
+    }
+
+    /// The number of a request's own context.
+    pub(super) fn request_context(&mut self, context: &[(String, Option<Vec<String>>)]) -> Result<u32> {
+        Ok(self.contexts.number(&format!("{context:?}"))?.0)
+    }
+}
+
+impl Column {
+    /// Takes the values of a batch, unless they are those of the one before.
+    #[inline]
+    fn hold(&mut self, values: &StringArray) {
+        let is_held = self.values.as_ref().is_some_and(|held| {
+            let [held_offsets, offsets] = [held, values].map(|values| values.value_offsets().as_ptr_range());
+            held_offsets == offsets && held.value_data().as_ptr() == values.value_data().as_ptr()
+        });
+        if !is_held {
+            self.numbers.clear();
+            self.numbers.resize(values.len(), 0);
+            self.hashes.clear();
+            self.hashes.resize(values.len(), 0);
+            self.values = Some(values.clone());
+        }
+    }
+
+    fn first(&mut self, code: usize, values: &StringArray) -> Result<u32> {
+        let Some(text) = read::get(values, code) else { return Ok(0) };
+        let number = 1 + self.distinct.number(text)?.0;
+        if let Some(slot) = self.numbers.get_mut(code) {
+            *slot = number;
+        }
+        Ok(number)
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    HASHER.hash_one(text).max(1)
+}
+
+/// Where a value stands among bounds: at one of them, or between two.
+fn place(bounds: &[i64], value: i64) -> u64 {
+    let below = bounds.partition_point(|bound| *bound < value);
+    2 * below as u64 + u64::from(bounds.get(below) == Some(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_tell_a_bound_from_both_sides_of_it() {
+        let places = [0, 9, 10, 11, 19, 20, 21].map(|value| place(&[10, 20], value));
+        assert_eq!(places, [0, 0, 1, 2, 2, 3, 4]);
+    }
+}
