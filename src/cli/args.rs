@@ -269,4 +269,16 @@ pub(super) struct Generate {
     /// The seed of all chance: the same seed gives the same bytes
     #[arg(long, value_name = "S")]
     pub(super) seed: u64,
+    /// What to write: logs, or for scale a year of many colleagues straight as an events dataset
+    #[arg(long = "as", value_name = "FORM", default_value = "logs")]
+    pub(super) form: Form,
+}
+
+/// The forms of an estate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// Logs as a trail delivers them
+    Logs,
+    /// An events dataset
+    Events,
 }

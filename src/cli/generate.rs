@@ -3,7 +3,7 @@
 use super::printer::Printer;
 use super::{Exit, args};
 use crate::error::{Error, Result};
-use crate::generate::{Options, generate};
+use crate::generate::{Options, generate, generate_dataset};
 use crate::progress::Progress as _;
 
 pub(super) fn run(arguments: &args::Generate, printer: &Printer) -> Result<Exit> {
@@ -12,9 +12,14 @@ pub(super) fn run(arguments: &args::Generate, printer: &Printer) -> Result<Exit>
         return Err(Error::Usage(format!("`{}` is not empty: give a new or an empty folder", out.display())));
     }
     let bar = printer.bar();
+    let options = Options { events: arguments.events, seed: arguments.seed };
+    if arguments.form == args::Form::Events {
+        let events = generate_dataset(out, &options, &bar)?;
+        printer.say(&format!("{events} events as a dataset and the policies that explain them: {}", out.display()));
+        return Ok(Exit::Done);
+    }
     bar.begin("writing events", arguments.events, 0);
     let mut last = 0;
-    let options = Options { events: arguments.events, seed: arguments.seed };
     let written = generate(out, &options, &mut |events| {
         bar.advance(0, events.saturating_sub(last));
         last = events;

@@ -11,6 +11,7 @@ use super::domain::Vector;
 use super::request::ActionState;
 use super::statement::{KnownKey, Open, action};
 use super::words;
+use crate::iam::pattern::Pattern;
 
 /// Decides requests by a [`Program`]. One for each thread; answers do not depend on what was asked before.
 #[derive(Debug)]
@@ -18,9 +19,14 @@ pub struct Evaluator<'p> {
     pub(super) program: &'p Program,
     actions: HashMap<ActionState, Arc<ActionAnswers>, foldhash::fast::RandomState>,
     states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
+    /// By text and patterns.
+    feasible: HashMap<(String, Vec<Arc<Pattern>>), Option<Arc<[Vector]>>, foldhash::fast::RandomState>,
     conditional: HashMap<(ActionState, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
     words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), (KnownKey, Option<String>), foldhash::fast::RandomState>,
 }
+
+/// The most that is remembered of one kind.
+const MOST_REMEMBERED: usize = 1 << 16;
 
 /// The states of a key in a cell. The cell is kept, so that its address stays its own.
 type KeyStates = (Arc<Cell>, Option<Arc<[Vector]>>);
@@ -66,6 +72,7 @@ impl<'p> Evaluator<'p> {
             program,
             actions: HashMap::default(),
             states: HashMap::default(),
+            feasible: HashMap::default(),
             conditional: HashMap::default(),
             words: HashMap::default(),
         }
@@ -92,6 +99,25 @@ impl<'p> Evaluator<'p> {
         let (_, states) =
             self.states.entry((key, Arc::as_ptr(cell) as usize, atoms)).or_insert_with(|| (Arc::clone(cell), make().map(Into::into)));
         states.clone()
+    }
+
+    /// The answers that patterns can give together to a text of which a part is unknown, made by `make` once.
+    pub(super) fn feasible(
+        &mut self,
+        patterns: Vec<Arc<Pattern>>,
+        text: &str,
+        make: impl FnOnce(&[Arc<Pattern>], &str) -> Option<Vec<Vector>>,
+    ) -> Option<Arc<[Vector]>> {
+        if self.feasible.len() >= MOST_REMEMBERED {
+            self.feasible.clear();
+        }
+        let key = (text.to_owned(), patterns);
+        if let Some(known) = self.feasible.get(&key) {
+            return known.clone();
+        }
+        let states: Option<Arc<[Vector]>> = make(&key.1, text).map(Into::into);
+        self.feasible.insert(key, states.clone());
+        states
     }
 
     /// The statements of two bundles that have conditions and may cover an action.

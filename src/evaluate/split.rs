@@ -15,7 +15,7 @@ use super::domain::{Question, Vector, vectors};
 use super::evaluator::Evaluator;
 use super::request::{LayerKind, Layers, ResourceState};
 use super::statement::{Ask, KnownKey, Request};
-use crate::iam::pattern::UNKNOWN_PART;
+use crate::iam::pattern::{Pattern, UNKNOWN_PART};
 
 /// The most situations that are tried for one request.
 const MOST_SITUATIONS: usize = 4_096;
@@ -190,14 +190,26 @@ impl Evaluator<'_> {
             }
             Unknown::Resource => {
                 let text = if let ResourceState::Arn(arn) = &request.resource { arn.as_str() } else { UNKNOWN_PART };
-                pattern_states(&asked, text).map(Into::into)
+                self.pattern_states(&asked, text)
             }
             Unknown::Action => {
                 let prefix = request.action.name.split(':').next().unwrap_or_default();
-                pattern_states(&asked, &format!("{prefix}:{UNKNOWN_PART}")).map(Into::into)
+                self.pattern_states(&asked, &format!("{prefix}:{UNKNOWN_PART}"))
             }
             _ => Some(booleans().into()),
         }
+    }
+}
+
+impl Evaluator<'_> {
+    /// The answers of patterns to a text of which a part is unknown.
+    fn pattern_states(&mut self, asks: &[&Ask], text: &str) -> Option<Arc<[Vector]>> {
+        let pattern = |ask: &&Ask| match ask {
+            Ask::Resource(pattern) | Ask::Action(pattern) => Some(Arc::clone(pattern)),
+            _ => None,
+        };
+        let patterns: Vec<Arc<Pattern>> = asks.iter().map(pattern).collect::<Option<_>>()?;
+        self.feasible(patterns, text, pattern_states)
     }
 }
 
@@ -250,12 +262,7 @@ fn independent(asks: usize) -> Vec<Vector> {
     (0..1usize << asks).map(|mask| Vector { absent: false, answers: bits(mask) }).collect()
 }
 
-fn pattern_states(asks: &[&Ask], text: &str) -> Option<Vec<Vector>> {
-    let run = |ask: &&Ask| match ask {
-        Ask::Resource(pattern) | Ask::Action(pattern) => Some(Arc::clone(pattern)),
-        _ => None,
-    };
-    let patterns: Vec<_> = asks.iter().map(run).collect::<Option<Vec<_>>>()?;
+fn pattern_states(patterns: &[Arc<Pattern>], text: &str) -> Option<Vec<Vector>> {
     let runs: Vec<Run<'_>> = patterns.iter().map(|pattern| Run::new(pattern)).collect();
     Some(automaton::feasible(&runs, text)?.into_iter().map(|answers| Vector { absent: false, answers }).collect())
 }

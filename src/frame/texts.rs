@@ -41,6 +41,15 @@ impl Texts {
         Some(Self::Coded(coded.keys().clone(), coded.values().as_string_opt::<i32>()?.clone()))
     }
 
+    /// A number of a row's text that is another for another text; rows of a plain column each have their own.
+    #[inline]
+    pub fn code(&self, row: usize) -> Option<u32> {
+        match self {
+            Self::Plain(texts) => (row < texts.len() && texts.is_valid(row)).then(|| u32::try_from(row).unwrap_or(u32::MAX)),
+            Self::Coded(codes, _) => (row < codes.len() && codes.is_valid(row)).then(|| codes.value(row)),
+        }
+    }
+
     /// The text of a row.
     #[inline]
     pub fn get(&self, row: usize) -> Option<&str> {

@@ -48,7 +48,7 @@ impl<'a> Event<'a> {
     }
 
     /// Writes the record.
-    pub(super) fn log(&self, traffic: &mut Traffic<'_, '_>, time: u64) -> io::Result<()> {
+    pub(super) fn log(&self, traffic: &mut Traffic<'_>, time: u64) -> io::Result<()> {
         let operation = traffic.operations.get(self.name)?;
         let role = self.visit.map(|visit| visit.persona.principal.arn()).unwrap_or_default();
         let user = self.visit.map_or("", |visit| if is_user(visit) { visit.persona.principal.name } else { visit.session });
@@ -121,7 +121,7 @@ pub(super) fn blank<'a>(identity: &'a str, time: u64, account: &'a str) -> Recor
 
 /// Delivers a record.
 pub(super) fn log(
-    traffic: &mut Traffic<'_, '_>,
+    traffic: &mut Traffic<'_>,
     record: &Record<'_>,
     account: &'static str,
     region: &'static str,

@@ -5,6 +5,7 @@
 
 mod acts;
 mod calls;
+mod crowd;
 mod estate;
 mod events;
 mod network;
@@ -26,8 +27,9 @@ use std::path::Path;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
+pub use self::crowd::generate_dataset;
 use self::operations::Operations;
-use self::traffic::Traffic;
+use self::traffic::{Contradiction, Traffic};
 use self::write::Delivery;
 
 /// What to generate.
@@ -59,15 +61,21 @@ pub struct Written {
 /// When a file or a folder cannot be written.
 pub fn generate(out: &Path, options: &Options, progress: &mut dyn FnMut(u64)) -> io::Result<Written> {
     std::fs::create_dir_all(out)?;
-    write::policies(out)?;
-    let operations = Operations::load()?;
+    write::policies(out, &|_| Vec::new())?;
     let mut delivery = Delivery::new(out, options.events, progress);
-    let mut traffic = Traffic::new(ChaCha8Rng::seed_from_u64(options.seed), &operations, &mut delivery, options.events)?;
-    traffic.run()?;
-    let Traffic { mut rng, contradictions, .. } = traffic;
+    let (contradictions, mut rng) = run(&mut delivery, options)?;
     delivery.finish(&mut rng)?;
     write::readme(out, options, &delivery, &contradictions)?;
     Ok(delivery.written)
+}
+
+/// Makes the records of the estate; returns the planted contradictions, and the chance that is left.
+fn run(trail: &mut dyn write::Trail, options: &Options) -> io::Result<(Vec<Contradiction>, ChaCha8Rng)> {
+    let operations = Operations::load()?;
+    let mut traffic = Traffic::new(ChaCha8Rng::seed_from_u64(options.seed), &operations, trail, options.events)?;
+    traffic.run()?;
+    let Traffic { rng, contradictions, .. } = traffic;
+    Ok((contradictions, rng))
 }
 
 #[cfg(test)]

@@ -42,10 +42,13 @@ impl Documents {
         self.0.get(name).ok_or_else(|| io::Error::other(format!("no policy document named {name}")))
     }
 
-    /// What `aws iam get-account-authorization-details` prints for an account.
-    pub(super) fn snapshot(&self, account: &str) -> io::Result<Value> {
+    /// What `aws iam get-account-authorization-details` prints for an account. `more` says which users there are because
+    /// of one.
+    pub(super) fn snapshot(&self, account: &str, more: &dyn Fn(&Value) -> Vec<Value>) -> io::Result<Value> {
         let principals = || PRINCIPALS.into_iter().filter(|p| p.account == account && p.presence != Presence::Deleted);
-        let users: Vec<Value> = principals().filter(|p| p.kind == Kind::User).map(|p| self.user(p)).collect::<io::Result<_>>()?;
+        let mut users: Vec<Value> = principals().filter(|p| p.kind == Kind::User).map(|p| self.user(p)).collect::<io::Result<_>>()?;
+        let colleagues: Vec<Value> = users.iter().flat_map(more).collect();
+        users.extend(colleagues);
         let roles: Vec<Value> = principals().filter(|p| p.kind == Kind::Role).map(|p| self.role(p)).collect::<io::Result<_>>()?;
         let groups = || GROUPS.iter().filter(|group| group.account == account);
         let used: BTreeSet<&str> = principals()

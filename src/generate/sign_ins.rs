@@ -16,7 +16,7 @@ use super::traffic::Traffic;
 use super::write::MANAGEMENT;
 
 /// The records that signing in leaves before the first call of a visit.
-pub(super) fn sign_in(traffic: &mut Traffic<'_, '_>, visit: &Visit) -> io::Result<()> {
+pub(super) fn sign_in(traffic: &mut Traffic<'_>, visit: &Visit) -> io::Result<()> {
     let principal = visit.persona.principal;
     match visit.persona.credential {
         Credential::Assumed { by, .. } => assume_role(traffic, visit, by),
@@ -53,7 +53,7 @@ pub(super) fn sign_in(traffic: &mut Traffic<'_, '_>, visit: &Visit) -> io::Resul
 }
 
 /// The call that issues a role's credentials; between accounts, both get a record.
-fn assume_role(traffic: &mut Traffic<'_, '_>, visit: &Visit, by: &'static Principal) -> io::Result<()> {
+fn assume_role(traffic: &mut Traffic<'_>, visit: &Visit, by: &'static Principal) -> io::Result<()> {
     let role = visit.persona.principal;
     let key = traffic.access_key();
     let on_instance = by.kind == Kind::Role && by.account == role.account;
@@ -79,7 +79,7 @@ fn assume_role(traffic: &mut Traffic<'_, '_>, visit: &Visit, by: &'static Princi
 
 /// A sign-in to the console with a password.
 pub(super) fn console_login(
-    traffic: &mut Traffic<'_, '_>,
+    traffic: &mut Traffic<'_>,
     identity: &str,
     account: &'static str,
     place: &str,

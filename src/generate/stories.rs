@@ -61,7 +61,7 @@ pub(super) static STORIES: [Story; 13] = [
 
 impl Story {
     /// Writes the events of the story.
-    pub(super) fn tell(&self, traffic: &mut Traffic<'_, '_>, time: u64) -> io::Result<()> {
+    pub(super) fn tell(&self, traffic: &mut Traffic<'_>, time: u64) -> io::Result<()> {
         match &self.plot {
             Plot::Detached { principal, operation, policy } => tell_detached(traffic, principal, operation, policy, time),
             Plot::Root(organization) => tell_root(traffic, organization, time),
@@ -107,7 +107,7 @@ impl Story {
     }
 }
 
-fn tell_detached(traffic: &mut Traffic<'_, '_>, principal: &'static Principal, name: &str, policy: &str, time: u64) -> io::Result<()> {
+fn tell_detached(traffic: &mut Traffic<'_>, principal: &'static Principal, name: &str, policy: &str, time: u64) -> io::Result<()> {
     let persona = PERSONAS.iter().find(|persona| std::ptr::eq(persona.principal, principal));
     let (Some(persona), false) = (persona, traffic.is_complete()) else {
         return Ok(());
@@ -124,7 +124,7 @@ fn tell_detached(traffic: &mut Traffic<'_, '_>, principal: &'static Principal, n
     Ok(())
 }
 
-fn tell_root(traffic: &mut Traffic<'_, '_>, organization: &'static Organization, time: u64) -> io::Result<()> {
+fn tell_root(traffic: &mut Traffic<'_>, organization: &'static Organization, time: u64) -> io::Result<()> {
     let account = organization.account;
     let identity = root(account, &traffic.access_key(), time);
     let login = format!(
@@ -140,7 +140,7 @@ fn tell_root(traffic: &mut Traffic<'_, '_>, organization: &'static Organization,
 }
 
 /// Services at work: WorkMail encrypts and decrypts mail, its service-linked role writes event logs.
-pub(super) fn machines(traffic: &mut Traffic<'_, '_>, start: u64) -> io::Result<()> {
+pub(super) fn machines(traffic: &mut Traffic<'_>, start: u64) -> io::Result<()> {
     let organization = if traffic.rng.random_ratio(1, 4) { &BRANCH } else { &CORP };
     let mut time = start;
     if traffic.rng.random_ratio(1, 3) {

@@ -15,7 +15,7 @@ use super::records::EventId;
 use super::roster::HR_SYNC;
 use super::stories::STORIES;
 use super::values::write_uuid;
-use super::write::Delivery;
+use super::write::Trail;
 
 /// From how many events on every operation occurs at least once.
 const COMPLETE_FROM: u64 = 1_000;
@@ -40,11 +40,10 @@ struct Cast<'a> {
 }
 
 /// The state of the generation.
-#[derive(Debug)]
-pub(super) struct Traffic<'a, 'd> {
+pub(super) struct Traffic<'a> {
     pub(super) rng: ChaCha8Rng,
     pub(super) operations: &'a Operations,
-    pub(super) delivery: &'a mut Delivery<'d>,
+    trail: &'a mut dyn Trail,
     pub(super) contradictions: Vec<Contradiction>,
     cast: Vec<Cast<'a>>,
     /// Operations that have to occur, last first.
@@ -53,9 +52,9 @@ pub(super) struct Traffic<'a, 'd> {
     written: u64,
 }
 
-impl<'a, 'd> Traffic<'a, 'd> {
+impl<'a> Traffic<'a> {
     /// Prepares `total` events.
-    pub(super) fn new(rng: ChaCha8Rng, operations: &'a Operations, delivery: &'a mut Delivery<'d>, total: u64) -> io::Result<Self> {
+    pub(super) fn new(rng: ChaCha8Rng, operations: &'a Operations, trail: &'a mut dyn Trail, total: u64) -> io::Result<Self> {
         let repertoires = Repertoires::load()?;
         let look_up = |persona: &'static Persona| -> io::Result<Cast<'a>> {
             let acts = repertoires.get(persona.repertoire)?;
@@ -69,7 +68,7 @@ impl<'a, 'd> Traffic<'a, 'd> {
             required.clear();
         }
         let cast = PERSONAS.iter().map(look_up).collect::<io::Result<_>>()?;
-        Ok(Self { rng, operations, delivery, contradictions: Vec::new(), cast, required, total, written: 0 })
+        Ok(Self { rng, operations, trail, contradictions: Vec::new(), cast, required, total, written: 0 })
     }
 
     /// Generates all events.
@@ -113,7 +112,7 @@ impl<'a, 'd> Traffic<'a, 'd> {
     ) -> io::Result<()> {
         if !self.is_complete() {
             self.written += 1;
-            self.delivery.push(account, region, folder, time, record, &mut self.rng)?;
+            self.trail.push(account, region, folder, time, record, &mut self.rng)?;
         }
         Ok(())
     }

@@ -27,6 +27,23 @@ pub(super) const NETWORK: &str = "CloudTrail-NetworkActivity";
 /// One record in so many is delivered twice.
 const DUPLICATES: u32 = 200;
 
+/// Takes records as they are made.
+pub(super) trait Trail {
+    /// Takes one record: its account, region and folder, its time in seconds since 1970.
+    ///
+    /// # Errors
+    /// What writing fails with.
+    fn push(
+        &mut self,
+        account: &'static str,
+        region: &'static str,
+        folder: &'static str,
+        time: u64,
+        record: &str,
+        rng: &mut ChaCha8Rng,
+    ) -> io::Result<()>;
+}
+
 /// The trail: collects the records of each account and region and writes a file whenever there are enough.
 pub(super) struct Delivery<'d> {
     out: &'d Path,
@@ -62,8 +79,35 @@ impl<'d> Delivery<'d> {
         Self { out, progress, capacity, pending: BTreeMap::new(), written, duplicates: 0 }
     }
 
-    /// Takes one record.
-    pub(super) fn push(
+    /// Writes what has been collected.
+    pub(super) fn finish(&mut self, rng: &mut ChaCha8Rng) -> io::Result<()> {
+        for (place, mut file) in std::mem::take(&mut self.pending) {
+            if !file.records.is_empty() {
+                self.deliver(place, &mut file, rng)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, (account, region, folder): (&str, &str, &str), file: &mut Pending, rng: &mut ChaCha8Rng) -> io::Result<()> {
+        // A file is delivered some minutes after its last call, at a multiple of five minutes.
+        let time = (file.latest / 300 + 2) * 300;
+        let (year, month, day) = date(time / 86_400);
+        let path = format!("logs/AWSLogs/{ORGANIZATION_TRAIL}/{account}/{folder}/{region}/{year}/{month:02}/{day:02}");
+        let path = self.out.join(path);
+        fs::create_dir_all(&path)?;
+        let stamp = format!("{year}{month:02}{day:02}T{:02}{:02}Z", time / 3600 % 24, time / 60 % 60);
+        let path = path.join(format!("{account}_{folder}_{region}_{stamp}_{}.json.gz", suffix(rng)));
+        file.records.shuffle(rng);
+        self.written.bytes += file.write(&path)?;
+        self.written.files += 1;
+        (self.progress)(self.written.events);
+        Ok(())
+    }
+}
+
+impl Trail for Delivery<'_> {
+    fn push(
         &mut self,
         account: &'static str,
         region: &'static str,
@@ -94,32 +138,6 @@ impl<'d> Delivery<'d> {
         }
         Ok(())
     }
-
-    /// Writes what has been collected.
-    pub(super) fn finish(&mut self, rng: &mut ChaCha8Rng) -> io::Result<()> {
-        for (place, mut file) in std::mem::take(&mut self.pending) {
-            if !file.records.is_empty() {
-                self.deliver(place, &mut file, rng)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, (account, region, folder): (&str, &str, &str), file: &mut Pending, rng: &mut ChaCha8Rng) -> io::Result<()> {
-        // A file is delivered some minutes after its last call, at a multiple of five minutes.
-        let time = (file.latest / 300 + 2) * 300;
-        let (year, month, day) = date(time / 86_400);
-        let path = format!("logs/AWSLogs/{ORGANIZATION_TRAIL}/{account}/{folder}/{region}/{year}/{month:02}/{day:02}");
-        let path = self.out.join(path);
-        fs::create_dir_all(&path)?;
-        let stamp = format!("{year}{month:02}{day:02}T{:02}{:02}Z", time / 3600 % 24, time / 60 % 60);
-        let path = path.join(format!("{account}_{folder}_{region}_{stamp}_{}.json.gz", suffix(rng)));
-        file.records.shuffle(rng);
-        self.written.bytes += file.write(&path)?;
-        self.written.files += 1;
-        (self.progress)(self.written.events);
-        Ok(())
-    }
 }
 
 impl Pending {
@@ -148,14 +166,14 @@ fn suffix(rng: &mut ChaCha8Rng) -> String {
     (0..16).filter_map(|_| LETTERS.choose(rng).map(|letter| char::from(*letter))).collect()
 }
 
-/// Writes the snapshots of the accounts and the candidates.
-pub(super) fn policies(out: &Path) -> io::Result<()> {
+/// Writes the snapshots of the accounts and the candidates. `more` says which users there are because of one.
+pub(super) fn policies(out: &Path, more: &dyn Fn(&serde_json::Value) -> Vec<serde_json::Value>) -> io::Result<()> {
     let documents = Documents::load()?;
     let folder = out.join("policies");
     let baseline = folder.join("baseline");
     fs::create_dir_all(&baseline)?;
     for account in ACCOUNTS {
-        let mut text = serde_json::to_string_pretty(&documents.snapshot(account)?)?;
+        let mut text = serde_json::to_string_pretty(&documents.snapshot(account, more)?)?;
         text.push('\n');
         fs::write(baseline.join(format!("account-{account}.json")), text)?;
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
 use std::path::Path;
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::RecordBatch;
 
 use super::ledger::Day;
 use super::merge::{Merge, OUTPUT_ROWS, Run};
@@ -12,7 +12,7 @@ use super::sorted::Row;
 use super::twins::Twins;
 use crate::error::{Error, Result};
 use crate::frame::parquet::TableWriter;
-use crate::frame::read;
+use crate::frame::{Texts, read};
 use crate::frame::schema::EVENTS;
 
 /// A day to write: what it is made of.
@@ -139,33 +139,33 @@ fn drop_poor(group: &mut Vec<Row>) {
 }
 
 /// A file in the making, and what is in it.
-struct Output {
+pub(super) struct Output {
     writer: TableWriter,
     day: Day,
     ids: hashbrown::HashSet<u64>,
 }
 
 impl Output {
-    fn new(writer: TableWriter) -> Self {
+    pub(super) fn new(writer: TableWriter) -> Self {
         Self { writer, day: Day::default(), ids: hashbrown::HashSet::new() }
     }
 
-    fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        let (ids, accounts) = (read::text(batch, "event_id")?, read::text(batch, "account_id")?);
+    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (ids, accounts) = (read::text(batch, "event_id")?, Texts::of(batch, "account_id")?);
         let hasher = foldhash::fast::FixedState::default();
         for row in 0..batch.num_rows() {
-            let is_new = self.ids.insert(hasher.hash_one((read::get(ids, row), read::get(accounts, row))));
+            let is_new = self.ids.insert(hasher.hash_one((read::get(ids, row), accounts.get(row))));
             self.day.id_conflicts += u64::from(!is_new);
         }
         self.day.events += batch.num_rows() as u64;
-        count(accounts, &mut self.day.accounts);
-        count(read::text(batch, "region")?, &mut self.day.regions);
-        count(read::text(batch, "event_source")?, &mut self.day.services);
-        count(read::text(batch, "identity_type")?, &mut self.day.identities);
+        count(&accounts, batch.num_rows(), &mut self.day.accounts);
+        count(&Texts::of(batch, "region")?, batch.num_rows(), &mut self.day.regions);
+        count(&Texts::of(batch, "event_source")?, batch.num_rows(), &mut self.day.services);
+        count(&Texts::of(batch, "identity_type")?, batch.num_rows(), &mut self.day.identities);
         self.writer.push(batch)
     }
 
-    fn finish(self, day: &mut Day) -> Result<()> {
+    pub(super) fn finish(self, day: &mut Day) -> Result<()> {
         day.events += self.day.events;
         day.id_conflicts += self.day.id_conflicts;
         for (to, from) in [
@@ -181,10 +181,10 @@ impl Output {
 }
 
 /// Counts the values of a column.
-fn count(column: &StringArray, counts: &mut BTreeMap<String, u64>) {
+fn count(column: &Texts, rows: usize, counts: &mut BTreeMap<String, u64>) {
     let mut values: hashbrown::HashMap<&str, u64, foldhash::fast::FixedState> = hashbrown::HashMap::default();
-    for value in column {
-        *values.entry(value.unwrap_or_default()).or_default() += 1;
+    for row in 0..rows {
+        *values.entry(column.get(row).unwrap_or_default()).or_default() += 1;
     }
     values.into_iter().for_each(|(value, count)| *counts.entry(value.to_owned()).or_default() += count);
 }

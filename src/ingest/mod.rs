@@ -8,6 +8,7 @@ mod inflate;
 mod ledger;
 mod load;
 mod lock;
+mod made;
 mod map;
 mod merge;
 #[cfg(feature = "s3")]
@@ -21,6 +22,7 @@ mod twins;
 pub use dataset::Dataset;
 pub use ledger::{DatasetCounts, Day, Ledger, SkippedRow, SourceFile};
 pub use load::{Ingested, ingest};
+pub use made::{Push, write_made};
 pub use map::map_record;
 pub use search::skipped_with;
 pub use source::{LogFile, Logs, Reading, find};

@@ -152,6 +152,8 @@ pub(super) struct Kernel<'a> {
 struct Slot {
     measures: Measures,
     last_session: Option<u64>,
+    /// The numbers of the session names that came last.
+    names: [u32; 8],
 }
 
 /// Who made a call, and why it is not replayed if it is not.
@@ -231,7 +233,8 @@ impl<'a> Kernel<'a> {
 
     /// Adds a batch of events.
     pub(super) fn consume(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = EventColumns::new(batch)?;
+        let mut columns = EventColumns::new(batch)?;
+        columns.number(&mut self.codes)?;
         for row in 0..columns.len() {
             self.event(columns.row(row), &columns, row)?;
         }
@@ -265,7 +268,7 @@ impl<'a> Kernel<'a> {
         }
         self.events += 1;
         let caller = self.callers.get(event, &mut self.codes, |_| Ok(Caller::of(event, shared)))?;
-        self.coverage.event(event, caller.reason.is_none(), &mut self.codes)?;
+        self.coverage.event(event, caller.reason.is_none());
         let (None, Some(index)) = (caller.reason, caller.principal) else {
             *self.not_replayed.entry(caller.reason.unwrap_or("no_identity")).or_default() += 1;
             return Ok(());
@@ -282,11 +285,18 @@ impl<'a> Kernel<'a> {
             slot.measures.add(time, id, None);
         } else {
             slot.last_session = session;
-            let name = event.text_code(Text::SessionName, &mut self.codes)?;
-            if name != 0 {
+            let name = event.text_code(Text::SessionName);
+            let is_new = name != 0 && !slot.names.contains(&name);
+            if is_new {
+                // The names that are kept are few; of more, the last ones are remembered.
+                slot.names.rotate_right(1);
+                if let Some(first) = slot.names.first_mut() {
+                    *first = name;
+                }
                 self.session_names.insert((index, name));
             }
-            slot.measures.add(time, id, Some((session, self.codes.text_of(Text::SessionName, name))));
+            let name = is_new.then(|| self.codes.text_of(Text::SessionName, name)).flatten();
+            slot.measures.add(time, id, Some((session, name)));
         }
         Ok(())
     }
@@ -307,14 +317,14 @@ impl<'a> Kernel<'a> {
         self.event.clear();
         self.event.push(index);
         for column in TEXTS {
-            self.event.push(event.text_code(column, &mut self.codes)?);
+            self.event.push(event.text_code(column));
         }
         let checks = event.code(Field::Checks, &mut self.codes)?;
         self.event.push(u32::try_from(checks).unwrap_or(u32::MAX));
         let opaque = self.opaque.get(event, &mut self.codes, |_| Ok(event_layers(event, principal)))?;
         self.event.push(u32::from(opaque.bits()));
         let is_federated = principal.principal_type == "FederatedUser";
-        self.event.push(if is_federated { event.text_code(Text::SessionName, &mut self.codes)? } else { 0 });
+        self.event.push(if is_federated { event.text_code(Text::SessionName) } else { 0 });
         for key in &principal.keys {
             let Some(memo) = self.states.get_mut(*key) else { continue };
             let facts = &mut self.facts;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -26,7 +25,7 @@ use crate::frame::{Cell, TableBuilder};
 use crate::iam::principal::Caller;
 
 /// Everything that describes a change, in the order of the table: the key of a row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChangeKey {
     pub(crate) candidate: String,
     pub(crate) change: Change,
@@ -60,7 +59,7 @@ pub(crate) struct ChangeKey {
 }
 
 /// The statement that decides, as a row names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deciding {
     layer: Option<String>,
     policy: Option<String>,
@@ -87,7 +86,8 @@ type StatementKey = (String, LayerKind, String, usize);
 /// Decided requests.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) rows: HashMap<ChangeKey, Measures, foldhash::fast::FixedState>,
+    /// Rows; until [`Changes::finish`] in any order, and a key may stand in several.
+    pub(crate) rows: Vec<(Box<ChangeKey>, Measures)>,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
     /// Agreeing and contradicting events of each principal, by its index.
@@ -113,9 +113,7 @@ pub struct Agreement {
 
 impl Changes {
     pub(super) fn merge(mut self, other: Self) -> Self {
-        for (key, measures) in other.rows {
-            self.rows.entry(key).or_default().merge(&measures);
-        }
+        self.rows.extend(other.rows);
         self.statements.extend(other.statements);
         let (own, more) = (&mut self.agreement, other.agreement);
         own.events += more.events;
@@ -133,12 +131,24 @@ impl Changes {
         self
     }
 
+    /// Sorts the rows, and adds up those of one key.
+    pub(super) fn finish(mut self) -> Self {
+        self.rows.par_sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut rows: Vec<(Box<ChangeKey>, Measures)> = Vec::with_capacity(self.rows.len());
+        for (key, measures) in self.rows {
+            match rows.last_mut() {
+                Some((last, sums)) if *last == key => sums.merge(&measures),
+                _ => rows.push((key, measures)),
+            }
+        }
+        self.rows = rows;
+        self
+    }
+
     /// The table of changes.
     pub(super) fn table(&self) -> Result<RecordBatch> {
-        let mut rows: Vec<(&ChangeKey, &Measures)> = self.rows.iter().collect();
-        rows.par_sort_unstable_by_key(|(key, _)| *key);
         let mut table = TableBuilder::new(&CHANGES)?;
-        for (key, measures) in rows {
+        for (key, measures) in &self.rows {
             table.push(key.cells(measures))?;
         }
         table.finish()
@@ -195,12 +205,7 @@ impl<'a> Decider<'a> {
             }
             let key = self.key(evaluator, candidate, request, principal, &checks, *bundle, &evaluation, &compared, changes);
             changes.of_principal.entry((index, request.principal)).or_default().add(&key, request.outcome == "success", measures);
-            match changes.rows.entry(key) {
-                Entry::Occupied(row) => row.into_mut().merge(measures),
-                Entry::Vacant(row) => {
-                    row.insert(measures.clone());
-                }
-            }
+            changes.rows.push((Box::new(key), measures.clone()));
         }
     }
 

@@ -6,7 +6,7 @@ use arrow::array::{Array, StringArray};
 
 use super::context;
 use super::view::CheckRow;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::Program;
 use crate::frame::{Distinct, Text, Texts, read};
 
@@ -24,11 +24,13 @@ pub(super) struct Codes {
 #[derive(Default)]
 struct Column {
     distinct: Distinct,
-    /// The values of the batch that was read last, held so that another cannot take their place in memory.
+    /// The values that were numbered last, held so that others cannot take their place in memory.
     values: Option<StringArray>,
-    /// For each of them its number plus one, or 0 where it was not asked for yet.
+    /// For each of them its number plus one.
     numbers: Vec<u32>,
-    /// For each of them its hash, or 0.
+    /// The values that were hashed last.
+    hashed: Option<StringArray>,
+    /// For each of them its hash, or 0 where it was not asked for yet.
     hashes: Vec<u64>,
 }
 
@@ -47,23 +49,20 @@ impl Codes {
         }
     }
 
-    /// The number of a row's text; 0 for none.
-    #[inline]
-    pub(super) fn text(&mut self, column: Text, texts: &Texts, row: usize) -> Result<u32> {
-        let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(0) };
+    /// The numbers of a column's texts, row by row; 0 for none.
+    pub(super) fn texts(&mut self, column: Text, texts: &Texts) -> Result<Vec<u32>> {
+        let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Vec::new()) };
         match texts {
-            Texts::Plain(plain) => read::get(plain, row).map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0)),
+            Texts::Plain(plain) => {
+                plain.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect()
+            }
             Texts::Coded(codes, values) => {
-                if row >= codes.len() || codes.is_null(row) {
-                    return Ok(0);
-                }
-                let code = codes.value(row) as usize;
-                numbers.hold(values);
-                match numbers.numbers.get(code) {
-                    Some(0) => numbers.first(code, values),
-                    Some(number) => Ok(*number),
-                    None => Ok(0),
-                }
+                numbers.hold(values)?;
+                let number = |code: &u32| numbers.numbers.get(*code as usize).copied().unwrap_or_default();
+                Ok(match codes.nulls() {
+                    None => codes.values().iter().map(number).collect(),
+                    Some(valid) => codes.values().iter().zip(valid).map(|(code, valid)| if valid { number(code) } else { 0 }).collect(),
+                })
             }
         }
     }
@@ -84,7 +83,7 @@ impl Codes {
                     return 0;
                 }
                 let code = codes.value(row) as usize;
-                numbers.hold(values);
+                numbers.hold_hashes(values);
                 match numbers.hashes.get_mut(code) {
                     Some(known) if *known != 0 => *known,
                     Some(unknown) => {
@@ -121,30 +120,35 @@ impl Codes {
 }
 
 impl Column {
-    /// Takes the values of a batch, unless they are those of the one before.
-    #[inline]
-    fn hold(&mut self, values: &StringArray) {
-        let is_held = self.values.as_ref().is_some_and(|held| {
-            let [held_offsets, offsets] = [held, values].map(|values| values.value_offsets().as_ptr_range());
-            held_offsets == offsets && held.value_data().as_ptr() == values.value_data().as_ptr()
-        });
-        if !is_held {
+    /// Numbers the values of a batch, unless they are those of the one before.
+    fn hold(&mut self, values: &StringArray) -> Result<()> {
+        if !is_held(self.values.as_ref(), values) {
             self.numbers.clear();
-            self.numbers.resize(values.len(), 0);
-            self.hashes.clear();
-            self.hashes.resize(values.len(), 0);
+            for text in values {
+                self.numbers.push(text.map_or(Ok(0), |text| Ok::<_, Error>(1 + self.distinct.number(text)?.0))?);
+            }
             self.values = Some(values.clone());
         }
+        Ok(())
     }
 
-    fn first(&mut self, code: usize, values: &StringArray) -> Result<u32> {
-        let Some(text) = read::get(values, code) else { return Ok(0) };
-        let number = 1 + self.distinct.number(text)?.0;
-        if let Some(slot) = self.numbers.get_mut(code) {
-            *slot = number;
+    #[inline]
+    fn hold_hashes(&mut self, values: &StringArray) {
+        if !is_held(self.hashed.as_ref(), values) {
+            self.hashes.clear();
+            self.hashes.resize(values.len(), 0);
+            self.hashed = Some(values.clone());
         }
-        Ok(number)
     }
+}
+
+/// Whether an array is the same place in memory as one that is held.
+#[inline]
+fn is_held(held: Option<&StringArray>, values: &StringArray) -> bool {
+    held.is_some_and(|held| {
+        let [held_offsets, offsets] = [held, values].map(|values| values.value_offsets().as_ptr_range());
+        held_offsets == offsets && held.value_data().as_ptr() == values.value_data().as_ptr()
+    })
 }
 
 fn hash(text: &str) -> u64 {

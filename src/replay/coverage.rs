@@ -63,8 +63,8 @@ struct CodedCounts {
 }
 
 impl CodedCoverage {
-    pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool, codes: &mut Codes) -> Result<()> {
-        let key = (event.text_code(Text::AccountId, codes)?, event.text_code(Text::Region, codes)?, day_of(event.time()));
+    pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool) {
+        let key = (event.text_code(Text::AccountId), event.text_code(Text::Region), day_of(event.time()));
         let place = match self.last {
             Some((last, place)) if last == key => place,
             _ => {
@@ -76,16 +76,15 @@ impl CodedCoverage {
                 place
             }
         };
-        let Some(counts) = self.counts.get_mut(place) else { return Ok(()) };
+        let Some(counts) = self.counts.get_mut(place) else { return };
         counts.events += 1;
         counts.replayed += u64::from(replayed);
-        counts.data += u64::from(event.text(Text::EventCategory) == Some("Data"));
-        let file = event.text_code(Text::SourceFile, codes)?;
+        counts.data += u64::from(event.is_data());
+        let file = event.text_code(Text::SourceFile);
         if counts.last_file != Some(file) {
             counts.last_file = Some(file);
             counts.files.insert(file);
         }
-        Ok(())
     }
 
     pub(super) fn finish(self, codes: &Codes) -> Coverage {

@@ -46,6 +46,9 @@ pub use filter::Filter;
 pub use manifest::{CandidateSummary, Counts, Manifest, Window};
 pub use tally::Measures;
 
+/// Columns that are read as they are: hardly a value stands in two rows, or hardly a row has a value.
+const PLAIN: [&str; 3] = ["event_id", "federated_provider", "source_identity"];
+
 /// Distinct requests that a thread decides at a time.
 const REQUESTS: usize = 256;
 
@@ -101,7 +104,7 @@ pub fn replay(
         let mut kernel = Kernel::new(&shared);
         while let Some(file) = next().and_then(|at| files.get(at)) {
             let before = kernel.events();
-            parquet::read_coded(file, &columns, &["event_id"], |batch| kernel.consume(&batch))?;
+            parquet::read_coded(file, &columns, &PLAIN, |batch| kernel.consume(&batch))?;
             progress.advance(0, kernel.events() - before);
         }
         Ok(kernel.finish())
@@ -123,7 +126,7 @@ pub fn replay(
         }
         Ok(changes)
     })?;
-    let changes = decided.into_iter().fold(Changes::default(), Changes::merge);
+    let changes = decided.into_iter().fold(Changes::default(), Changes::merge).finish();
     progress.end();
     let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);
     manifest.check()?;
@@ -143,7 +146,7 @@ fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::eval
         .par_iter()
         .map(|file| {
             let mut seen = BTreeSet::new();
-            parquet::read_each(file, Some(&principals::COLUMNS), |batch| principals::scan(&batch, &mut seen))?;
+            parquet::read_coded(file, &principals::COLUMNS, &[], |batch| principals::scan(&batch, &mut seen))?;
             Ok(seen)
         })
         .try_reduce(BTreeSet::new, |mut a, b| {

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
 use crate::error::Result;
 use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program};
-use crate::frame::read;
+use crate::frame::Texts;
 use crate::iam::arn::{is_service_linked, permission_set};
 
 /// The columns that tell principals apart.
@@ -132,24 +132,22 @@ pub(super) fn principal_type(identity_type: &str) -> &str {
     }
 }
 
-/// The principals of a batch.
+/// The principals of a batch whose texts are codes.
 pub(super) fn scan(batch: &RecordBatch, seen: &mut BTreeSet<Seen>) -> Result<()> {
-    let column = |name| read::text(batch, name);
-    let columns = [
-        column("principal_arn")?,
-        column("principal_id")?,
-        column("principal_account_id")?,
-        column("identity_type")?,
-        column("session_issuer_arn")?,
-    ];
-    let mut last: Option<[Option<&str>; 5]> = None;
+    let columns = COLUMNS.map(|name| Texts::of(batch, name)).into_iter().collect::<Result<Vec<Texts>>>()?;
+    let (mut last, mut known) = (None, hashbrown::HashSet::<[Option<u32>; COLUMNS.len()], foldhash::fast::FixedState>::default());
     for row in 0..batch.num_rows() {
-        let values = columns.map(|column| read::get(column, row));
-        if last == Some(values) {
+        let mut codes = [None; COLUMNS.len()];
+        codes.iter_mut().zip(&columns).for_each(|(code, column)| *code = column.code(row));
+        if last == Some(codes) {
             continue;
         }
-        last = Some(values);
-        seen.insert(Seen::of(values));
+        last = Some(codes);
+        if known.insert(codes) {
+            let mut values = [None; COLUMNS.len()];
+            values.iter_mut().zip(&columns).for_each(|(value, column)| *value = column.get(row));
+            seen.insert(Seen::of(values));
+        }
     }
     Ok(())
 }

@@ -2,12 +2,72 @@
 //!
 //! Merging is associative and commutative, so that threads, shards and the order of files cannot change a result.
 
-use std::collections::BTreeSet;
-
 /// Distinct sessions are counted exactly up to this many, estimated above.
 const EXACT_SESSIONS: usize = 256;
 /// How many samples and session names a row keeps.
 const KEPT: usize = 5;
+
+/// The smallest distinct values, at most so many, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Smallest<T, const MOST: usize>(Vec<T>);
+
+impl<T, const MOST: usize> Default for Smallest<T, MOST> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Ord + Clone, const MOST: usize> Smallest<T, MOST> {
+    /// The values in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a value that compares so with those that are there would change nothing because it is too large.
+    fn is_beyond(&self, compare: impl FnOnce(&T) -> std::cmp::Ordering) -> bool {
+        self.0.len() >= MOST && self.0.last().is_some_and(|last| compare(last).is_gt())
+    }
+
+    fn insert(&mut self, value: T) {
+        if self.is_beyond(|last| value.cmp(last)) {
+            return;
+        }
+        // Mostly it is the last one, or comes after it.
+        let at = match self.0.last() {
+            Some(last) if *last < value => Err(self.0.len()),
+            _ => self.0.binary_search(&value),
+        };
+        if let Err(at) = at {
+            self.0.insert(at, value);
+            self.0.truncate(MOST);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
+        let mut all = Vec::with_capacity(self.0.len() + other.0.len());
+        all.append(&mut self.0);
+        all.extend(other.0.iter().cloned());
+        // Two sorted runs: the sort finds and merges them.
+        all.sort();
+        all.dedup();
+        all.truncate(MOST);
+        self.0 = all;
+    }
+}
 
 /// What was measured of the events of one distinct request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,13 +79,13 @@ pub struct Measures {
     /// Last event.
     pub last_seen: Option<i64>,
     /// UTC days with an event, as days since 1970.
-    pub days: BTreeSet<i32>,
+    pub days: Smallest<i32, { usize::MAX }>,
     /// The smallest hashes of sessions.
-    sessions: BTreeSet<u64>,
+    sessions: Smallest<u64, { EXACT_SESSIONS + 1 }>,
     /// The names of sessions that sort first.
-    pub session_names: BTreeSet<String>,
+    pub session_names: Smallest<String, KEPT>,
     /// The earliest events: time and id.
-    pub samples: BTreeSet<(i64, String)>,
+    pub samples: Smallest<(i64, String), KEPT>,
 }
 
 impl Measures {
@@ -35,21 +95,17 @@ impl Measures {
         self.events += 1;
         self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
         self.last_seen = Some(self.last_seen.map_or(time, |last| last.max(time)));
-        let day = crate::ingest::dataset::day_of(time);
-        if self.days.last() != Some(&day) {
-            self.days.insert(day);
-        }
+        self.days.insert(crate::ingest::dataset::day_of(time));
         if let Some((hash, name)) = session {
             if let Some(hash) = hash {
-                insert(&mut self.sessions, hash, EXACT_SESSIONS + 1);
+                self.sessions.insert(hash);
             }
-            let sorts_first = |name: &&str| self.session_names.len() < KEPT || self.session_names.last().is_none_or(|last| *name < last.as_str());
-            if let Some(name) = name.filter(sorts_first) {
-                insert(&mut self.session_names, name.to_owned(), KEPT);
+            if let Some(name) = name.filter(|name| !self.session_names.is_beyond(|last| (*name).cmp(last.as_str()))) {
+                self.session_names.insert(name.to_owned());
             }
         }
-        if self.samples.len() < KEPT || self.samples.last().is_some_and(|(last, id)| (time, event_id) < (*last, id.as_str())) {
-            insert(&mut self.samples, (time, event_id.to_owned()), KEPT);
+        if !self.samples.is_beyond(|(last, id)| (time, event_id).cmp(&(*last, id.as_str()))) {
+            self.samples.insert((time, event_id.to_owned()));
         }
     }
 
@@ -59,13 +115,10 @@ impl Measures {
         self.events += other.events;
         self.first_seen = least(self.first_seen, other.first_seen);
         self.last_seen = self.last_seen.into_iter().chain(other.last_seen).max();
-        self.days.extend(&other.days);
-        self.sessions.extend(&other.sessions);
-        cut(&mut self.sessions, EXACT_SESSIONS + 1);
-        self.session_names.extend(other.session_names.iter().cloned());
-        cut(&mut self.session_names, KEPT);
-        self.samples.extend(other.samples.iter().cloned());
-        cut(&mut self.samples, KEPT);
+        self.days.merge(&other.days);
+        self.sessions.merge(&other.sessions);
+        self.session_names.merge(&other.session_names);
+        self.samples.merge(&other.samples);
     }
 
     /// Distinct sessions: exact up to 256, else estimated from the 256 smallest hashes (k minimum values).
@@ -76,21 +129,6 @@ impl Measures {
         let kth = self.sessions.iter().nth(EXACT_SESSIONS - 1).copied().unwrap_or(u64::MAX);
         let estimate = (EXACT_SESSIONS as u128 - 1) * u128::from(u64::MAX) / u128::from(kth.max(1));
         u64::try_from(estimate).unwrap_or(u64::MAX)
-    }
-}
-
-/// Adds a value to the `size` smallest.
-fn insert<T: Ord>(set: &mut BTreeSet<T>, value: T, size: usize) {
-    if set.len() < size || set.last().is_some_and(|last| value < *last) {
-        set.insert(value);
-        cut(set, size);
-    }
-}
-
-/// Keeps the `size` smallest.
-fn cut<T: Ord>(set: &mut BTreeSet<T>, size: usize) {
-    while set.len() > size {
-        set.pop_last();
     }
 }
 

@@ -90,6 +90,8 @@ pub(super) struct CheckRow {
 /// The columns of a batch, those that were loaded.
 pub(super) struct EventColumns {
     text: [Option<Texts>; Text::NAMES.len()],
+    /// [`Codes::texts`] of the columns that are compared.
+    numbers: [Vec<u32>; Text::NAMES.len()],
     flags: [Option<BooleanArray>; Flag::NAMES.len()],
     event_time: TimestampMicrosecondArray,
     session_created: Option<TimestampMicrosecondArray>,
@@ -116,6 +118,7 @@ impl EventColumns {
         }
         Ok(Self {
             text,
+            numbers: [const { Vec::new() }; Text::NAMES.len()],
             flags,
             event_time: read::time(batch, "event_time")?.clone(),
             session_created: has("session_created").then(|| read::time(batch, "session_created").cloned()).transpose()?,
@@ -125,6 +128,16 @@ impl EventColumns {
             trace: Cell::new(0),
             missed: Cell::new(0),
         })
+    }
+
+    /// Numbers the texts, but for those that nothing compares.
+    pub(super) fn number(&mut self, codes: &mut Codes) -> Result<()> {
+        for ((column, texts), numbers) in Text::ALL.into_iter().zip(&self.text).zip(&mut self.numbers) {
+            if let Some(texts) = texts.as_ref().filter(|_| !matches!(column, Text::EventId | Text::AccessKeyId)) {
+                *numbers = codes.texts(column, texts)?;
+            }
+        }
+        Ok(())
     }
 
     /// Rows.
@@ -263,6 +276,11 @@ impl<'b> EventView<'b> {
         self.untraced_text(Text::SessionName).is_some_and(|name| name.starts_with("i-"))
     }
 
+    /// Whether it is a data event.
+    pub(super) fn is_data(&self) -> bool {
+        self.text(Text::EventCategory) == Some("Data")
+    }
+
     /// Whether the event has further checks.
     pub(super) fn has_checks(&self) -> bool {
         self.reads(Field::Checks);
@@ -315,7 +333,7 @@ impl<'b> EventView<'b> {
     pub(super) fn code(&self, field: Field, codes: &mut Codes) -> Result<u64> {
         const NONE: u64 = u64::MAX;
         Ok(match field {
-            Field::Text(column) => u64::from(self.text_code(column, codes)?),
+            Field::Text(column) => u64::from(self.text_code(column)),
             Field::Flag(column) => self.flag(column).map_or(NONE, u64::from),
             Field::SessionCreated => self.created().map_or(NONE, i64::cast_unsigned),
             Field::HasSessionCreated => u64::from(self.created().is_some()),
@@ -332,12 +350,12 @@ impl<'b> EventView<'b> {
 
     /// [`Self::code`] of a text; 0 for none.
     #[inline]
-    pub(super) fn text_code(&self, column: Text, codes: &mut Codes) -> Result<u32> {
-        match self.columns.texts(column) {
-            Some(texts) => codes.text(column, texts, self.row),
+    pub(super) fn text_code(&self, column: Text) -> u32 {
+        match self.columns.numbers.get(column as usize).and_then(|numbers| numbers.get(self.row)) {
+            Some(number) => *number,
             None => {
                 self.misses(Field::Text(column));
-                Ok(0)
+                0
             }
         }
     }
