@@ -35,7 +35,6 @@ pub mod lint;
 pub mod progress;
 pub mod replay;
 pub mod report;
-mod threads;
 
 pub use arrow;
 pub use error::{Error, Result};

@@ -20,10 +20,16 @@ pub struct Evaluator<'p> {
     actions: HashMap<ActionState, Arc<ActionAnswers>, foldhash::fast::RandomState>,
     states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
     /// By text and patterns.
-    feasible: HashMap<(String, Vec<Arc<Pattern>>), Option<Arc<[Vector]>>, foldhash::fast::RandomState>,
+    feasible: HashMap<(String, Vec<Arc<Pattern>>), States, foldhash::fast::RandomState>,
     conditional: HashMap<(ActionState, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
-    words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), (KnownKey, Option<String>), foldhash::fast::RandomState>,
+    words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), KeyWords, foldhash::fast::RandomState>,
 }
+
+/// The states of something; `None` if they are too many.
+type States = Option<Arc<[Vector]>>;
+
+/// What is known of a key, in words. What is known is kept, so that its address stays its own.
+type KeyWords = (KnownKey, Option<String>);
 
 /// The most that is remembered of one kind.
 const MOST_REMEMBERED: usize = 1 << 16;
@@ -140,9 +146,10 @@ impl<'p> Evaluator<'p> {
     pub(super) fn context_entry(&mut self, key: KeyId, known: &KnownKey, atoms: Vec<AtomId>) -> Option<String> {
         let place = [Arc::as_ptr(&known.cell) as usize, Arc::as_ptr(&known.state) as usize];
         let program = self.program;
-        let entry = self.words.entry((key, place, atoms)).or_insert_with_key(|(_, _, atoms)| {
-            (known.clone(), words::context_entry(program, key, known, atoms))
-        });
+        let entry = self
+            .words
+            .entry((key, place, atoms))
+            .or_insert_with_key(|(_, _, atoms)| (known.clone(), words::context_entry(program, key, known, atoms)));
         entry.1.clone()
     }
 }

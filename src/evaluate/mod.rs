@@ -9,6 +9,7 @@ mod asks;
 mod assume;
 mod authorize;
 mod automaton;
+mod bounds;
 mod cell;
 mod compile;
 mod decision;

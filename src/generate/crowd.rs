@@ -51,15 +51,7 @@ const DAY_SECONDS: u64 = 86_400;
 struct Collected(Vec<String>);
 
 impl Trail for Collected {
-    fn push(
-        &mut self,
-        _: &'static str,
-        _: &'static str,
-        _: &'static str,
-        _: u64,
-        record: &str,
-        _: &mut ChaCha8Rng,
-    ) -> io::Result<()> {
+    fn push(&mut self, _: &'static str, _: &'static str, _: &'static str, _: u64, record: &str, _: &mut ChaCha8Rng) -> io::Result<()> {
         self.0.push(record.to_owned());
         Ok(())
     }
@@ -84,10 +76,12 @@ pub fn generate_dataset(out: &Path, options: &Options, progress: &dyn Progress) 
     super::write::policies(out, &colleagues).map_err(failed)?;
     let mut collected = Collected::default();
     let (contradictions, _) = super::run(&mut collected, &Options { events: TEMPLATES, ..*options }).map_err(failed)?;
-    let records: Vec<(Record<'_>, &str)> = collected.0.iter().filter_map(|text| Some((serde_json::from_str(text).ok()?, text.as_str()))).collect();
+    let records: Vec<(Record<'_>, &str)> =
+        collected.0.iter().filter_map(|text| Some((serde_json::from_str(text).ok()?, text.as_str()))).collect();
     let planted = |record: &Record<'_>| contradictions.iter().any(|planted| Some(planted.id.as_str()) == record.event_id.get());
     let kept = records.iter().filter(|(record, _)| !planted(record) && record.event_category.get() == Some("Management"));
-    let templates: Vec<Template<'_>> = kept.map(|(record, text)| Template::new(map_record(Catalog::builtin(), record, text, "", 0))).collect();
+    let templates: Vec<Template<'_>> =
+        kept.map(|(record, text)| Template::new(map_record(Catalog::builtin(), record, text, "", 0))).collect();
     let mut dataset = Dataset::open_or_create(&out.join("events"))?;
     let begins: Vec<u64> = (0..=DAYS).map(|day| share(options.events, day)).collect();
     let day = |day: usize, push: &mut Push<'_>| {

@@ -12,8 +12,8 @@ use super::sorted::Row;
 use super::twins::Twins;
 use crate::error::{Error, Result};
 use crate::frame::parquet::TableWriter;
-use crate::frame::{Texts, read};
 use crate::frame::schema::EVENTS;
+use crate::frame::{Texts, read};
 
 /// A day to write: what it is made of.
 pub(super) struct DayMerge<'m> {

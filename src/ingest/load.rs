@@ -12,13 +12,13 @@ use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_record;
 use super::merge::{Merge, Run};
 use super::source::{LogFile, Reading, find};
+use super::threads::on_all_threads;
 use super::twins::{Marks, Twins};
 use crate::catalog::Catalog;
 use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
 use crate::frame::{parquet, read};
 use crate::progress::Progress;
-use crate::threads::on_all_threads;
 
 /// About how much memory it takes to write one day.
 const DAY_BYTES: usize = 32 << 20;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::dataset::{Dataset, date_text};
 use super::day::{Output, staged_name};
 use super::ledger::{Day, ReadFile, SourceFile};
+use super::threads::on_all_threads;
 use crate::catalog::Catalog;
 use crate::error::Result;
+use crate::frame::EventBuilder;
 use crate::frame::parquet::TableWriter;
 use crate::frame::schema::EVENTS;
-use crate::frame::EventBuilder;
 use crate::progress::Progress;
-use crate::threads::on_all_threads;
 
 /// Takes the rows that a builder has so far.
 pub type Push<'p> = dyn FnMut(&mut EventBuilder) -> Result<()> + 'p;

@@ -18,8 +18,8 @@ use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 use super::dataset::day_of;
 use super::sorted::{Row, Sorted};
 use crate::error::{Error, Result};
-use crate::frame::{Texts, parquet};
 use crate::frame::schema::EVENTS;
+use crate::frame::{Texts, parquet};
 
 /// Rows of a batch that leaves a merge.
 pub(super) const OUTPUT_ROWS: usize = 4_096;

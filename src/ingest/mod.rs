@@ -17,6 +17,7 @@ mod search;
 mod sorted;
 mod source;
 mod tabular;
+mod threads;
 mod twins;
 
 pub use dataset::Dataset;
@@ -27,3 +28,4 @@ pub use map::map_record;
 pub use search::skipped_with;
 pub use source::{LogFile, Logs, Reading, find};
 pub use tabular::is_guarded;
+pub(crate) use threads::on_all_threads;

@@ -18,6 +18,8 @@ pub(super) struct Codes {
     /// The instants and ages that policies tell apart; `None`: all of them.
     times: Option<Vec<i64>>,
     ages: Option<Vec<i64>>,
+    /// Room for the numbers of a row.
+    pub(super) scratch: Vec<u64>,
 }
 
 /// The numbers of a text column.
@@ -46,6 +48,7 @@ impl Codes {
             contexts: Distinct::default(),
             times: program.instants(&["aws:currenttime", "aws:epochtime"]),
             ages: program.numbers(&["aws:multifactorauthage"]),
+            scratch: Vec::new(),
         }
     }
 
@@ -53,9 +56,7 @@ impl Codes {
     pub(super) fn texts(&mut self, column: Text, texts: &Texts) -> Result<Vec<u32>> {
         let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Vec::new()) };
         match texts {
-            Texts::Plain(plain) => {
-                plain.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect()
-            }
+            Texts::Plain(plain) => plain.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect(),
             Texts::Coded(codes, values) => {
                 numbers.hold(values)?;
                 let number = |code: &u32| numbers.numbers.get(*code as usize).copied().unwrap_or_default();

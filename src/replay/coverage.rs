@@ -28,12 +28,12 @@ type Days = BTreeMap<Option<i32>, Counts>;
 type Regions = BTreeMap<Option<String>, Days>;
 
 /// Counts by account, region and day.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Coverage {
     accounts: BTreeMap<Option<String>, Regions>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Counts {
     files: BTreeSet<String>,
     events: u64,

@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::batch::{Kernel, RequestKey, Shared};
-use super::changes::{Changes, Decider, observation, policy_name};
+use super::changes::{Changes, Decider, observation};
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::filter::Filter;
+use super::kernel::{Kernel, Shared};
 use super::principals::{Principal, Principals, Seen};
+use super::request::RequestKey;
+use super::row::policy_name;
 use super::view::EventColumns;
 use crate::account::{Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::batch::Accumulator;
 use super::changes::Changes;
 use super::compare::Change;
+use super::kernel::Accumulator;
 use super::{Agreement, Options};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};

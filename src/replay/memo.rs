@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher as _, Hasher as _};
 
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
 use super::codes::Codes;
 use super::view::{EventView, Field};
@@ -23,6 +23,21 @@ pub(super) struct Memo<T> {
 struct Table<T> {
     fields: Vec<Field>,
     set: u64,
+    answers: Answers<T>,
+}
+
+#[derive(Debug)]
+enum Answers<T> {
+    /// By the number of the only field.
+    One(Vec<Option<T>>),
+    /// By the numbers of both fields.
+    Two(HashMap<u64, T, foldhash::fast::FixedState>),
+    /// By the numbers of more fields, or of one with large numbers.
+    More(Many<T>),
+}
+
+#[derive(Debug)]
+struct Many<T> {
     index: HashTable<u32>,
     /// The numbers of the fields, answer by answer.
     numbers: Vec<u64>,
@@ -32,9 +47,6 @@ struct Table<T> {
 /// The most answers of a table: beyond it they are worked out anew.
 const MOST: usize = 1 << 20;
 
-/// The most fields that there are.
-const FIELDS: usize = 64;
-
 impl<T> Default for Memo<T> {
     fn default() -> Self {
         Self { tables: Vec::new() }
@@ -43,17 +55,23 @@ impl<T> Default for Memo<T> {
 
 impl<T: Copy> Memo<T> {
     /// The answer for an event: a known one, or that of `rule`.
+    #[inline]
     pub(super) fn get(&mut self, event: EventView<'_>, codes: &mut Codes, rule: impl FnOnce(&mut Codes) -> Result<T>) -> Result<T> {
-        let mut numbers = [0; FIELDS];
         for at in 0..self.tables.len() {
             let Some(table) = self.tables.get(at) else { break };
-            let numbers = table.numbers_of(event, codes, &mut numbers)?;
-            if let Some(answer) = table.find(numbers) {
-                // The table that answers most comes first.
-                self.tables.swap(at, at.saturating_sub(1));
+            if let Some(answer) = table.find(event, codes)? {
+                if at > 0 {
+                    // The table that answers most comes first.
+                    self.tables.swap(at, at - 1);
+                }
                 return Ok(answer);
             }
         }
+        self.work_out(event, codes, rule)
+    }
+
+    #[cold]
+    fn work_out(&mut self, event: EventView<'_>, codes: &mut Codes, rule: impl FnOnce(&mut Codes) -> Result<T>) -> Result<T> {
         let (answer, set) = event.traced(|| rule(codes));
         let answer = answer?;
         let table = match self.tables.iter_mut().position(|table| table.set == set) {
@@ -64,8 +82,7 @@ impl<T: Copy> Memo<T> {
             }
         };
         if let Some(table) = self.tables.get_mut(table) {
-            let numbers = table.numbers_of(event, codes, &mut numbers)?;
-            table.insert(numbers, answer);
+            table.insert(event, codes, answer)?;
         }
         Ok(answer)
     }
@@ -73,24 +90,85 @@ impl<T: Copy> Memo<T> {
 
 impl<T: Copy> Table<T> {
     fn new(set: u64) -> Self {
-        Self { fields: Field::all_of(set), set, index: HashTable::new(), numbers: Vec::new(), answers: Vec::new() }
+        let fields = Field::all_of(set);
+        let answers = match fields.as_slice() {
+            [only] if only.is_counted() => Answers::One(Vec::new()),
+            [a, b] if a.is_counted() && b.is_counted() => Answers::Two(HashMap::default()),
+            _ => Answers::More(Many { index: HashTable::new(), numbers: Vec::new(), answers: Vec::new() }),
+        };
+        Self { fields, set, answers }
     }
 
-    fn numbers_of<'n>(&self, event: EventView<'_>, codes: &mut Codes, numbers: &'n mut [u64; FIELDS]) -> Result<&'n [u64]> {
-        for (slot, field) in numbers.iter_mut().zip(&self.fields) {
-            *slot = event.code(*field, codes)?;
+    #[inline]
+    fn find(&self, event: EventView<'_>, codes: &mut Codes) -> Result<Option<T>> {
+        Ok(match (&self.answers, self.fields.as_slice()) {
+            (Answers::One(answers), [only]) => {
+                let at = usize::try_from(event.code(*only, codes)?).unwrap_or(usize::MAX);
+                answers.get(at).copied().flatten()
+            }
+            (Answers::Two(answers), [a, b]) => answers.get(&pair(event.code(*a, codes)?, event.code(*b, codes)?)).copied(),
+            (Answers::More(many), fields) => {
+                let numbers = numbers_of(fields, event, codes)?;
+                let found = many.find(&numbers);
+                codes.scratch = numbers;
+                found
+            }
+            _ => None,
+        })
+    }
+
+    fn insert(&mut self, event: EventView<'_>, codes: &mut Codes, answer: T) -> Result<()> {
+        match (&mut self.answers, self.fields.as_slice()) {
+            (Answers::One(answers), [only]) => {
+                let at = usize::try_from(event.code(*only, codes)?).unwrap_or(usize::MAX);
+                if at >= answers.len() {
+                    answers.resize(at + 1, None);
+                }
+                if let Some(slot) = answers.get_mut(at) {
+                    *slot = Some(answer);
+                }
+            }
+            (Answers::Two(answers), [a, b]) => {
+                if answers.len() >= MOST {
+                    answers.clear();
+                }
+                answers.insert(pair(event.code(*a, codes)?, event.code(*b, codes)?), answer);
+            }
+            (Answers::More(many), fields) => {
+                many.insert(&numbers_of(fields, event, codes)?, answer);
+            }
+            _ => {}
         }
-        Ok(numbers.get(..self.fields.len()).unwrap_or_default())
+        Ok(())
     }
+}
 
+#[inline]
+fn pair(a: u64, b: u64) -> u64 {
+    (a << 32) | b
+}
+
+/// The numbers of an event's fields, in a vector that is used again and again.
+#[inline]
+fn numbers_of(fields: &[Field], event: EventView<'_>, codes: &mut Codes) -> Result<Vec<u64>> {
+    let mut numbers = std::mem::take(&mut codes.scratch);
+    numbers.clear();
+    for field in fields {
+        numbers.push(event.code(*field, codes)?);
+    }
+    Ok(numbers)
+}
+
+impl<T: Copy> Many<T> {
+    #[inline]
     fn find(&self, numbers: &[u64]) -> Option<T> {
-        let found = self.index.find(hash(numbers), |answer| key(&self.numbers, numbers.len(), *answer) == numbers)?;
+        let found = self.index.find(hash(numbers), |answer| key(&self.numbers, numbers.len(), *answer).iter().eq(numbers))?;
         self.answers.get(*found as usize).copied()
     }
 
     fn insert(&mut self, numbers: &[u64], answer: T) {
         if self.answers.len() >= MOST {
-            *self = Self::new(self.set);
+            *self = Self { index: HashTable::new(), numbers: Vec::new(), answers: Vec::new() };
         }
         let at = u32::try_from(self.answers.len()).unwrap_or_default();
         self.numbers.extend_from_slice(numbers);
@@ -101,11 +179,13 @@ impl<T: Copy> Table<T> {
 }
 
 /// The numbers of an answer.
+#[inline]
 fn key(numbers: &[u64], width: usize, answer: u32) -> &[u64] {
     let begin = answer as usize * width;
     numbers.get(begin..begin + width).unwrap_or_default()
 }
 
+#[inline]
 fn hash(numbers: &[u64]) -> u64 {
     let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
     numbers.iter().for_each(|number| hasher.write_u64(*number));

@@ -4,7 +4,6 @@
 //! every candidate together ([`compare`] says what that makes of it), and the rows are added up by everything that
 //! describes them.
 
-mod batch;
 mod changes;
 mod codes;
 pub mod compare;
@@ -13,10 +12,15 @@ mod coverage;
 pub mod explain;
 mod filter;
 mod inputs;
+mod kernel;
+#[cfg(test)]
+mod laws;
 mod manifest;
 mod memo;
 mod principals;
 mod principals_table;
+mod request;
+mod row;
 pub mod simulate;
 pub mod tally;
 mod view;
@@ -32,12 +36,11 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluator, Layers};
 use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS};
 use crate::frame::{Cell, TableBuilder, parquet};
-use crate::ingest::Dataset;
+use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
-use crate::threads::on_all_threads;
 
-use batch::{Accumulator, Kernel, Shared};
 use changes::{Changes, Decider};
+use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
 
 pub use changes::Agreement;

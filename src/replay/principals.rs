@@ -84,6 +84,11 @@ impl Principals {
 }
 
 impl Principal {
+    /// Whether it is a federated user: one principal for each name of its sessions.
+    pub(super) fn is_federated_user(&self) -> bool {
+        self.principal_type == "FederatedUser"
+    }
+
     fn new(seen: &Seen, baseline: &PolicySet, candidates: &[(String, PolicySet)], assume_absent: Layers, compiler: &mut Compiler) -> Self {
         let key = &seen.key;
         let entity = baseline.find(key).ok();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 
-use super::changes::{Changes, OfPrincipal};
+use super::changes::Changes;
 use super::compare::Change;
 use super::principals::Principals;
+use super::row::OfPrincipal;
 use crate::account::{Bundle, EntityKind, InSnapshot, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::Result;

@@ -89,26 +89,6 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// Adds one event. `session` is a hash that tells sessions apart, and the session's name; `None` if it is that of the
-    /// event before.
-    pub fn add(&mut self, time: i64, event_id: &str, session: Option<(Option<u64>, Option<&str>)>) {
-        self.events += 1;
-        self.first_seen = Some(self.first_seen.map_or(time, |first| first.min(time)));
-        self.last_seen = Some(self.last_seen.map_or(time, |last| last.max(time)));
-        self.days.insert(crate::ingest::dataset::day_of(time));
-        if let Some((hash, name)) = session {
-            if let Some(hash) = hash {
-                self.sessions.insert(hash);
-            }
-            if let Some(name) = name.filter(|name| !self.session_names.is_beyond(|last| (*name).cmp(last.as_str()))) {
-                self.session_names.insert(name.to_owned());
-            }
-        }
-        if !self.samples.is_beyond(|(last, id)| (time, event_id).cmp(&(*last, id.as_str()))) {
-            self.samples.insert((time, event_id.to_owned()));
-        }
-    }
-
     /// Adds the measures of other events.
     pub fn merge(&mut self, other: &Self) {
         let least = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
@@ -132,6 +112,111 @@ impl Measures {
     }
 }
 
+/// Measures of events that come one by one. What nearly every event changes stands close together; the rest is looked at
+/// when it may change.
+#[derive(Debug, Default)]
+pub(super) struct Measuring {
+    events: u64,
+    first: i64,
+    last: i64,
+    last_session: Option<u64>,
+    /// Days, in the order in which they came, not twice in a row.
+    days: Vec<i32>,
+    /// Sessions since they were last added up, in the order in which they came.
+    recent: Vec<u64>,
+    /// The time of the last of the samples, where there are as many as are kept.
+    last_sample: Option<i64>,
+    /// The numbers of the session names that came last.
+    last_names: [u32; 4],
+    sessions: Smallest<u64, { EXACT_SESSIONS + 1 }>,
+    samples: Smallest<(i64, String), KEPT>,
+    names: Vec<u32>,
+}
+
+impl Measuring {
+    /// How many sessions and days are collected before they are added up.
+    const RECENT: usize = 128;
+
+    /// Adds an event. `session` is a hash that tells sessions apart. Returns whether the session may be a new one, and with
+    /// it its name.
+    #[inline]
+    pub(super) fn add<'e>(&mut self, time: i64, event_id: impl FnOnce() -> &'e str, session: Option<u64>) -> bool {
+        if self.events == 0 {
+            (self.first, self.last) = (time, time);
+        }
+        self.events += 1;
+        (self.first, self.last) = (self.first.min(time), self.last.max(time));
+        let day = crate::ingest::dataset::day_of(time);
+        if self.days.last() != Some(&day) {
+            if self.days.len() == self.days.capacity() && self.days.len() >= Self::RECENT {
+                self.days.sort_unstable();
+                self.days.dedup();
+            }
+            self.days.push(day);
+        }
+        if self.last_sample.is_none_or(|last| time <= last) {
+            let id = event_id();
+            if !self.samples.is_beyond(|(last, known)| (time, id).cmp(&(*last, known.as_str()))) {
+                self.samples.insert((time, id.to_owned()));
+                self.last_sample = self.samples.0.get(KEPT - 1).map(|(last, _)| *last);
+            }
+        }
+        let is_same = session.is_some() && session == self.last_session;
+        self.last_session = session;
+        if let Some(session) = session.filter(|_| !is_same) {
+            self.recent.push(session);
+            if self.recent.len() >= Self::RECENT {
+                self.add_up();
+            }
+        }
+        !is_same
+    }
+
+    /// Adds the name of a session, by its number; returns whether it may be a new one.
+    pub(super) fn add_name(&mut self, name: u32) -> bool {
+        if self.last_names.contains(&name) {
+            return false;
+        }
+        self.last_names.rotate_right(1);
+        if let Some(first) = self.last_names.first_mut() {
+            *first = name;
+        }
+        self.names.push(name);
+        if self.names.len() == self.names.capacity() && self.names.len() >= Self::RECENT {
+            self.names.sort_unstable();
+            self.names.dedup();
+        }
+        true
+    }
+
+    fn add_up(&mut self) {
+        self.recent.sort_unstable();
+        self.recent.dedup();
+        self.sessions.merge(&Smallest(std::mem::take(&mut self.recent)));
+    }
+
+    /// What the events come to. `name` gives the name of a number.
+    pub(super) fn finish<'n>(mut self, name: impl Fn(u32) -> Option<&'n str>) -> Measures {
+        self.add_up();
+        self.days.sort_unstable();
+        self.days.dedup();
+        self.names.sort_unstable();
+        self.names.dedup();
+        let mut session_names: Vec<&str> = self.names.into_iter().filter_map(name).collect();
+        session_names.sort_unstable();
+        session_names.truncate(KEPT);
+        Measures {
+            events: self.events,
+            first_seen: (self.events > 0).then_some(self.first),
+            last_seen: (self.events > 0).then_some(self.last),
+            days: Smallest(self.days),
+            sessions: self.sessions,
+            session_names: Smallest(session_names.into_iter().map(str::to_owned).collect()),
+            samples: self.samples,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,12 +225,18 @@ mod tests {
     type Event = (i64, u16, Option<u16>);
 
     fn measures(events: &[Event]) -> Measures {
-        let mut measures = Measures::default();
+        let mut measuring = Measuring::default();
         for (time, id, session) in events {
             let hash = session.map(|session| u64::from(session).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            measures.add(*time * 1_000_000_000, &id.to_string(), Some((hash, session.map(|s| s.to_string()).as_deref())));
+            let id = id.to_string();
+            if measuring.add(*time * 1_000_000_000, || &id, hash)
+                && let Some(session) = session
+            {
+                measuring.add_name(u32::from(*session) + 1);
+            }
         }
-        measures
+        let names: Vec<String> = (0..=u16::MAX).map(|session| session.to_string()).collect();
+        measuring.finish(|name| names.get(name as usize - 1).map(String::as_str))
     }
 
     proptest! {

@@ -61,6 +61,11 @@ impl Field {
         1 << at
     }
 
+    /// Whether the numbers of the field count from zero, and fit 32 bits.
+    pub(super) fn is_counted(self) -> bool {
+        !matches!(self, Self::SessionCreated | Self::Time | Self::Age)
+    }
+
     /// The fields of a set.
     pub(super) fn all_of(set: u64) -> Vec<Self> {
         let texts = Text::ALL.into_iter().map(Self::Text);
@@ -311,6 +316,11 @@ impl<'b> EventView<'b> {
         self.request_context().into_iter().find(|(known, _)| known == key).map(|(_, values)| values)
     }
 
+    fn has_request_context(&self) -> bool {
+        let context = self.columns.request_context.as_ref();
+        context.is_some_and(|context| context.is_valid(self.row) && context.value_length(self.row) > 0)
+    }
+
     /// The request's own context: keys and their values, `None` where they are unknown.
     fn request_context(&self) -> Vec<(String, Option<Vec<String>>)> {
         self.reads(Field::RequestContext);
@@ -318,7 +328,7 @@ impl<'b> EventView<'b> {
             self.misses(Field::RequestContext);
             return Vec::new();
         };
-        if context.is_null(self.row) {
+        if !self.has_request_context() {
             return Vec::new();
         }
         let entries = context.value(self.row);
@@ -330,18 +340,20 @@ impl<'b> EventView<'b> {
     }
 
     /// A number that two events have in common where they agree in a field.
+    #[inline]
     pub(super) fn code(&self, field: Field, codes: &mut Codes) -> Result<u64> {
         const NONE: u64 = u64::MAX;
         Ok(match field {
             Field::Text(column) => u64::from(self.text_code(column)),
-            Field::Flag(column) => self.flag(column).map_or(NONE, u64::from),
+            Field::Flag(column) => self.flag(column).map_or(2, u64::from),
             Field::SessionCreated => self.created().map_or(NONE, i64::cast_unsigned),
             Field::HasSessionCreated => u64::from(self.created().is_some()),
             Field::Time => codes.time(self.time()),
             Field::Age => self.age().map_or(NONE, |age| codes.age(age)),
             Field::Checks if !self.has_checks() => 0,
             Field::Checks => 1 + u64::from(codes.checks(&self.checks())?),
-            Field::RequestContext => u64::from(codes.request_context(&self.request_context())?),
+            Field::RequestContext if !self.has_request_context() => 0,
+            Field::RequestContext => 1 + u64::from(codes.request_context(&self.request_context())?),
             Field::KeyKind => self.key_kind() as u64,
             Field::InstanceSession => u64::from(self.is_instance_session()),
             Field::Principal => u64::from(self.principal),

@@ -1,0 +1,394 @@
+//! The kernel: event batches to distinct requests with their measures.
+//!
+//! Events that agree in principal, checks, region, outcome and in the cells of every context key that the principal's
+//! policies look at are one request. A batch is taken in steps, each a short loop over its rows: who calls, what is asked,
+//! which request that is, what is measured of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use arrow::array::RecordBatch;
+use hashbrown::{HashMap, HashSet, HashTable};
+
+use super::codes::Codes;
+use super::context::EventContext;
+use super::coverage::{CodedCoverage, Coverage};
+use super::filter::Filter;
+use super::memo::Memo;
+use super::principals::{Principals, Seen};
+use super::request::{Fact, RequestKey, event_layers};
+use super::tally::{Measures, Measuring};
+use super::view::{EventColumns, EventView, Field};
+use crate::catalog::Catalog;
+use crate::error::Result;
+use crate::evaluate::{ContextState, KeyId, Layers, Program};
+use crate::frame::Text;
+
+/// What a replay of events needs, shared by threads.
+pub(super) struct Shared<'a> {
+    pub(super) program: &'a Program,
+    pub(super) principals: &'a Principals,
+    pub(super) catalog: &'a Catalog,
+    pub(super) filter: &'a Filter,
+    pub(super) assume_absent: Layers,
+}
+
+/// Distinct requests of a part of the log, with everything that is counted on the way.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Accumulator {
+    pub(super) requests: HashMap<RequestKey, Measures, foldhash::fast::FixedState>,
+    pub(super) not_replayed: BTreeMap<&'static str, u64>,
+    pub(super) filtered: u64,
+    pub(super) events: u64,
+    pub(super) coverage: Coverage,
+    pub(super) session_names: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl Accumulator {
+    /// Adds what another part of the log came to.
+    pub(super) fn merge(mut self, other: Self) -> Self {
+        let (mut into, from) = if self.requests.len() < other.requests.len() { (other, self) } else { (std::mem::take(&mut self), other) };
+        for (key, measures) in from.requests {
+            into.requests.entry(key).or_default().merge(&measures);
+        }
+        for (reason, count) in from.not_replayed {
+            *into.not_replayed.entry(reason).or_default() += count;
+        }
+        for (principal, names) in from.session_names {
+            into.session_names.entry(principal).or_default().extend(names);
+        }
+        into.filtered += from.filtered;
+        into.events += from.events;
+        into.coverage.merge(from.coverage);
+        into
+    }
+}
+
+/// Reasons that a dataset's `not_replayable` may hold.
+const REASONS: [&str; 7] =
+    ["service_event", "sign_in", "unauthenticated", "service_linked_role", "no_identity", "no_permission_needed", "network_activity"];
+
+/// One thread at work: events to distinct requests, by numbers.
+pub(super) struct Kernel<'a> {
+    shared: &'a Shared<'a>,
+    codes: Codes,
+    keeps: Memo<bool>,
+    callers: Memo<Caller>,
+    opaque: Memo<Layers>,
+    /// By key.
+    states: Vec<Memo<u32>>,
+    facts: Facts,
+    /// Distinct requests by their numbers: principal, texts, facts.
+    known: HashTable<u32>,
+    numbers: Lists,
+    requests: Vec<RequestKey>,
+    /// What is measured of each request.
+    measuring: Vec<Measuring>,
+    not_replayed: BTreeMap<&'static str, u64>,
+    filtered: u64,
+    events: u64,
+    coverage: CodedCoverage,
+    session_names: HashSet<(u32, u32), foldhash::fast::FixedState>,
+    batch: Batch,
+}
+
+/// The events of the batch at hand that are replayed.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Row and principal.
+    rows: Vec<(usize, u32)>,
+    /// What is asked, by numbers.
+    numbers: Lists,
+    hashes: Vec<u64>,
+    /// The places of their requests.
+    slots: Vec<u32>,
+}
+
+/// Lists of numbers, one after the other.
+#[derive(Debug, Default)]
+struct Lists {
+    numbers: Vec<u32>,
+    /// Where each list ends.
+    ends: Vec<usize>,
+}
+
+impl Lists {
+    #[inline]
+    fn get(&self, list: usize) -> &[u32] {
+        let begin = list.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        self.ends.get(list).and_then(|end| self.numbers.get(begin..*end)).unwrap_or_default()
+    }
+
+    fn push(&mut self, list: &[u32]) {
+        self.numbers.extend_from_slice(list);
+        self.end();
+    }
+
+    /// Ends the list that was begun by pushing numbers.
+    fn end(&mut self) {
+        self.ends.push(self.numbers.len());
+    }
+
+    fn clear(&mut self) {
+        self.numbers.clear();
+        self.ends.clear();
+    }
+}
+
+/// Who made a call, and why it is not replayed if it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Caller {
+    principal: Option<u32>,
+    reason: Option<&'static str>,
+}
+
+/// What is known of keys, each once.
+#[derive(Debug, Default)]
+struct Facts {
+    all: Vec<Fact>,
+    of_state: HashMap<(KeyId, ContextState), u32, foldhash::fast::FixedState>,
+    of_fact: HashMap<Fact, u32, foldhash::fast::FixedState>,
+}
+
+impl Facts {
+    fn number(&mut self, key: KeyId, state: ContextState, program: &Program) -> u32 {
+        // Times and ages are never the same twice: only what policies tell of them is kept.
+        let is_kept = !matches!(state, ContextState::PresentUnknown(Some(_)));
+        if let Some(known) = self.of_state.get(&(key, state.clone())).filter(|_| is_kept) {
+            return *known;
+        }
+        let fact = Fact::new(key, &state, program);
+        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let number = *self.of_fact.entry(fact.clone()).or_insert(next);
+        if number == next {
+            self.all.push(fact);
+        }
+        if is_kept {
+            self.of_state.insert((key, state), number);
+        }
+        number
+    }
+
+    fn get(&self, number: u32) -> Option<&Fact> {
+        self.all.get(number as usize)
+    }
+}
+
+impl<'a> Kernel<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>) -> Self {
+        Self {
+            shared,
+            codes: Codes::new(shared.program),
+            keeps: Memo::default(),
+            callers: Memo::default(),
+            opaque: Memo::default(),
+            states: (0..shared.program.key_count()).map(|_| Memo::default()).collect(),
+            facts: Facts::default(),
+            known: HashTable::new(),
+            numbers: Lists::default(),
+            requests: Vec::new(),
+            measuring: Vec::new(),
+            not_replayed: BTreeMap::new(),
+            filtered: 0,
+            events: 0,
+            coverage: CodedCoverage::default(),
+            session_names: HashSet::default(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Events so far.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Adds a batch of events.
+    pub(super) fn consume(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut columns = EventColumns::new(batch)?;
+        columns.number(&mut self.codes)?;
+        self.select(&columns)?;
+        self.describe(&columns)?;
+        self.group(&columns)?;
+        self.measure(&columns);
+        columns.assert_loaded()
+    }
+
+    /// What the events came to.
+    pub(super) fn finish(self) -> Accumulator {
+        let Self { codes, requests, measuring, not_replayed, filtered, events, coverage, session_names, .. } = self;
+        let mut names: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        for (principal, name) in session_names {
+            let name = codes.text_of(Text::SessionName, name).unwrap_or_default();
+            names.entry(principal as usize).or_default().insert(name.to_owned());
+        }
+        let mut distinct: HashMap<RequestKey, Measures, foldhash::fast::FixedState> = HashMap::default();
+        for (request, measuring) in requests.into_iter().zip(measuring) {
+            let name = |name| codes.text_of(Text::SessionName, name);
+            distinct.entry(request).or_default().merge(&measuring.finish(name));
+        }
+        Accumulator { requests: distinct, not_replayed, filtered, events, coverage: coverage.finish(&codes), session_names: names }
+    }
+
+    /// Which rows are replayed, and who calls.
+    fn select(&mut self, columns: &EventColumns) -> Result<()> {
+        let (shared, codes) = (self.shared, &mut self.codes);
+        let filter = shared.filter;
+        self.batch.rows.clear();
+        for row in 0..columns.len() {
+            let event = columns.row(row);
+            let keeps = |event: EventView<'_>| Ok(filter.keeps_rest(event));
+            if !(filter.is_empty() || filter.keeps_time(event.time()) && self.keeps.get(event, codes, |_| keeps(event))?) {
+                self.filtered += 1;
+                continue;
+            }
+            self.events += 1;
+            let caller = self.callers.get(event, codes, |_| Ok(Caller::of(event, shared)))?;
+            self.coverage.event(event, caller.reason.is_none());
+            match caller {
+                Caller { reason: None, principal: Some(principal) } => self.batch.rows.push((row, principal)),
+                Caller { reason, .. } => *self.not_replayed.entry(reason.unwrap_or("no_identity")).or_default() += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked, by numbers.
+    fn describe(&mut self, columns: &EventColumns) -> Result<()> {
+        const TEXTS: [Text; 8] = [
+            Text::Action,
+            Text::Resource,
+            Text::MappingSource,
+            Text::Region,
+            Text::AccountId,
+            Text::Outcome,
+            Text::DeniedBy,
+            Text::ResourceSource,
+        ];
+        let (shared, codes, facts) = (self.shared, &mut self.codes, &mut self.facts);
+        let Batch { rows, numbers, hashes, .. } = &mut self.batch;
+        numbers.clear();
+        hashes.clear();
+        for (row, index) in rows.iter().copied() {
+            let begin = numbers.numbers.len();
+            let event = columns.row(row).of_principal(index);
+            let Some(principal) = shared.principals.all.get(index as usize) else { continue };
+            numbers.numbers.push(index);
+            numbers.numbers.extend(TEXTS.map(|column| event.text_code(column)));
+            numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
+            let opaque = self.opaque.get(event, codes, |_| Ok(event_layers(event, principal)))?;
+            numbers.numbers.push(u32::from(opaque.bits()));
+            numbers.numbers.push(if principal.is_federated_user() { event.text_code(Text::SessionName) } else { 0 });
+            let context = EventContext::new(event, principal, shared.catalog);
+            for key in &principal.keys {
+                let Some(memo) = self.states.get_mut(*key) else { continue };
+                let state = |_: &mut Codes| Ok(facts.number(*key, context.state(shared.program.key_name(*key)), shared.program));
+                numbers.numbers.push(memo.get(event, codes, state)?);
+            }
+            numbers.end();
+            hashes.push(hash(numbers.numbers.get(begin..).unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// Which request that is.
+    fn group(&mut self, columns: &EventColumns) -> Result<()> {
+        let mut slots = std::mem::take(&mut self.batch.slots);
+        slots.clear();
+        for at in 0..self.batch.hashes.len() {
+            let (asked, hash) = (self.batch.numbers.get(at), self.batch.hashes.get(at).copied().unwrap_or_default());
+            let known = self.known.find(hash, |slot| self.numbers.get(*slot as usize).iter().eq(asked)).copied();
+            slots.push(match known {
+                Some(slot) => slot,
+                None => self.insert(columns, at, hash),
+            });
+        }
+        self.batch.slots = slots;
+        Ok(())
+    }
+
+    /// Enters the request of an event of the batch.
+    #[cold]
+    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> u32 {
+        let shared = self.shared;
+        let slot = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
+        let (row, index) = self.batch.rows.get(at).copied().unwrap_or_default();
+        let asked = self.batch.numbers.get(at);
+        let event = columns.row(row).of_principal(index);
+        let Some(principal) = shared.principals.all.get(index as usize) else { return slot };
+        let context = EventContext::new(event, principal, shared.catalog);
+        let facts = asked.get(FIRST_FACT..).unwrap_or_default().iter().filter_map(|fact| self.facts.get(*fact)).cloned().collect();
+        self.requests.push(RequestKey::new(index as usize, facts, event_layers(event, principal), &context, event, shared));
+        self.measuring.push(Measuring::default());
+        self.numbers.push(asked);
+        let numbers = &self.numbers;
+        self.known.insert_unique(hash, slot, |slot| self::hash(numbers.get(*slot as usize)));
+        slot
+    }
+
+    /// What is measured of it.
+    fn measure(&mut self, columns: &EventColumns) {
+        for ((row, principal), slot) in self.batch.rows.iter().zip(&self.batch.slots) {
+            let event = columns.row(*row);
+            let session = session(columns, *row, event, &mut self.codes);
+            let Some(measuring) = self.measuring.get_mut(*slot as usize) else { continue };
+            if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), session) {
+                let name = event.text_code(Text::SessionName);
+                if name != 0 && measuring.add_name(name) {
+                    self.session_names.insert((*principal, name));
+                }
+            }
+        }
+    }
+}
+
+/// How many numbers of a request come before its facts.
+const FIRST_FACT: usize = 12;
+
+fn hash(numbers: &[u32]) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+    let mut pairs = numbers.chunks_exact(2);
+    for pair in pairs.by_ref() {
+        let [a, b] = [0, 1].map(|at| u64::from(pair.get(at).copied().unwrap_or_default()));
+        hasher.write_u64((a << 32) | b);
+    }
+    pairs.remainder().iter().for_each(|number| hasher.write_u32(*number));
+    hasher.finish()
+}
+
+impl Caller {
+    fn of(event: EventView<'_>, shared: &Shared<'_>) -> Self {
+        let seen = Seen::of(
+            [Text::PrincipalArn, Text::PrincipalId, Text::PrincipalAccountId, Text::IdentityType, Text::SessionIssuerArn]
+                .map(|column| event.text(column)),
+        );
+        let principal = shared.principals.find(&seen);
+        Self { principal: principal.and_then(|index| u32::try_from(index).ok()), reason: not_replayed(event, principal, shared) }
+    }
+}
+
+/// Why an event is not replayed; `None` if it is.
+fn not_replayed(event: EventView<'_>, principal: Option<usize>, shared: &Shared<'_>) -> Option<&'static str> {
+    if let Some(reason) = event.text(Text::NotReplayable) {
+        return Some(REASONS.iter().find(|known| **known == reason).copied().unwrap_or("no_identity"));
+    }
+    match event.text(Text::IdentityType) {
+        Some("AWSService") => return Some("service_principal"),
+        Some("AWSAccount") if event.text(Text::PrincipalId).is_some_and(|id| id.contains("ANONYMOUS")) => return Some("anonymous"),
+        _ => {}
+    }
+    let decidable = principal.and_then(|index| shared.principals.all.get(index)).is_some_and(|principal| principal.decidable);
+    (!decidable).then_some("foreign_principal")
+}
+
+/// Tells the sessions of a principal apart: the credentials and the session's name.
+fn session(columns: &EventColumns, row: usize, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
+    let parts = [Text::PrincipalId, Text::SessionName, Text::AccessKeyId]
+        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, row)));
+    if parts == [0; 3] {
+        return None;
+    }
+    let mut hasher = foldhash::quality::FixedState::with_seed(0x7365_7373).build_hasher();
+    parts.into_iter().for_each(|part| hasher.write_u64(part));
+    hasher.write_i64(event.created().unwrap_or(i64::MIN));
+    Some(hasher.finish())
+}

@@ -1,0 +1,222 @@
+//! A row of the changes: everything that describes it, and its cells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::compare::{Change, Contradiction};
+use super::principals::Principal;
+use super::tally::Measures;
+use crate::account::Policy;
+use crate::account::load::hex;
+use crate::evaluate::{Decision, Explanation};
+use crate::frame::Cell;
+
+/// Everything that describes a change, in the order of the table: the key of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ChangeKey {
+    pub(crate) candidate: String,
+    pub(crate) change: Change,
+    pub(crate) change_from_log: Change,
+    pub(crate) contradiction: Option<Contradiction>,
+    pub(crate) baseline_decision: Decision,
+    pub(crate) candidate_decision: Decision,
+    pub(crate) observed: String,
+    pub(crate) principal_arn: Option<String>,
+    pub(crate) principal_type: String,
+    pub(crate) permission_set: Option<String>,
+    pub(crate) account_id: Option<String>,
+    pub(crate) resource_account_id: Option<String>,
+    pub(crate) action: String,
+    pub(crate) resource: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) checks: Vec<String>,
+    pub(crate) deciding_action: String,
+    pub(crate) deciding_resource: Option<String>,
+    pub(crate) context: Vec<String>,
+    pub(crate) baseline_reason: String,
+    pub(crate) candidate_reason: String,
+    pub(crate) baseline: Deciding,
+    pub(crate) candidate_side: Deciding,
+    pub(crate) candidate_deciding: Vec<String>,
+    pub(crate) missing_keys: Vec<String>,
+    pub(crate) residual: String,
+    pub(crate) assumptions: Vec<String>,
+    pub(crate) mapping_source: String,
+    pub(crate) resource_source: Option<String>,
+}
+
+/// The statement that decides, as a row names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Deciding {
+    layer: Option<String>,
+    policy: Option<String>,
+    statement: Option<i64>,
+    sid: Option<String>,
+}
+
+impl Deciding {
+    pub(super) fn of(explanation: Option<&(usize, Explanation)>, principal: &Principal) -> Self {
+        let Some((_, explanation)) = explanation else { return Self::default() };
+        let first = explanation.statements.first();
+        let sid = first.and_then(|s| s.policy.document.statements.get(s.statement)).and_then(|statement| statement.sid.clone());
+        Self {
+            layer: explanation.layer.map(|layer| layer.name().to_owned()),
+            policy: first.map(|statement| policy_name(&statement.policy, principal)),
+            statement: first.and_then(|statement| i64::try_from(statement.statement).ok()),
+            sid,
+        }
+    }
+}
+
+impl ChangeKey {
+    /// First 16 hex digits of the SHA-256 of everything that describes the change.
+    pub(super) fn id(&self) -> String {
+        let (before, after) = self.columns();
+        id_of(before.iter().chain(&after))
+    }
+
+    /// The cells of the row.
+    pub(super) fn cells(&self, measures: &Measures) -> Vec<Cell> {
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        let (before, after) = self.columns();
+        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)))];
+        cells.extend(before);
+        cells.extend([
+            Cell::count(measures.events),
+            Cell::count(measures.session_count()),
+            Cell::count(measures.days.len() as u64),
+            time(measures.first_seen),
+            time(measures.last_seen),
+            Cell::Texts(measures.session_names.iter().cloned().collect()),
+            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
+        ]);
+        cells.extend(after);
+        cells
+    }
+
+    /// The descriptive columns before the measures, and those after them.
+    fn columns(&self) -> (Vec<Cell>, Vec<Cell>) {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let maybe = |text: &Option<String>| Cell::text(text.as_deref());
+        let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
+        let deciding =
+            |side: &Deciding| [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)];
+        let before = vec![
+            text(&self.candidate),
+            text(self.change.name()),
+            text(self.change_from_log.name()),
+            Cell::text(self.contradiction.map(Contradiction::name)),
+            text(self.baseline_decision.name()),
+            text(self.candidate_decision.name()),
+            text(&self.observed),
+            maybe(&self.principal_arn),
+            text(&self.principal_type),
+            maybe(&self.permission_set),
+            maybe(&self.account_id),
+            maybe(&self.resource_account_id),
+            text(&self.action),
+            maybe(&self.resource),
+            maybe(&self.region),
+            Cell::Texts(self.checks.clone()),
+            text(&self.deciding_action),
+            maybe(&self.deciding_resource),
+            Cell::Texts(self.context.clone()),
+        ];
+        let mut after = vec![text(&self.baseline_reason), text(&self.candidate_reason)];
+        after.extend(deciding(&self.baseline));
+        after.extend(deciding(&self.candidate_side));
+        after.extend([
+            Cell::Texts(self.candidate_deciding.clone()),
+            Cell::Texts(self.missing_keys.clone()),
+            residual,
+            Cell::Texts(self.assumptions.clone()),
+            text(&self.mapping_source),
+            maybe(&self.resource_source),
+        ]);
+        (before, after)
+    }
+}
+
+/// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.
+fn id_of<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
+    const END: u8 = 0xff;
+    let mut bytes = Vec::with_capacity(1_024);
+    for cell in cells {
+        match cell {
+            Cell::Text(text) => {
+                bytes.push(b't');
+                bytes.extend_from_slice(text.as_bytes());
+            }
+            Cell::Texts(texts) => {
+                bytes.push(b'l');
+                for text in texts {
+                    bytes.extend_from_slice(text.as_bytes());
+                    bytes.push(END);
+                }
+            }
+            Cell::Int(number) => {
+                bytes.push(b'n');
+                bytes.extend_from_slice(number.to_string().as_bytes());
+            }
+            _ => bytes.push(b'0'),
+        }
+        bytes.push(END);
+    }
+    hex(Sha256::digest(&bytes).get(..8).unwrap_or_default())
+}
+
+/// What a principal's rows come to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfPrincipal {
+    /// Events by change.
+    pub(crate) events: BTreeMap<Change, u64>,
+    /// Actions that succeeded in the log.
+    pub(crate) used: BTreeSet<String>,
+    pub(crate) lost: BTreeSet<String>,
+    pub(crate) gained: BTreeSet<String>,
+    pub(crate) first_seen: Option<i64>,
+    pub(crate) last_seen: Option<i64>,
+}
+
+impl OfPrincipal {
+    pub(super) fn add(&mut self, key: &ChangeKey, used: bool, measures: &Measures) {
+        *self.events.entry(key.change).or_default() += measures.events;
+        let mut note = |set: fn(&mut Self) -> &mut BTreeSet<String>| {
+            let set = set(self);
+            if !set.contains(&key.action) {
+                set.insert(key.action.clone());
+            }
+        };
+        if used {
+            note(|of| &mut of.used);
+        }
+        match key.change {
+            Change::Lost => note(|of| &mut of.lost),
+            Change::Gained => note(|of| &mut of.gained),
+            _ => {}
+        }
+        self.first_seen = self.first_seen.into_iter().chain(measures.first_seen).min();
+        self.last_seen = self.last_seen.into_iter().chain(measures.last_seen).max();
+    }
+
+    /// Adds those of other rows.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (change, events) in other.events {
+            *self.events.entry(change).or_default() += events;
+        }
+        self.used.extend(other.used);
+        self.lost.extend(other.lost);
+        self.gained.extend(other.gained);
+        self.first_seen = self.first_seen.into_iter().chain(other.first_seen).min();
+        self.last_seen = self.last_seen.into_iter().chain(other.last_seen).max();
+    }
+}
+
+/// The policy's ARN, or `PRINCIPAL_ARN/NAME`: a bare document belongs to whom it is tried on.
+pub(super) fn policy_name(policy: &Policy, principal: &Principal) -> String {
+    match (&principal.arn, policy.name.contains(':')) {
+        (Some(arn), false) => format!("{arn}/{}", policy.name),
+        _ => policy.name.clone(),
+    }
+}
