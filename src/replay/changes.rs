@@ -16,8 +16,8 @@ use super::tally::Measures;
 use crate::account::Policy;
 use crate::error::Result;
 use crate::evaluate::{
-    ActionState, Case, ContextState, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind, Observation, Program, Request,
-    ResourceState, Subject, Which,
+    ActionState, BundleId, Case, ContextState, DecidingStatement, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind,
+    Observation, Program, Request, ResourceState, Subject, Which,
 };
 use crate::frame::schema::{CHANGES, STATEMENTS};
 use crate::frame::{Cell, TableBuilder};
@@ -30,7 +30,7 @@ type StatementKey = (String, LayerKind, String, usize);
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Rows; until [`Changes::finish`] in any order, and a key may stand in several.
-    pub(crate) rows: Vec<(Box<ChangeKey>, Measures)>,
+    pub(crate) rows: Vec<(Box<ChangeKey>, Arc<Measures>)>,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
     /// Agreeing and contradicting events of each principal, by its index.
@@ -77,10 +77,10 @@ impl Changes {
     /// Sorts the rows, and adds up those of one key.
     pub(super) fn finish(mut self) -> Self {
         self.rows.par_sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut rows: Vec<(Box<ChangeKey>, Measures)> = Vec::with_capacity(self.rows.len());
+        let mut rows: Vec<(Box<ChangeKey>, Arc<Measures>)> = Vec::with_capacity(self.rows.len());
         for (key, measures) in self.rows {
             match rows.last_mut() {
-                Some((last, sums)) if *last == key => sums.merge(&measures),
+                Some((last, sums)) if *last == key => Arc::make_mut(sums).merge(&measures),
                 _ => rows.push((key, measures)),
             }
         }
@@ -88,13 +88,28 @@ impl Changes {
         self
     }
 
-    /// The table of changes.
-    pub(super) fn table(&self) -> Result<RecordBatch> {
-        let mut table = TableBuilder::new(&CHANGES)?;
-        for (key, measures) in &self.rows {
-            table.push(key.cells(measures))?;
+    /// Notes the statements that a row names.
+    fn note(&mut self, described: &Described, principal: &Principal) {
+        for (side, statements) in ["baseline", &described.key.candidate].into_iter().zip(&described.named) {
+            for statement in statements {
+                let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
+                self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
+            }
         }
-        table.finish()
+    }
+
+    /// The table of changes, in batches.
+    pub(super) fn table(&self) -> Result<Vec<RecordBatch>> {
+        const ROWS: usize = 8_192;
+        let batch = |rows: &[(Box<ChangeKey>, Arc<Measures>)]| {
+            let mut table = TableBuilder::new(&CHANGES)?;
+            rows.iter().try_for_each(|(key, measures)| table.push(key.cells(measures)))?;
+            table.finish()
+        };
+        match self.rows.as_slice() {
+            [] => Ok(vec![batch(&[])?]),
+            rows => rows.par_chunks(ROWS).map(batch).collect(),
+        }
     }
 
     /// The table of statements.
@@ -118,6 +133,19 @@ impl Changes {
     }
 }
 
+/// A decided request: its row, and the statements that it names on each side.
+pub(super) struct Described {
+    pub(super) key: ChangeKey,
+    named: [Vec<DecidingStatement>; 2],
+}
+
+impl Described {
+    /// The same for a candidate with the same policies.
+    fn of(&self, candidate: &str) -> Self {
+        Self { key: ChangeKey { candidate: candidate.to_owned(), ..self.key.clone() }, named: self.named.clone() }
+    }
+}
+
 /// What deciding needs, shared by threads.
 pub(super) struct Decider<'a> {
     program: &'a Program,
@@ -136,19 +164,31 @@ impl<'a> Decider<'a> {
     }
 
     /// Decides one distinct request for every candidate, and adds what that comes to.
-    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Measures, changes: &mut Changes) {
+    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Arc<Measures>, changes: &mut Changes) {
         let Some(principal) = self.principals.all.get(request.principal) else { return };
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
+        let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(self.candidates.len());
         for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
-            let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
-            let compared = compare(&evaluation, observation, self.logged);
-            if index == 0 {
-                self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
+            // Many candidates leave most principals as they are.
+            let described = match decided.iter().find(|(known, _)| known == bundle) {
+                Some((_, known)) => known.of(candidate),
+                None => {
+                    let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
+                    let compared = compare(&evaluation, observation, self.logged);
+                    if index == 0 {
+                        self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
+                    }
+                    self.describe(evaluator, candidate, request, principal, &checks, *bundle, &evaluation, &compared)
+                }
+            };
+            changes.note(&described, principal);
+            let key = &described.key;
+            changes.of_principal.entry((index, request.principal)).or_default().add(key, request.outcome == "success", measures);
+            changes.rows.push((Box::new(key.clone()), Arc::clone(measures)));
+            if index + 1 < self.candidates.len() {
+                decided.push((*bundle, described));
             }
-            let key = self.key(evaluator, candidate, request, principal, &checks, *bundle, &evaluation, &compared, changes);
-            changes.of_principal.entry((index, request.principal)).or_default().add(&key, request.outcome == "success", measures);
-            changes.rows.push((Box::new(key), measures.clone()));
         }
     }
 
@@ -212,7 +252,7 @@ impl<'a> Decider<'a> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "a row is described by all of them")]
-    pub(super) fn key(
+    pub(super) fn describe(
         &self,
         evaluator: &mut Evaluator<'_>,
         candidate: &str,
@@ -222,8 +262,7 @@ impl<'a> Decider<'a> {
         bundle: usize,
         evaluation: &Evaluation,
         compared: &Compared<'_>,
-        changes: &mut Changes,
-    ) -> ChangeKey {
+    ) -> Described {
         let shown = shown_case(evaluation, compared);
         let explain = |which| shown.map(|case| self.program.explain(checks, evaluation, case, which));
         let (baseline, other) = (explain(Which::Baseline), explain(Which::Candidate));
@@ -232,21 +271,17 @@ impl<'a> Decider<'a> {
         let own = request.checks.first();
         let context =
             checks.get(deciding_check).map(|check| evaluator.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
-        let mut note = |side: &str, explanation: &Option<(usize, Explanation)>| {
-            for statement in explanation.iter().flat_map(|(_, explanation)| &explanation.statements) {
-                let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
-                changes.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
-            }
-        };
-        note("baseline", &baseline);
-        note(candidate, &other);
         let decision = |which| Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
         let candidate_deciding = other
             .iter()
             .flat_map(|(_, e)| &e.statements)
             .map(|s| format!("{}#{}", policy_name(&s.policy, principal), s.statement))
             .collect::<BTreeSet<_>>();
-        ChangeKey {
+        let statements = |explanation: &Option<(usize, Explanation)>| -> Vec<DecidingStatement> {
+            explanation.iter().flat_map(|(_, explanation)| explanation.statements.iter().cloned()).collect()
+        };
+        let named = [statements(&baseline), statements(&other)];
+        let key = ChangeKey {
             candidate: candidate.to_owned(),
             change: compared.change,
             change_from_log: compared.change_from_log,
@@ -280,7 +315,8 @@ impl<'a> Decider<'a> {
             assumptions: self.assumptions(evaluation, compared),
             mapping_source: own.map(|check| check.source.clone()).unwrap_or_default(),
             resource_source: request.resource_source.clone(),
-        }
+        };
+        Described { key, named }
     }
 
     /// The reason of the shown case; where a side is undetermined, what it depends on.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::changes::{Changes, Decider, observation};
+use super::changes::{Decider, observation};
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::filter::Filter;
 use super::kernel::{Kernel, Shared};
@@ -250,9 +250,8 @@ impl Explainer<'_> {
         let checks: Vec<Request> = request.checks.iter().map(|check| self.decider.request(check, principal)).collect();
         let evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
         let compared = compare(&evaluation, observation(request), self.options.baseline.logged);
-        let mut changes = Changes::default();
         let mut evaluator = Evaluator::new(self.program);
-        let row = self.decider.key(&mut evaluator, name, request, principal, &checks, bundle, &evaluation, &compared, &mut changes);
+        let row = self.decider.describe(&mut evaluator, name, request, principal, &checks, bundle, &evaluation, &compared).key;
         let explained: Vec<ExplainedCheck> = checks
             .iter()
             .zip(&request.checks)

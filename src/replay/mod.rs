@@ -27,6 +27,7 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -120,7 +121,8 @@ pub fn replay(
     progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
     let names = options.candidates.iter().map(|(name, _)| name.clone()).collect();
     let decider = Decider::new(&program, &principals, names, options.baseline.logged);
-    let requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
+    let requests = std::mem::take(&mut accumulated.requests).into_iter();
+    let requests: Vec<_> = requests.map(|(request, measures)| (request, Arc::new(measures))).collect();
     let chunks: Vec<_> = requests.chunks(REQUESTS).collect();
     let decided = on_all_threads(chunks.len(), usize::MAX, |_, next| {
         let (mut evaluator, mut changes) = (Evaluator::new(&program), Changes::default());
@@ -173,15 +175,22 @@ fn write(
     let accounts = options.baseline.accounts.iter().chain(options.candidates.iter().flat_map(|(_, set)| &set.accounts)).cloned();
     let tables = [
         (&*CHANGES, changes.table()?),
-        (&*STATEMENTS, changes.statements_table()?),
+        (&*STATEMENTS, vec![changes.statements_table()?]),
         (
             &*PRINCIPALS,
-            principals_table::table(changes, principals, &accumulated.session_names, &options.baseline, &options.candidates, catalog)?,
+            vec![principals_table::table(
+                changes,
+                principals,
+                &accumulated.session_names,
+                &options.baseline,
+                &options.candidates,
+                catalog,
+            )?],
         ),
-        (&*SKIPPED, skipped_table(dataset)?),
+        (&*SKIPPED, vec![skipped_table(dataset)?]),
     ];
-    for (table, batch) in tables {
-        parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &[batch])?;
+    for (table, batches) in tables {
+        parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
     }
     accumulated.coverage.write(&folder.join("coverage.parquet"), accounts)?;
     manifest.write(&folder.join("manifest.json"))

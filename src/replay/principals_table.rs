@@ -1,6 +1,7 @@
 //! The table of principals: those of the log and those of the snapshots, for each candidate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
@@ -8,7 +9,7 @@ use super::changes::Changes;
 use super::compare::Change;
 use super::principals::Principals;
 use super::row::OfPrincipal;
-use crate::account::{Bundle, EntityKind, InSnapshot, PolicySet, PrincipalKey};
+use crate::account::{Bundle, EntityKind, InSnapshot, Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::frame::schema::PRINCIPALS;
@@ -42,6 +43,7 @@ pub(super) fn table(
     catalog: &Catalog,
 ) -> Result<RecordBatch> {
     let mut table = TableBuilder::new(&PRINCIPALS)?;
+    let mut granted = Granted::default();
     let mut sorted: Vec<(usize, &(String, PolicySet))> = candidates.iter().enumerate().collect();
     sorted.sort_by_key(|(_, (name, _))| name);
     for (index, (candidate, set)) in sorted {
@@ -70,7 +72,7 @@ pub(super) fn table(
                 changed: baseline.bundle(&key) != set.bundle(&key),
                 ..Row::default()
             });
-            (row.granted_unused, row.not_observable) = unused(&set.bundle(&key), &row.decided.used, catalog);
+            (row.granted_unused, row.not_observable) = granted.unused(&set.bundle(&key), &row.decided.used, catalog);
         }
         for (arn, row) in rows {
             table.push(row.cells(candidate, arn))?;
@@ -79,26 +81,43 @@ pub(super) fn table(
     table.finish()
 }
 
-/// Catalogue actions that some Allow covers and no success used, and how many of them the log never shows.
-fn unused(bundle: &Bundle, used: &BTreeSet<String>, catalog: &Catalog) -> (u64, u64) {
+/// The catalogue actions that some Allow of a policy set covers: name, and whether the log would show their use. Worked out
+/// once for each list of policies.
+#[derive(Default)]
+struct Granted<'c> {
+    /// By the addresses of the policies, which are held so that they stay theirs.
+    of: HashMap<Vec<*const Policy>, Held<'c>>,
+}
+
+/// Policies, and what they cover.
+type Held<'c> = (Vec<Arc<Policy>>, Vec<(&'c str, bool)>);
+
+impl<'c> Granted<'c> {
+    /// How many of them no success used, and how many of those the log never shows.
+    fn unused(&mut self, bundle: &Bundle, used: &BTreeSet<String>, catalog: &'c Catalog) -> (u64, u64) {
+        let policies = bundle.identity.iter().map(Arc::as_ptr).collect();
+        let (_, granted) = self.of.entry(policies).or_insert_with(|| (bundle.identity.clone(), covered(bundle, catalog)));
+        let unused = granted.iter().filter(|(name, _)| !used.contains(*name));
+        unused.fold((0, 0), |(unused, not_observable), (_, observable)| (unused + 1, not_observable + u64::from(!observable)))
+    }
+}
+
+fn covered<'c>(bundle: &Bundle, catalog: &'c Catalog) -> Vec<(&'c str, bool)> {
     let allows =
         bundle.identity.iter().flat_map(|policy| &policy.document.statements).filter(|statement| statement.effect == Effect::Allow);
     let granted: Vec<(bool, Vec<ActionPattern>)> = allows
         .map(|statement| (statement.action.negated, statement.action.patterns.iter().map(|text| ActionPattern::new(text)).collect()))
         .collect();
-    let (mut unused, mut not_observable) = (0, 0);
+    let mut covered = Vec::new();
     for service in catalog.services() {
         for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {
-            let name = operation.action.clone();
-            let folded = name.to_ascii_lowercase();
-            let covered = granted.iter().any(|(negated, patterns)| patterns.iter().any(|pattern| pattern.matches(&folded)) != *negated);
-            if covered && !used.contains(&name) {
-                unused += 1;
-                not_observable += u64::from(!service.is_observable(operation));
+            let folded = operation.action.to_ascii_lowercase();
+            if granted.iter().any(|(negated, patterns)| patterns.iter().any(|pattern| pattern.matches(&folded)) != *negated) {
+                covered.push((operation.action.as_str(), service.is_observable(operation)));
             }
         }
     }
-    (unused, not_observable)
+    covered
 }
 
 fn account_of(arn: &str) -> String {
