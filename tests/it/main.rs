@@ -17,5 +17,6 @@ mod parquet_inputs;
 mod quirks;
 mod reference;
 mod replay;
+mod scale;
 mod sources;
 mod witness;
