@@ -24,8 +24,10 @@ use crate::frame::{EventBuilder, EventRow, Text};
 use crate::ingest::{Dataset, Push, map_record, write_made};
 use crate::progress::Progress;
 
-/// Length of the window, in days.
+/// Length of the window, in days. It begins on a Monday, as that of the estate, and ends with it.
 const DAYS: usize = 365;
+/// First day of the window, in days since 1970-01-01: 2025-09-29.
+const BEGIN: u64 = FIRST_DAY + super::estate::DAYS - DAYS as u64;
 /// Calls of the estate that serve as templates.
 const TEMPLATES: u64 = 4_000;
 /// Users who have colleagues: names and how many of each there are, the user included.
@@ -88,13 +90,13 @@ pub fn generate_dataset(out: &Path, options: &Options, progress: &dyn Progress) 
         let events = begins.get(day + 1).copied().unwrap_or_default() - begins.get(day).copied().unwrap_or_default();
         Day { templates: &templates, number: day as u64, events, seed: options.seed }.write(push)
     };
-    let first = i32::try_from(FIRST_DAY).unwrap_or_default();
+    let first = i32::try_from(BEGIN).unwrap_or_default();
     let days: Vec<i32> = (0..DAYS).filter_map(|day| i32::try_from(day).ok()).map(|day| first + day).collect();
     write_made(&mut dataset, &days, &day, progress)?;
     Ok(options.events)
 }
 
-/// Events before a day: five times as many on a weekday as on a day of the weekend. The window begins on a Monday.
+/// Events before a day: five times as many on a weekday as on a day of the weekend.
 fn share(events: u64, day: usize) -> u64 {
     let weight = |days: usize| {
         let (weeks, rest) = ((days / 7) as u64, (days % 7) as u64);
@@ -168,7 +170,7 @@ impl<'t> Day<'_, 't> {
     }
 
     fn event(&self, template: &Template<'t>, second: u64, id: [u64; 2], at: usize, rng: &mut ChaCha8Rng) -> EventRow<'t> {
-        let day = FIRST_DAY + self.number;
+        let day = BEGIN + self.number;
         let mut row = template.row.clone();
         row.event_time = i64::try_from(day * DAY_SECONDS + second).unwrap_or_default() * SECOND;
         row.source_index = i64::try_from(at).unwrap_or(i64::MAX);

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::principals::{Principal, Principals};
 use super::request::{CheckKey, RequestKey};
-use super::row::{ChangeKey, Deciding, OfPrincipal, policy_name};
+use super::row::{ChangeKey, Deciding, OfPrincipal, Row, policy_name};
 use super::tally::Measures;
 use crate::account::Policy;
 use crate::error::Result;
@@ -30,7 +30,7 @@ type StatementKey = (String, LayerKind, String, usize);
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Rows; until [`Changes::finish`] in any order, and a key may stand in several.
-    pub(crate) rows: Vec<(Box<ChangeKey>, Arc<Measures>)>,
+    pub(crate) rows: Vec<Row>,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
     /// Agreeing and contradicting events of each principal, by its index.
@@ -76,12 +76,12 @@ impl Changes {
 
     /// Sorts the rows, and adds up those of one key.
     pub(super) fn finish(mut self) -> Self {
-        self.rows.par_sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut rows: Vec<(Box<ChangeKey>, Arc<Measures>)> = Vec::with_capacity(self.rows.len());
-        for (key, measures) in self.rows {
+        self.rows.par_sort_unstable_by(Row::compare);
+        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
+        for row in self.rows {
             match rows.last_mut() {
-                Some((last, sums)) if *last == key => Arc::make_mut(sums).merge(&measures),
-                _ => rows.push((key, measures)),
+                Some(last) if last.compare(&row).is_eq() => Arc::make_mut(&mut last.measures).merge(&row.measures),
+                _ => rows.push(row),
             }
         }
         self.rows = rows;
@@ -89,8 +89,8 @@ impl Changes {
     }
 
     /// Notes the statements that a row names.
-    fn note(&mut self, described: &Described, principal: &Principal) {
-        for (side, statements) in ["baseline", &described.key.candidate].into_iter().zip(&described.named) {
+    fn note(&mut self, candidate: &str, described: &Described, principal: &Principal) {
+        for (side, statements) in ["baseline", candidate].into_iter().zip(&described.named) {
             for statement in statements {
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
                 self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
@@ -101,9 +101,9 @@ impl Changes {
     /// The table of changes, in batches.
     pub(super) fn table(&self) -> Result<Vec<RecordBatch>> {
         const ROWS: usize = 8_192;
-        let batch = |rows: &[(Box<ChangeKey>, Arc<Measures>)]| {
+        let batch = |rows: &[Row]| {
             let mut table = TableBuilder::new(&CHANGES)?;
-            rows.iter().try_for_each(|(key, measures)| table.push(key.cells(measures)))?;
+            rows.iter().try_for_each(|row| table.push(row.cells()))?;
             table.finish()
         };
         match self.rows.as_slice() {
@@ -135,29 +135,22 @@ impl Changes {
 
 /// A decided request: its row, and the statements that it names on each side.
 pub(super) struct Described {
-    pub(super) key: ChangeKey,
+    pub(super) key: Arc<ChangeKey>,
     named: [Vec<DecidingStatement>; 2],
-}
-
-impl Described {
-    /// The same for a candidate with the same policies.
-    fn of(&self, candidate: &str) -> Self {
-        Self { key: ChangeKey { candidate: candidate.to_owned(), ..self.key.clone() }, named: self.named.clone() }
-    }
 }
 
 /// What deciding needs, shared by threads.
 pub(super) struct Decider<'a> {
     program: &'a Program,
     principals: &'a Principals,
-    candidates: Vec<String>,
+    candidates: Vec<Arc<str>>,
     logged: bool,
     /// Every key of the program, wholly unknown: for keys that the principal's policies do not look at.
     unknown: Vec<KnownKey>,
 }
 
 impl<'a> Decider<'a> {
-    pub(super) fn new(program: &'a Program, principals: &'a Principals, candidates: Vec<String>, logged: bool) -> Self {
+    pub(super) fn new(program: &'a Program, principals: &'a Principals, candidates: Vec<Arc<str>>, logged: bool) -> Self {
         let state = Arc::new(ContextState::Unknown);
         let unknown = |key| KnownKey { cell: Arc::new(program.classify(key, &state)), state: Arc::clone(&state) };
         Self { program, principals, candidates, logged, unknown: (0..program.key_count()).map(unknown).collect() }
@@ -168,27 +161,26 @@ impl<'a> Decider<'a> {
         let Some(principal) = self.principals.all.get(request.principal) else { return };
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
-        let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(self.candidates.len());
+        let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(1);
         for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
             // Many candidates leave most principals as they are.
-            let described = match decided.iter().find(|(known, _)| known == bundle) {
-                Some((_, known)) => known.of(candidate),
-                None => {
-                    let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
-                    let compared = compare(&evaluation, observation, self.logged);
-                    if index == 0 {
-                        self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
-                    }
-                    self.describe(evaluator, candidate, request, principal, &checks, *bundle, &evaluation, &compared)
+            let known = decided.iter().position(|(known, _)| known == bundle);
+            let known = known.unwrap_or_else(|| {
+                let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
+                let compared = compare(&evaluation, observation, self.logged);
+                if index == 0 {
+                    self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
                 }
-            };
-            changes.note(&described, principal);
-            let key = &described.key;
-            changes.of_principal.entry((index, request.principal)).or_default().add(key, request.outcome == "success", measures);
-            changes.rows.push((Box::new(key.clone()), Arc::clone(measures)));
-            if index + 1 < self.candidates.len() {
+                let described = self.describe(evaluator, request, principal, &checks, *bundle, &evaluation, &compared);
                 decided.push((*bundle, described));
-            }
+                decided.len() - 1
+            });
+            let Some((_, described)) = decided.get(known) else { continue };
+            changes.note(candidate, described, principal);
+            let of_principal = changes.of_principal.entry((index, request.principal)).or_default();
+            of_principal.add(&described.key, request.outcome == "success", measures);
+            let (candidate, key, measures) = (Arc::clone(candidate), Arc::clone(&described.key), Arc::clone(measures));
+            changes.rows.push(Row { candidate, key, measures });
         }
     }
 
@@ -255,7 +247,6 @@ impl<'a> Decider<'a> {
     pub(super) fn describe(
         &self,
         evaluator: &mut Evaluator<'_>,
-        candidate: &str,
         request: &RequestKey,
         principal: &Principal,
         checks: &[Request],
@@ -282,7 +273,6 @@ impl<'a> Decider<'a> {
         };
         let named = [statements(&baseline), statements(&other)];
         let key = ChangeKey {
-            candidate: candidate.to_owned(),
             change: compared.change,
             change_from_log: compared.change_from_log,
             contradiction: compared.contradiction,
@@ -316,7 +306,7 @@ impl<'a> Decider<'a> {
             mapping_source: own.map(|check| check.source.clone()).unwrap_or_default(),
             resource_source: request.resource_source.clone(),
         };
-        Described { key, named }
+        Described { key: Arc::new(key), named }
     }
 
     /// The reason of the shown case; where a side is undetermined, what it depends on.

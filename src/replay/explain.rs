@@ -1,6 +1,7 @@
 //! One event, explained: found again in the dataset, decided as a replay decides it, and every reason kept.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
@@ -140,7 +141,7 @@ pub fn explain(dataset: &Dataset, options: &Options, catalog: &Catalog, id: &str
     let (principals, program) = Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent);
     let everything = Filter::default();
     let shared = Shared { program: &program, principals: &principals, catalog, filter: &everything, assume_absent: options.assume_absent };
-    let names = options.candidates.iter().map(|(name, _)| name.clone()).collect();
+    let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
     let explainer =
         Explainer { program: &program, options, decider: Decider::new(&program, &principals, names, options.baseline.logged), only };
     rows.iter().map(|row| explainer.event(row, &shared)).collect()
@@ -251,7 +252,8 @@ impl Explainer<'_> {
         let evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
         let compared = compare(&evaluation, observation(request), self.options.baseline.logged);
         let mut evaluator = Evaluator::new(self.program);
-        let row = self.decider.describe(&mut evaluator, name, request, principal, &checks, bundle, &evaluation, &compared).key;
+        let described = self.decider.describe(&mut evaluator, request, principal, &checks, bundle, &evaluation, &compared);
+        let row = Arc::unwrap_or_clone(described.key);
         let explained: Vec<ExplainedCheck> = checks
             .iter()
             .zip(&request.checks)
@@ -280,7 +282,7 @@ impl Explainer<'_> {
         let caveats: BTreeSet<String> = sides().flat_map(|reasons| &reasons.caveats).map(|code| (*code).to_owned()).collect();
         Some(ExplainedChange {
             candidate: name.clone(),
-            change_id: row.id(),
+            change_id: row.id(name),
             change: row.change.name(),
             change_from_log: row.change_from_log.name(),
             contradiction: row.contradiction.map(Contradiction::name),

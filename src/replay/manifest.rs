@@ -210,9 +210,10 @@ impl CandidateSummary {
     fn of(name: &str, changes: &Changes) -> Self {
         let zero: BTreeMap<String, u64> = Change::ALL.iter().map(|change| (change.name().to_owned(), 0)).collect();
         let mut summary = Self { name: name.to_owned(), requests: zero.clone(), events: zero };
-        for (key, measures) in changes.rows.iter().filter(|(key, _)| key.candidate == name) {
-            *summary.requests.entry(key.change.name().to_owned()).or_default() += 1;
-            *summary.events.entry(key.change.name().to_owned()).or_default() += measures.events;
+        for row in changes.rows.iter().filter(|row| row.candidate.as_ref() == name) {
+            let change = row.key.change.name();
+            *summary.requests.entry(change.to_owned()).or_default() += 1;
+            *summary.events.entry(change.to_owned()).or_default() += row.measures.events;
         }
         summary
     }

@@ -119,7 +119,7 @@ pub fn replay(
     accumulated.coverage.skipped(&dataset.ledger.skipped);
     progress.end();
     progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
-    let names = options.candidates.iter().map(|(name, _)| name.clone()).collect();
+    let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
     let decider = Decider::new(&program, &principals, names, options.baseline.logged);
     let requests = std::mem::take(&mut accumulated.requests).into_iter();
     let requests: Vec<_> = requests.map(|(request, measures)| (request, Arc::new(measures))).collect();

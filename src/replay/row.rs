@@ -1,6 +1,8 @@
-//! A row of the changes: everything that describes it, and its cells.
+//! A row of the changes: everything that describes it, what was measured, and its cells.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -12,10 +14,44 @@ use crate::account::load::hex;
 use crate::evaluate::{Decision, Explanation};
 use crate::frame::Cell;
 
-/// Everything that describes a change, in the order of the table: the key of a row.
+/// A row. Candidates that say the same of a request share what describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) candidate: Arc<str>,
+    pub(crate) key: Arc<ChangeKey>,
+    pub(crate) measures: Arc<Measures>,
+}
+
+impl Row {
+    /// The order of the table.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        self.candidate.cmp(&other.candidate).then_with(|| self.key.cmp(&other.key))
+    }
+
+    /// The cells of the row.
+    pub(super) fn cells(&self) -> Vec<Cell> {
+        let measures = self.measures.as_ref();
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        let (before, after) = self.key.columns(&self.candidate);
+        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)))];
+        cells.extend(before);
+        cells.extend([
+            Cell::count(measures.events),
+            Cell::count(measures.session_count()),
+            Cell::count(measures.days.len() as u64),
+            time(measures.first_seen),
+            time(measures.last_seen),
+            Cell::Texts(measures.session_names.iter().cloned().collect()),
+            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
+        ]);
+        cells.extend(after);
+        cells
+    }
+}
+
+/// Everything that describes a change beside the candidate, in the order of the table: the key of a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChangeKey {
-    pub(crate) candidate: String,
     pub(crate) change: Change,
     pub(crate) change_from_log: Change,
     pub(crate) contradiction: Option<Contradiction>,
@@ -71,39 +107,20 @@ impl Deciding {
 
 impl ChangeKey {
     /// First 16 hex digits of the SHA-256 of everything that describes the change.
-    pub(super) fn id(&self) -> String {
-        let (before, after) = self.columns();
+    pub(super) fn id(&self, candidate: &str) -> String {
+        let (before, after) = self.columns(candidate);
         id_of(before.iter().chain(&after))
     }
 
-    /// The cells of the row.
-    pub(super) fn cells(&self, measures: &Measures) -> Vec<Cell> {
-        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
-        let (before, after) = self.columns();
-        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)))];
-        cells.extend(before);
-        cells.extend([
-            Cell::count(measures.events),
-            Cell::count(measures.session_count()),
-            Cell::count(measures.days.len() as u64),
-            time(measures.first_seen),
-            time(measures.last_seen),
-            Cell::Texts(measures.session_names.iter().cloned().collect()),
-            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
-        ]);
-        cells.extend(after);
-        cells
-    }
-
     /// The descriptive columns before the measures, and those after them.
-    fn columns(&self) -> (Vec<Cell>, Vec<Cell>) {
+    fn columns(&self, candidate: &str) -> (Vec<Cell>, Vec<Cell>) {
         let text = |text: &str| Cell::Text(text.to_owned());
         let maybe = |text: &Option<String>| Cell::text(text.as_deref());
         let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
         let deciding =
             |side: &Deciding| [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)];
         let before = vec![
-            text(&self.candidate),
+            text(candidate),
             text(self.change.name()),
             text(self.change_from_log.name()),
             Cell::text(self.contradiction.map(Contradiction::name)),
