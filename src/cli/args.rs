@@ -127,6 +127,9 @@ pub(super) struct Replay {
     /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
     #[arg(long, value_name = "CLASS[:N|:N%]")]
     pub(super) fail_on: Vec<String>,
+    /// Write the decision on every event too, as decisions.parquet
+    #[arg(long)]
+    pub(super) decisions: bool,
     #[command(flatten)]
     pub(super) filters: Filters,
     /// What to print
@@ -205,6 +208,7 @@ impl Explain {
             output: PathBuf::new(),
             keep: None,
             assume_absent: self.assume_absent.clone(),
+            decisions: false,
             fail_on: Vec::new(),
             filters: Filters::default(),
             format: self.format,

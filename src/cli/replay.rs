@@ -113,6 +113,7 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         candidates,
         filter: filter(&arguments.filters, principals)?,
         assume_absent: assume_absent(&arguments.assume_absent)?,
+        decisions: arguments.decisions,
         policy_files,
         arguments: std::env::args().skip(1).collect(),
     })

@@ -239,6 +239,25 @@ pub static COVERAGE: LazyLock<Table> = LazyLock::new(|| {
     table("coverage", fields)
 });
 
+/// One row for each candidate and event that the filters let through, in the order of the dataset; events that were not
+/// replayed have a reason in place of a change.
+pub static DECISIONS: LazyLock<Table> = LazyLock::new(|| {
+    let fields = vec![
+        text("event_id"),
+        time("event_time"),
+        text("account_id"),
+        text("candidate"),
+        text("change"),
+        text("change_id"),
+        text("baseline_decision"),
+        text("candidate_decision"),
+        text("not_replayed"),
+        text("source_file"),
+        count("source_index"),
+    ];
+    table("decisions", fields)
+});
+
 /// One row for each record that was not kept.
 pub static SKIPPED: LazyLock<Table> = LazyLock::new(|| {
     let fields = vec![text("file"), count("index"), text("reason"), text("detail"), count("length"), text("sha256"), time("event_time")];

@@ -33,6 +33,8 @@ pub(crate) struct Changes {
     pub(crate) rows: Vec<Row>,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
+    /// For event-level rows, if they are wanted: what each candidate makes of a request, by its number.
+    pub(crate) decided: Vec<(usize, Vec<Arc<ChangeKey>>)>,
     /// Agreeing and contradicting events of each principal, by its index.
     pub(crate) by_principal: BTreeMap<usize, (u64, u64)>,
     /// By the indexes of candidate and principal, for the principals table.
@@ -57,6 +59,7 @@ pub struct Agreement {
 impl Changes {
     pub(super) fn merge(mut self, other: Self) -> Self {
         self.rows.extend(other.rows);
+        self.decided.extend(other.decided);
         self.statements.extend(other.statements);
         let (own, more) = (&mut self.agreement, other.agreement);
         own.events += more.events;
@@ -156,9 +159,16 @@ impl<'a> Decider<'a> {
         Self { program, principals, candidates, logged, unknown: (0..program.key_count()).map(unknown).collect() }
     }
 
-    /// Decides one distinct request for every candidate, and adds what that comes to.
-    pub(super) fn decide(&self, evaluator: &mut Evaluator<'_>, request: &RequestKey, measures: &Arc<Measures>, changes: &mut Changes) {
-        let Some(principal) = self.principals.all.get(request.principal) else { return };
+    /// Decides one distinct request for every candidate, and adds what that comes to; returns what each makes of it.
+    pub(super) fn decide(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        request: &RequestKey,
+        measures: &Arc<Measures>,
+        changes: &mut Changes,
+    ) -> Vec<Arc<ChangeKey>> {
+        let Some(principal) = self.principals.all.get(request.principal) else { return Vec::new() };
+        let mut keys = Vec::with_capacity(self.candidates.len());
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
         let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(1);
@@ -180,8 +190,10 @@ impl<'a> Decider<'a> {
             let of_principal = changes.of_principal.entry((index, request.principal)).or_default();
             of_principal.add(&described.key, request.outcome == "success", measures);
             let (candidate, key, measures) = (Arc::clone(candidate), Arc::clone(&described.key), Arc::clone(measures));
+            keys.push(Arc::clone(&key));
             changes.rows.push(Row { candidate, key, measures });
         }
+        keys
     }
 
     pub(super) fn request(&self, check: &CheckKey, principal: &Principal) -> Request {

@@ -97,6 +97,8 @@ pub(super) struct Kernel<'a> {
 struct Batch {
     /// Row and principal.
     rows: Vec<(usize, u32)>,
+    /// Rows that are not replayed, and why.
+    not_replayed: Vec<(usize, &'static str)>,
     /// What is asked, by numbers.
     numbers: Lists,
     hashes: Vec<u64>,
@@ -213,6 +215,16 @@ impl<'a> Kernel<'a> {
         columns.assert_loaded()
     }
 
+    /// The events of the batch that was added last, in order: row, and its request, or why it is not replayed. Events that
+    /// the filter left out are not among them.
+    pub(super) fn events_of_batch(&self) -> Vec<(usize, Result<&RequestKey, &'static str>)> {
+        let replayed = self.batch.rows.iter().zip(&self.batch.slots);
+        let replayed = replayed.filter_map(|((row, _), slot)| Some((*row, Ok(self.requests.get(*slot as usize)?))));
+        let mut events: Vec<_> = replayed.chain(self.batch.not_replayed.iter().map(|(row, reason)| (*row, Err(*reason)))).collect();
+        events.sort_unstable_by_key(|(row, _)| *row);
+        events
+    }
+
     /// What the events came to.
     pub(super) fn finish(self) -> Accumulator {
         let Self { codes, requests, measuring, not_replayed, filtered, events, coverage, session_names, .. } = self;
@@ -234,6 +246,7 @@ impl<'a> Kernel<'a> {
         let (shared, codes) = (self.shared, &mut self.codes);
         let filter = shared.filter;
         self.batch.rows.clear();
+        self.batch.not_replayed.clear();
         for row in 0..columns.len() {
             let event = columns.row(row);
             let keeps = |event: EventView<'_>| Ok(filter.keeps_rest(event));
@@ -246,7 +259,11 @@ impl<'a> Kernel<'a> {
             self.coverage.event(event, caller.reason.is_none());
             match caller {
                 Caller { reason: None, principal: Some(principal) } => self.batch.rows.push((row, principal)),
-                Caller { reason, .. } => *self.not_replayed.entry(reason.unwrap_or("no_identity")).or_default() += 1,
+                Caller { reason, .. } => {
+                    let reason = reason.unwrap_or("no_identity");
+                    self.batch.not_replayed.push((row, reason));
+                    *self.not_replayed.entry(reason).or_default() += 1;
+                }
             }
         }
         Ok(())

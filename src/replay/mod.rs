@@ -9,6 +9,7 @@ mod codes;
 pub mod compare;
 mod context;
 mod coverage;
+mod decisions;
 pub mod explain;
 mod filter;
 mod inputs;
@@ -41,6 +42,7 @@ use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
 
 use changes::{Changes, Decider};
+use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
 
@@ -69,6 +71,8 @@ pub struct Options {
     pub assume_absent: Layers,
     /// The policy files of the baseline and of each candidate, for the manifest.
     pub policy_files: Vec<(String, Vec<PolicyFile>)>,
+    /// Whether to write the decision on every event too.
+    pub decisions: bool,
     /// The arguments of the run, for the manifest.
     pub arguments: Vec<String>,
 }
@@ -122,12 +126,17 @@ pub fn replay(
     let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
     let decider = Decider::new(&program, &principals, names, options.baseline.logged);
     let requests = std::mem::take(&mut accumulated.requests).into_iter();
-    let requests: Vec<_> = requests.map(|(request, measures)| (request, Arc::new(measures))).collect();
+    let requests: Vec<_> = requests.enumerate().map(|(number, (request, measures))| (request, Arc::new(measures), number)).collect();
     let chunks: Vec<_> = requests.chunks(REQUESTS).collect();
     let decided = on_all_threads(chunks.len(), usize::MAX, |_, next| {
         let (mut evaluator, mut changes) = (Evaluator::new(&program), Changes::default());
         while let Some(chunk) = next().and_then(|at| chunks.get(at)) {
-            chunk.iter().for_each(|(request, measures)| decider.decide(&mut evaluator, request, measures, &mut changes));
+            for (request, measures, number) in *chunk {
+                let keys = decider.decide(&mut evaluator, request, measures, &mut changes);
+                if options.decisions {
+                    changes.decided.push((*number, keys));
+                }
+            }
         }
         Ok(changes)
     })?;
@@ -135,6 +144,13 @@ pub fn replay(
     progress.end();
     let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);
     manifest.check()?;
+    if options.decisions {
+        let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
+        let decided = changes.decided.iter().filter_map(|(number, keys)| Some((&requests.get(*number)?.0, keys.clone())));
+        let path = folder.join("decisions.parquet");
+        Decisions::new(names, decided).write(&path, &files, &shared, &columns, progress)?;
+        dataset.assert_unchanged()?;
+    }
     write(folder, dataset, options, catalog, &principals, accumulated, &changes, &manifest)?;
     Ok(manifest)
 }

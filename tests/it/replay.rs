@@ -165,6 +165,38 @@ fn the_estate_has_the_events_duplicates_and_files_that_its_readme_states() {
 }
 
 #[test]
+fn the_decisions_on_all_events_add_up_to_the_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options();
+    options.decisions = true;
+    let manifest = replay_into(folder.path(), &shipped().dataset, &options);
+    let changes = [folder.path(), &shipped().report()].map(|folder| std::fs::read(folder.join("changes.parquet")).unwrap());
+    assert!(changes[0] == changes[1], "they change no other table");
+    let decisions = table(folder.path(), "decisions");
+    assert_eq!(decisions.num_rows() as u64, manifest.counts.events * CANDIDATES.len() as u64);
+    let mut events: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut not_replayed: BTreeMap<String, u64> = BTreeMap::new();
+    let mut before: Option<(i64, &str, &str)> = None;
+    for row in rows(&decisions) {
+        let time = read::time(&decisions, "event_time").unwrap().value(row.row);
+        let key = (time, row.text("event_id"), row.text("candidate"));
+        assert!(before.is_none_or(|before| before < key), "{before:?} {key:?}");
+        before = Some(key);
+        match row.text("not_replayed") {
+            reason if !reason.is_empty() => {
+                assert_eq!([row.text("change"), row.text("change_id"), row.text("candidate_decision")], [""; 3]);
+                *not_replayed.entry(reason.to_owned()).or_default() += 1;
+            }
+            _ => *events.entry((row.text("change_id"), row.text("change"))).or_default() += 1,
+        }
+    }
+    let expected = rows(&shipped().changes).map(|row| ((row.text("change_id"), row.text("change")), row.int("events")));
+    assert_eq!(events, expected.collect());
+    let each = manifest.counts.not_replayed.into_iter().map(|(reason, count)| (reason, count * CANDIDATES.len() as u64));
+    assert_eq!(not_replayed, each.collect());
+}
+
+#[test]
 fn the_changes_of_each_candidate_add_up_to_what_was_replayed() {
     let Estate { manifest, changes, .. } = shipped();
     for summary in &manifest.candidates {
