@@ -57,6 +57,10 @@ COLUMNS = {
         candidate_statement:count candidate_sid candidate_deciding:texts missing_keys:texts residual assumptions:texts
         mapping_source resource_source
     """,
+    "decisions": """
+        event_id event_time:time account_id candidate change change_id baseline_decision candidate_decision not_replayed
+        source_file source_index:count
+    """,
     "principals": f"""
         candidate principal_arn principal_type permission_set account_id in_snapshot changed_by_candidate:flag
         events:count {" ".join(f"{change}:count" for change in CHANGES)}
@@ -80,7 +84,7 @@ COLUMNS = {
 }
 REPORT_TABLES = ["changes", "principals", "statements", "coverage", "skipped"]
 # They come with later versions: read if there, their columns are not checked.
-LATER_TABLES = ["actions", "tally", "decisions"]
+LATER_TABLES = ["actions", "tally"]
 
 # Measures and what is derived from other columns; the rest of `changes` is its key.
 NOT_KEY_OF_CHANGES = [
@@ -274,7 +278,8 @@ def check_files(findings, tables):
             tables.add(table)
         else:
             whole = False
-    for table in LATER_TABLES:
+    # Written with --decisions.
+    for table in [*LATER_TABLES, "decisions"]:
         if tables.path(table).is_file():
             check_file(findings, tables, table, tables.path(table))
     for name in ("report.md", "report.html"):
@@ -596,6 +601,25 @@ def print_counts(tables, counts):
         print(f"  {candidate}: {requests:,} distinct requests; events: {reasons(classes)}")
 
 
+def check_decisions(findings, tables, counts):
+    findings.group("decisions: every event, and the changes that they add up to")
+    tables.add("decisions")
+    candidates = tables.value("SELECT count(DISTINCT candidate) FROM decisions")
+    findings.equal(tables.value("SELECT count(*) FROM decisions"), counts["events"] * candidates, "rows of decisions.parquet")
+    none_of(
+        findings, tables, "decisions.parquet: not as many rows of a change_id as changes.parquet has events",
+        """SELECT change_id FROM (SELECT change_id, change, count(*) AS n FROM decisions WHERE change IS NOT NULL GROUP BY ALL) d
+           FULL JOIN changes c USING (change_id) WHERE d.n IS DISTINCT FROM c.events OR d.change IS DISTINCT FROM c.change""",
+    )
+    none_of(
+        findings, tables, "decisions.parquet: neither a change nor a reason, or both",
+        "SELECT event_id FROM decisions WHERE (change IS NULL) = (not_replayed IS NULL)",
+    )
+    found = dict(tables.rows("SELECT not_replayed, count(*) FROM decisions WHERE not_replayed IS NOT NULL GROUP BY 1"))
+    wanted = {reason: count * candidates for reason, count in counts["not_replayed"].items()}
+    findings.equal(found, wanted, "decisions.parquet: rows by not_replayed")
+
+
 def check(report, events, self_names):
     findings = Findings()
     tables = Tables(report)
@@ -612,6 +636,8 @@ def check(report, events, self_names):
             lambda: check_values(findings, tables),
             lambda: check_statements(findings, tables),
         ]
+        if tables.path("decisions").is_file():
+            groups.append(lambda: check_decisions(findings, tables, counts))
         groups += [lambda name=name: check_self(findings, tables, name) for name in self_names]
         if events is not None:
             groups.append(lambda: check_events(findings, tables, events, counts))
