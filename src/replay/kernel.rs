@@ -20,7 +20,7 @@ use super::request::{Fact, RequestKey, event_layers};
 use super::tally::{Measures, Measuring};
 use super::view::{EventColumns, EventView, Field};
 use crate::catalog::Catalog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{ContextState, KeyId, Layers, Program};
 use crate::frame::Text;
 
@@ -288,7 +288,8 @@ impl<'a> Kernel<'a> {
         for (row, index) in rows.iter().copied() {
             let begin = numbers.numbers.len();
             let event = columns.row(row).of_principal(index);
-            let Some(principal) = shared.principals.all.get(index as usize) else { continue };
+            let principal = shared.principals.all.get(index as usize);
+            let principal = principal.ok_or_else(|| Error::Internal(format!("there is no principal {index}")))?;
             numbers.numbers.push(index);
             numbers.numbers.extend(TEXTS.map(|column| event.text_code(column)));
             numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
