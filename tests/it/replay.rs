@@ -197,6 +197,17 @@ fn the_decisions_on_all_events_add_up_to_the_changes() {
 }
 
 #[test]
+fn the_change_that_the_readme_explains_is_there() {
+    let readme = include_str!("../../README.md");
+    let named: BTreeSet<&str> = readme.split("--change ").skip(1).filter_map(|rest| rest.get(..16)).collect();
+    let named: Vec<&str> = named.into_iter().filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())).collect();
+    assert!(!named.is_empty());
+    for id in named {
+        assert!(rows(&shipped().changes).any(|row| row.text("change_id") == id), "{id}");
+    }
+}
+
+#[test]
 fn the_changes_of_each_candidate_add_up_to_what_was_replayed() {
     let Estate { manifest, changes, .. } = shipped();
     for summary in &manifest.candidates {
