@@ -7,7 +7,7 @@ use super::day::{Output, staged_name};
 use super::ledger::{Day, ReadFile, SourceFile};
 use super::threads::on_all_threads;
 use crate::catalog::Catalog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::EventBuilder;
 use crate::frame::parquet::TableWriter;
 use crate::frame::schema::EVENTS;
@@ -20,7 +20,7 @@ pub type Push<'p> = dyn FnMut(&mut EventBuilder) -> Result<()> + 'p;
 /// order of the dataset. `days` are days since 1970.
 ///
 /// # Errors
-/// [`crate::Error::Usage`] if another process is loading into the dataset, [`crate::Error::Io`] and
+/// [`crate::Error::Usage`] if the dataset holds something or another process is loading into it, [`crate::Error::Io`] and
 /// [`crate::Error::Columns`], and those of `day`.
 pub fn write_made(
     dataset: &mut Dataset,
@@ -29,6 +29,9 @@ pub fn write_made(
     progress: &dyn Progress,
 ) -> Result<()> {
     let staging = dataset.begin()?;
+    if !dataset.ledger.days.is_empty() {
+        return Err(Error::Usage(format!("`{}` holds events already: give a new folder", dataset.path.display())));
+    }
     progress.begin("writing events", days.len() as u64, 0);
     let written = on_all_threads(days.len(), usize::MAX, |_, next| {
         let mut written: Vec<(String, Day)> = Vec::new();

@@ -47,7 +47,7 @@ const NETWORK_KEYS: [&str; 8] = [
 ];
 
 /// The columns that a replay reads whatever the policies are.
-const ALWAYS: [&str; 24] = [
+const ALWAYS: [&str; 25] = [
     "event_id",
     "event_time",
     "event_category",
@@ -72,11 +72,12 @@ const ALWAYS: [&str; 24] = [
     "mapping_source",
     "resource_source",
     "not_replayable",
+    "source_file",
 ];
 
 /// The columns that a replay reads where policies look at some keys, given in lower case.
 pub(super) fn columns<'k>(keys: impl IntoIterator<Item = &'k str>) -> Vec<&'static str> {
-    let mut columns: BTreeSet<&str> = ALWAYS.into_iter().chain(["source_file"]).collect();
+    let mut columns: BTreeSet<&str> = ALWAYS.into_iter().collect();
     keys.into_iter().for_each(|key| columns.extend(columns_of(key)));
     columns.into_iter().collect()
 }
@@ -91,7 +92,7 @@ fn columns_of(key: &str) -> &'static [&'static str] {
         "aws:sourceidentity" => &["source_identity", "event_version"],
         key if NETWORK_KEYS.contains(&key) => &[],
         key if SERVICE_KEYS.contains(&key) => &["invoked_by"],
-        key if key.starts_with("aws:principaltag/") || key.contains(":resourcetag/") => &[],
+        key if key.starts_with("aws:principaltag/") || is_resource_tag(key) => &[],
         key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || !key.starts_with("aws:") => {
             &["request_context", "request_context_complete"]
         }
@@ -108,6 +109,11 @@ fn columns_of(key: &str) -> &'static [&'static str] {
             "request_context_complete",
         ],
     }
+}
+
+/// `aws:ResourceTag/NAME`, or that of a service.
+fn is_resource_tag(key: &str) -> bool {
+    key.split_once("resourcetag/").is_some_and(|(family, _)| family.ends_with(':'))
 }
 
 /// When the call can have been evaluated, from and to, by the record's time.
@@ -435,11 +441,7 @@ impl<'b> EventContext<'b> {
                 Some(known_or(of_arn.or(self.text(Text::AccountId)), ContextState::PresentUnknown(None)))
             }
             "aws:resourceorgid" | "aws:resourceorgpaths" | "aws:principalorgid" | "aws:principalorgpaths" => Some(ContextState::Unknown),
-            _ => {
-                let (family, _) = key.split_once("resourcetag/")?;
-                let none = resource == Some("*");
-                family.ends_with(':').then_some(if none { ContextState::Absent } else { ContextState::Unknown })
-            }
+            _ => is_resource_tag(key).then_some(if resource == Some("*") { ContextState::Absent } else { ContextState::Unknown }),
         }
     }
 
@@ -472,7 +474,7 @@ impl<'b> EventContext<'b> {
                 let account = check.resource.as_deref().and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
                 known_or(account, ContextState::PresentUnknown(None))
             }
-            _ if key.contains(":resourcetag/") => ContextState::Unknown,
+            _ if is_resource_tag(key) => ContextState::Unknown,
             _ if key.starts_with("aws:") => own.clone(),
             _ => ContextState::Unknown,
         }

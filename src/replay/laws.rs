@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::ValueTree as _;
 
 use super::filter::Filter;
 use super::kernel::{Accumulator, Kernel, Shared};
@@ -19,6 +20,74 @@ use crate::iam::Pattern;
 const ACCOUNT: &str = "111122223333";
 /// 2026-06-01T00:00:00Z, in microseconds.
 const BEGIN: i64 = 1_780_272_000_000_000;
+
+/// Keys of every kind, and odd ones.
+const KEYS: [&str; 64] = [
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:RequestedRegion",
+    "aws:SecureTransport",
+    "aws:UserAgent",
+    "aws:Referer",
+    "aws:IsMcpServiceAction",
+    "aws:CalledViaAWSMCP",
+    "aws:ViaAWSMCPService",
+    "aws:MultiFactorAuthPresent",
+    "aws:MultiFactorAuthAge",
+    "aws:TokenIssueTime",
+    "aws:AssumedRoot",
+    "aws:PrincipalArn",
+    "aws:PrincipalAccount",
+    "aws:PrincipalType",
+    "aws:PrincipalIsAWSService",
+    "aws:PrincipalServiceName",
+    "aws:PrincipalServiceNamesList",
+    "aws:userid",
+    "aws:username",
+    "aws:SourceIdentity",
+    "aws:FederatedProvider",
+    "aws:SignInSessionArn",
+    "aws:ChatbotSourceArn",
+    "aws:Ec2InstanceSourceVpc",
+    "aws:Ec2InstanceSourcePrivateIPv4",
+    "ec2:SourceInstanceArn",
+    "ec2:RoleDelivery",
+    "lambda:SourceFunctionArn",
+    "identitystore:UserId",
+    "aws:PrincipalTag/team",
+    "aws:ViaAWSService",
+    "aws:CalledVia",
+    "aws:CalledViaFirst",
+    "aws:CalledViaLast",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:SourceOrgID",
+    "aws:SourceOrgPaths",
+    "aws:SourceIp",
+    "aws:VpcSourceIp",
+    "aws:SourceVpce",
+    "aws:SourceVpc",
+    "aws:SourceVpcArn",
+    "aws:VpceAccount",
+    "aws:VpceOrgID",
+    "aws:VpceOrgPaths",
+    "aws:ResourceAccount",
+    "aws:ResourceOrgID",
+    "aws:ResourceOrgPaths",
+    "aws:PrincipalOrgID",
+    "aws:PrincipalOrgPaths",
+    "aws:ResourceTag/stage",
+    "workmail:ResourceTag/stage",
+    "aws:RequestTag/stage",
+    "aws:TagKeys",
+    "workmail:ImpersonationRoleId",
+    "iam:PassedToService",
+    "s3:prefix",
+    "aws:NoSuchKey",
+    "resourcetag/x:resourcetag/y",
+    "my-resourcetag/x",
+    "odd",
+];
 
 /// A snapshot whose policies look at every kind of key.
 fn snapshot() -> serde_json::Value {
@@ -55,6 +124,11 @@ fn snapshot() -> serde_json::Value {
     ] {
         statements.push(condition(operator, key, value));
     }
+    snapshot_of(&statements)
+}
+
+/// A snapshot of a user and a role with these statements.
+fn snapshot_of(statements: &[serde_json::Value]) -> serde_json::Value {
     let policy = serde_json::json!({"PolicyName": "all", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}});
     serde_json::json!({
         "UserDetailList": [{
@@ -196,4 +270,36 @@ fn a_log_is_the_sum_of_its_events() {
     proptest!(config, |(rows in proptest::collection::vec(row(), 1..120), cut in 0usize..120)| {
         check(folder.path(), &rows, cut);
     });
+}
+
+/// A rule that asks for a column that was not loaded ends the run: each key brings the columns that it needs.
+#[test]
+fn each_key_brings_the_columns_that_it_needs() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let rows = proptest::collection::vec(row(), 150).new_tree(&mut runner).unwrap().current();
+    let whole = batch(&rows);
+    let mut seen = std::collections::BTreeSet::new();
+    scan(&whole, &mut seen).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot.json");
+    for key in KEYS {
+        let statement = serde_json::json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {key: "false"}}});
+        std::fs::write(&file, snapshot_of(&[statement]).to_string()).unwrap();
+        let baseline = load(std::slice::from_ref(&file)).unwrap().into_baseline().unwrap();
+        let (principals, program) = Principals::compile(seen.clone(), &baseline, &[], Layers::NONE);
+        assert_eq!((0..program.key_count()).map(|id| program.key_name(id)).collect::<Vec<_>>(), [key.to_lowercase()]);
+        let columns = super::context::columns([program.key_name(0)]);
+        let places: Vec<usize> = columns.iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
+        let filter = Filter::default();
+        let shared = Shared {
+            program: &program,
+            principals: &principals,
+            catalog: Catalog::builtin(),
+            filter: &filter,
+            assume_absent: Layers::NONE,
+        };
+        let mut kernel = Kernel::new(&shared);
+        kernel.consume(&whole.project(&places).unwrap()).unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_eq!(kernel.finish(), replayed(&shared, std::slice::from_ref(&whole)), "{key}");
+    }
 }
