@@ -94,7 +94,8 @@ fn scalar<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
         },
         _ => return None,
     };
-    (text != HIDDEN && !text.contains("***")).then_some(text)
+    let starred = memchr::memchr(b'*', text.as_bytes()).is_some() && text.contains("***");
+    (text != HIDDEN && !starred).then_some(text)
 }
 
 impl Service {
@@ -134,7 +135,7 @@ fn expand(template: &str, parameters: Parameters<'_>, place: Place<'_>, creates:
     let mut arn = String::with_capacity(template.len() + 24);
     let mut complete = true;
     let mut rest = template;
-    while let Some((before, after)) = rest.split_once("${") {
+    while let Some((before, after)) = rest.split_once('$').and_then(|(before, after)| Some((before, after.strip_prefix('{')?))) {
         arn.push_str(before);
         let (name, tail) = after.split_once('}').unwrap_or((after, ""));
         rest = tail;

@@ -124,7 +124,7 @@ const UNIQUE: [Text; 6] =
     [Text::EventId, Text::RequestId, Text::SharedEventId, Text::AccessKeyId, Text::IssuedAccessKeyId, Text::RequestParameters];
 
 /// The columns of [`EVENTS`], the texts of which most stand in several rows as codes.
-static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
+pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let unique = UNIQUE.map(|column| Text::NAMES.get(column as usize).copied().unwrap_or_default());
     let fields = EVENTS.schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 if !unique.contains(&field.name().as_str()) => {

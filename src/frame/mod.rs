@@ -1,6 +1,8 @@
 //! Columns: the tables' schemas, Arrow in memory, Parquet at rest, polars for the summary.
 
+mod chunk;
 mod event;
+mod event_writer;
 #[cfg(feature = "summary")]
 pub mod interop;
 pub mod json;
@@ -11,5 +13,6 @@ mod table;
 mod texts;
 
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
+pub use event_writer::{EventWriter, Place};
 pub use table::{Cell, TableBuilder};
 pub use texts::{Distinct, Texts};

@@ -50,6 +50,14 @@ impl Texts {
         }
     }
 
+    /// How many codes there are; none for a plain column.
+    fn codes(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Coded(_, values) => values.len(),
+        }
+    }
+
     /// The text of a row.
     #[inline]
     pub fn get(&self, row: usize) -> Option<&str> {
@@ -95,6 +103,21 @@ impl Distinct {
         Ok((number, true))
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes of all of them together.
+    pub(super) fn bytes_of_text(&self) -> usize {
+        self.text.len()
+    }
+
+    /// All of them, in the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..).map_while(|number| self.bytes(number))
+    }
+
     /// The text of a number.
     pub fn get(&self, number: u32) -> Option<&str> {
         self.bytes(number).and_then(|bytes| std::str::from_utf8(bytes).ok())
@@ -122,7 +145,30 @@ pub(super) struct CodedBuilder {
 }
 
 /// The code of a row without text.
-const NULL: u32 = u32::MAX;
+pub(super) const NULL: u32 = u32::MAX;
+
+/// The codes of several columns in one that is put together from them: each text is looked up once.
+#[derive(Debug, Default)]
+pub(super) struct Recoding {
+    /// For each code of the columns, one after the other: in which use it was entered, and the new code.
+    known: Vec<(u32, u32)>,
+    uses: u32,
+}
+
+impl Recoding {
+    /// Forgets what is known, and makes room for so many codes.
+    fn begin(&mut self, codes: usize) -> u32 {
+        self.uses = self.uses.wrapping_add(1);
+        if self.uses == 0 {
+            self.known.clear();
+            self.uses = 1;
+        }
+        if self.known.len() < codes {
+            self.known.resize(codes, (0, 0));
+        }
+        self.uses
+    }
+}
 
 impl CodedBuilder {
     /// Adds a row; returns how many bytes of memory it takes.
@@ -142,6 +188,61 @@ impl CodedBuilder {
         }
         self.codes.push(self.last);
         Ok(if is_new { text.len() + 4 * CODE } else { CODE })
+    }
+
+    /// Adds rows of other columns, each a column and a row there.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] beyond 4 GB of text.
+    pub(super) fn gather(&mut self, columns: &[Texts], places: &[(usize, usize)], recoding: &mut Recoding) -> Result<()> {
+        let mut begins = Vec::with_capacity(columns.len());
+        let mut codes = 0;
+        for column in columns {
+            begins.push(codes);
+            codes += column.codes();
+        }
+        let this = recoding.begin(codes);
+        self.codes.reserve(places.len());
+        for (column, row) in places {
+            let (Some(texts), Some(begin)) = (columns.get(*column), begins.get(*column)) else {
+                return Err(Error::Internal(format!("column {column} of {}", columns.len())));
+            };
+            let Texts::Coded(codes, values) = texts else {
+                self.push(texts.get(*row))?;
+                continue;
+            };
+            let Some(code) = (*row < codes.len() && codes.is_valid(*row)).then(|| codes.value(*row) as usize) else {
+                self.codes.push(NULL);
+                continue;
+            };
+            let Some(known) = recoding.known.get_mut(begin + code) else { return Err(Error::Internal(format!("code {code}"))) };
+            if known.0 != this {
+                *known = (this, self.distinct.number(read::get(values, code).unwrap_or_default())?.0);
+            }
+            self.codes.push(known.1);
+        }
+        Ok(())
+    }
+
+    /// The texts, and the code of each row.
+    pub(super) fn parts(&self) -> (&Distinct, &[u32]) {
+        (&self.distinct, &self.codes)
+    }
+
+    /// Each text, and in how many rows it stands; `None` for the rows without.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
+        let mut counts = vec![0; self.distinct.len()];
+        let mut nulls = 0;
+        for code in &self.codes {
+            *counts.get_mut(*code as usize).unwrap_or(&mut nulls) += 1;
+        }
+        let texts = (0..).zip(counts).map(|(number, count)| (self.distinct.get(number), count));
+        texts.chain((nulls > 0).then_some((None, nulls)))
+    }
+
+    /// Forgets all rows.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// The rows as a column; the builder is empty after.

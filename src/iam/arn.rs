@@ -56,7 +56,8 @@ pub fn permission_set(role_arn: &str) -> Option<&str> {
 
 /// Whether the role ARN is that of a service-linked role.
 pub fn is_service_linked(role_arn: &str) -> bool {
-    Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+    memchr::memmem::find(role_arn.as_bytes(), b"/aws-service-role/").is_some()
+        && Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One day of the dataset, written anew: its runs and its files merged, each event once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 use std::path::Path;
 
@@ -11,9 +11,7 @@ use super::merge::{Merge, OUTPUT_ROWS, Run};
 use super::sorted::Row;
 use super::twins::Twins;
 use crate::error::{Error, Result};
-use crate::frame::parquet::TableWriter;
-use crate::frame::schema::EVENTS;
-use crate::frame::{Texts, read};
+use crate::frame::{EventWriter, Place, Text, Texts, read};
 
 /// A day to write: what it is made of.
 pub(super) struct DayMerge<'m> {
@@ -72,7 +70,7 @@ impl DayMerge<'_> {
     }
 
     fn write_file(&self, folder: &Path, (file, files): (usize, usize), day: &mut Day, merged: &mut Merged) -> Result<()> {
-        let mut output = Output::new(TableWriter::create(&folder.join(staged_name(self.date, file)), &EVENTS)?);
+        let mut output = Output::create(&folder.join(staged_name(self.date, file)))?;
         let mut merge = Merge::new(&self.runs)?;
         let mut group: Vec<Row> = Vec::new();
         while let Some(row) = merge.next()? {
@@ -88,15 +86,13 @@ impl DayMerge<'_> {
                     self.keep(&mut group, &mut merge, merged);
                     group.push(row);
                     if merge.kept() >= OUTPUT_ROWS {
-                        output.push(&merge.batch()?)?;
+                        output.push(&mut merge)?;
                     }
                 }
             }
         }
         self.keep(&mut group, &mut merge, merged);
-        if merge.kept() > 0 {
-            output.push(&merge.batch()?)?;
-        }
+        output.push(&mut merge)?;
         output.finish(day)
     }
 
@@ -140,53 +136,55 @@ fn drop_poor(group: &mut Vec<Row>) {
 
 /// A file in the making, and what is in it.
 pub(super) struct Output {
-    writer: TableWriter,
-    day: Day,
+    writer: EventWriter,
+    events: u64,
+    id_conflicts: u64,
     ids: hashbrown::HashSet<u64>,
 }
 
 impl Output {
-    pub(super) fn new(writer: TableWriter) -> Self {
-        Self { writer, day: Day::default(), ids: hashbrown::HashSet::new() }
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let counted = [Text::AccountId, Text::Region, Text::EventSource, Text::IdentityType];
+        Ok(Self { writer: EventWriter::create(path, &counted)?, events: 0, id_conflicts: 0, ids: hashbrown::HashSet::new() })
     }
 
-    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        let (ids, accounts) = (read::text(batch, "event_id")?, Texts::of(batch, "account_id")?);
+    /// Writes the rows that a merge has kept.
+    fn push(&mut self, merge: &mut Merge) -> Result<()> {
+        let (sorted, places) = merge.take();
+        let batches: Vec<&RecordBatch> = sorted.iter().map(|sorted| sorted.batch()).collect();
+        self.push_rows(&batches, &places)
+    }
+
+    /// Writes rows of some batches.
+    pub(super) fn push_rows(&mut self, batches: &[&RecordBatch], places: &[Place]) -> Result<()> {
+        let ids = batches.iter().map(|batch| read::text(batch, "event_id")).collect::<Result<Vec<_>>>()?;
+        let accounts = batches.iter().map(|batch| Texts::of(batch, "account_id")).collect::<Result<Vec<_>>>()?;
         let hasher = foldhash::fast::FixedState::default();
-        for row in 0..batch.num_rows() {
-            let is_new = self.ids.insert(hasher.hash_one((read::get(ids, row), accounts.get(row))));
-            self.day.id_conflicts += u64::from(!is_new);
+        for (batch, row) in places {
+            let id = ids.get(*batch).and_then(|ids| read::get(ids, *row));
+            let account = accounts.get(*batch).and_then(|accounts| accounts.get(*row));
+            self.id_conflicts += u64::from(!self.ids.insert(hasher.hash_one((id, account))));
         }
-        self.day.events += batch.num_rows() as u64;
-        count(&accounts, batch.num_rows(), &mut self.day.accounts);
-        count(&Texts::of(batch, "region")?, batch.num_rows(), &mut self.day.regions);
-        count(&Texts::of(batch, "event_source")?, batch.num_rows(), &mut self.day.services);
-        count(&Texts::of(batch, "identity_type")?, batch.num_rows(), &mut self.day.identities);
-        self.writer.push(batch)
+        self.events += places.len() as u64;
+        self.writer.push(batches, places)
     }
 
+    /// Ends the file, and adds what is in it to its day's entry.
     pub(super) fn finish(self, day: &mut Day) -> Result<()> {
-        day.events += self.day.events;
-        day.id_conflicts += self.day.id_conflicts;
-        for (to, from) in [
-            (&mut day.accounts, self.day.accounts),
-            (&mut day.regions, self.day.regions),
-            (&mut day.services, self.day.services),
-            (&mut day.identities, self.day.identities),
+        day.events += self.events;
+        day.id_conflicts += self.id_conflicts;
+        let mut counts = self.writer.finish()?;
+        for (to, column) in [
+            (&mut day.accounts, "account_id"),
+            (&mut day.regions, "region"),
+            (&mut day.services, "event_source"),
+            (&mut day.identities, "identity_type"),
         ] {
+            let from = counts.remove(column).unwrap_or_default();
             from.into_iter().for_each(|(name, count)| *to.entry(name).or_default() += count);
         }
-        self.writer.finish_synced()
+        Ok(())
     }
-}
-
-/// Counts the values of a column.
-fn count(column: &Texts, rows: usize, counts: &mut BTreeMap<String, u64>) {
-    let mut values: hashbrown::HashMap<&str, u64, foldhash::fast::FixedState> = hashbrown::HashMap::default();
-    for row in 0..rows {
-        *values.entry(column.get(row).unwrap_or_default()).or_default() += 1;
-    }
-    values.into_iter().for_each(|(value, count)| *counts.entry(value.to_owned()).or_default() += count);
 }
 
 /// Which of a day's files an event stands in.

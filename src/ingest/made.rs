@@ -8,9 +8,7 @@ use super::ledger::{Day, ReadFile, SourceFile};
 use super::threads::on_all_threads;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::frame::EventBuilder;
-use crate::frame::parquet::TableWriter;
-use crate::frame::schema::EVENTS;
+use crate::frame::{EventBuilder, Place};
 use crate::progress::Progress;
 
 /// Takes the rows that a builder has so far.
@@ -36,8 +34,12 @@ pub fn write_made(
     let written = on_all_threads(days.len(), usize::MAX, |_, next| {
         let mut written: Vec<(String, Day)> = Vec::new();
         while let Some((number, date)) = next().and_then(|number| Some((number, date_text(*days.get(number)?)))) {
-            let mut output = Output::new(TableWriter::create(&staging.folder.join(staged_name(&date, 0)), &EVENTS)?);
-            day(number, &mut |builder| output.push(&builder.finish()?))?;
+            let mut output = Output::create(&staging.folder.join(staged_name(&date, 0)))?;
+            day(number, &mut |builder| {
+                let batch = builder.finish()?;
+                let places: Vec<Place> = (0..batch.num_rows()).map(|row| (0, row)).collect();
+                output.push_rows(&[&batch], &places)
+            })?;
             let mut entry = Day { files: 1, ..Day::default() };
             output.finish(&mut entry)?;
             progress.advance(0, entry.events);

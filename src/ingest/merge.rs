@@ -19,7 +19,7 @@ use super::dataset::day_of;
 use super::sorted::{Row, Sorted};
 use crate::error::{Error, Result};
 use crate::frame::schema::EVENTS;
-use crate::frame::{Texts, parquet};
+use crate::frame::{Place, Texts, parquet};
 
 /// Rows of a batch that leaves a merge.
 pub(super) const OUTPUT_ROWS: usize = 4_096;
@@ -58,7 +58,7 @@ impl Run {
 }
 
 /// The texts at some places, each a column and a row, as a plain column.
-fn texts(columns: &[&ArrayRef], places: &[(usize, usize)]) -> ArrayRef {
+fn texts(columns: &[&ArrayRef], places: &[Place]) -> ArrayRef {
     let columns: Vec<Option<Texts>> = columns.iter().map(|column| Texts::new(column)).collect();
     let found = places.iter().map(|(column, row)| columns.get(*column).and_then(Option::as_ref)?.get(*row));
     let found: Vec<Option<&str>> = found.collect();
@@ -245,32 +245,19 @@ impl Merge {
         self.kept.len()
     }
 
-    /// The rows that were kept, as a batch.
-    ///
-    /// # Errors
-    /// [`Error::Columns`].
-    pub(super) fn batch(&mut self) -> Result<RecordBatch> {
+    /// The rows that were kept, and what they are rows of.
+    pub(super) fn take(&mut self) -> (Vec<Arc<Sorted>>, Vec<Place>) {
         let mut places = Vec::with_capacity(self.kept.len());
-        let mut batches: Vec<&Arc<Sorted>> = Vec::new();
-        for row in &self.kept {
+        let mut batches: Vec<Arc<Sorted>> = Vec::new();
+        for row in self.kept.drain(..) {
             let known = batches.iter().rposition(|batch| Arc::ptr_eq(batch, row.sorted()));
             let place = known.unwrap_or_else(|| {
-                batches.push(row.sorted());
+                batches.push(Arc::clone(row.sorted()));
                 batches.len() - 1
             });
             places.push((place, row.row()));
         }
-        let columns = EVENTS.schema.fields().iter().enumerate().map(|(at, field)| {
-            let columns: Vec<&ArrayRef> = batches.iter().filter_map(|sorted| sorted.batch().columns().get(at)).collect();
-            match field.data_type() {
-                DataType::Utf8 => Ok(texts(&columns, &places)),
-                kind if columns.is_empty() => Ok(new_empty_array(kind)),
-                _ => Ok(interleave(&columns.iter().map(|column| column.as_ref()).collect::<Vec<_>>(), &places)?),
-            }
-        });
-        let columns = columns.collect::<Result<_>>()?;
-        self.kept.clear();
-        Ok(RecordBatch::try_new(EVENTS.schema.clone(), columns)?)
+        (batches, places)
     }
 
     /// The next rows of a day, all of them kept, as many as a batch of a run has.
@@ -281,6 +268,23 @@ impl Merge {
             bytes += row.sorted().row_bytes();
             self.keep(row);
         }
-        if self.kept.is_empty() { Ok(None) } else { self.batch().map(Some) }
+        if self.kept.is_empty() {
+            return Ok(None);
+        }
+        let (batches, places) = self.take();
+        plain(&batches, &places).map(Some)
     }
+}
+
+/// Rows of some batches as one, all its texts plain.
+fn plain(batches: &[Arc<Sorted>], places: &[Place]) -> Result<RecordBatch> {
+    let columns = EVENTS.schema.fields().iter().enumerate().map(|(at, field)| {
+        let columns: Vec<&ArrayRef> = batches.iter().filter_map(|sorted| sorted.batch().columns().get(at)).collect();
+        match field.data_type() {
+            DataType::Utf8 => Ok(texts(&columns, places)),
+            kind if columns.is_empty() => Ok(new_empty_array(kind)),
+            _ => Ok(interleave(&columns.iter().map(|column| column.as_ref()).collect::<Vec<_>>(), places)?),
+        }
+    });
+    Ok(RecordBatch::try_new(EVENTS.schema.clone(), columns.collect::<Result<_>>()?)?)
 }
