@@ -103,6 +103,15 @@ impl Distinct {
         Ok((number, true))
     }
 
+    /// None, with room for about as many.
+    fn empty_alike(&self) -> Self {
+        Self {
+            text: Vec::with_capacity(self.text.len() / 8 * 9),
+            ends: Vec::with_capacity(self.ends.len() / 8 * 9),
+            known: HashTable::with_capacity(self.ends.len() / 8 * 9),
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
@@ -250,7 +259,9 @@ impl CodedBuilder {
     /// # Errors
     /// [`Error::Columns`] beyond 2 GB of text.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        let Self { distinct, codes, .. } = std::mem::take(self);
+        // The next batch is about as large: growing to it step by step would copy the codes and hash the texts again.
+        let next = Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), last: 0 };
+        let Self { distinct, codes, .. } = std::mem::replace(self, next);
         let offsets: Vec<i32> = std::iter::once(0).chain(distinct.ends.into_iter().map(u32::cast_signed)).collect();
         if offsets.last().is_some_and(|last| *last < 0) {
             return Err(Error::Columns("more than 2 GB of text in a batch".to_owned()));
