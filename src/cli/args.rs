@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::iam::PolicyType;
 use crate::ingest;
+use crate::replay::Shard;
 
 /// Replays AWS CloudTrail logs against the IAM policies you are about to ship, and says who would lose or gain access,
 /// why, and how sure it is.
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Ingest(Ingest),
     /// Replay every event against the baseline and each candidate, and write a report folder
     Replay(Box<Replay>),
+    /// Add up the reports of the shards of a replay
+    Merge(Merge),
     /// Explain one event: every layer, every statement that came near, every condition with the value it saw
     Explain(Box<Explain>),
     /// Check policies: what cannot be read, what IAM would not store, what hardly is meant
@@ -128,10 +131,61 @@ pub(super) struct Replay {
     #[arg(long, value_name = "CLASS[:N|:N%]")]
     pub(super) fail_on: Vec<String>,
     /// Write the decision on every event too, as decisions.parquet
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shard")]
     pub(super) decisions: bool,
+    /// Replay only the events of every Nth principal: shard I of N, to be added up with `retrial merge`
+    #[arg(long, value_name = "I/N", conflicts_with = "fail_on")]
+    pub(super) shard: Option<Shard>,
     #[command(flatten)]
     pub(super) filters: Filters,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(super) format: Format,
+}
+
+impl Replay {
+    /// What decides the report, as arguments: without where it is written, what is printed and judged, and which part it is.
+    pub(super) fn deciding(&self) -> Vec<String> {
+        fn push(arguments: &mut Vec<String>, flag: &str, value: impl Into<String>) {
+            arguments.extend([flag.to_owned(), value.into()]);
+        }
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let mut arguments = vec!["replay".to_owned()];
+        if self.reading.max_inflated != ingest::Reading::default().max_inflated {
+            push(&mut arguments, "--max-inflated", self.reading.max_inflated.to_string());
+        }
+        self.baseline.iter().for_each(|baseline| push(&mut arguments, "--baseline", path(baseline)));
+        self.candidate.iter().for_each(|candidate| push(&mut arguments, "--candidate", candidate));
+        if self.candidate_type == CandidateTypeArg::Boundary {
+            push(&mut arguments, "--candidate-type", "boundary");
+        }
+        self.keep.iter().for_each(|keep| push(&mut arguments, "--keep", path(keep)));
+        self.assume_absent.iter().for_each(|layer| push(&mut arguments, "--assume-absent", layer));
+        if self.decisions {
+            arguments.push("--decisions".to_owned());
+        }
+        let Filters { since, until, account, region, service, principal } = &self.filters;
+        let filters = [("--account", account), ("--region", region), ("--service", service), ("--principal", principal)].into_iter();
+        since.iter().for_each(|since| push(&mut arguments, "--since", since));
+        until.iter().for_each(|until| push(&mut arguments, "--until", until));
+        filters.for_each(|(flag, values)| values.iter().for_each(|value| push(&mut arguments, flag, value)));
+        arguments.push("--".to_owned());
+        arguments.extend(self.logs.iter().map(path));
+        arguments
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Merge {
+    /// The reports of all shards of one replay
+    #[arg(required = true, value_name = "REPORT")]
+    pub(super) reports: Vec<PathBuf>,
+    /// The report folder: new, empty, or an older report to replace
+    #[arg(short, long, value_name = "REPORT")]
+    pub(super) output: PathBuf,
+    /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
+    #[arg(long, value_name = "CLASS[:N|:N%]")]
+    pub(super) fail_on: Vec<String>,
     /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
@@ -209,6 +263,7 @@ impl Explain {
             keep: None,
             assume_absent: self.assume_absent.clone(),
             decisions: false,
+            shard: None,
             fail_on: Vec::new(),
             filters: Filters::default(),
             format: self.format,

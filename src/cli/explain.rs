@@ -143,7 +143,11 @@ fn wanted(folder: &Path, arguments: &args::Explain) -> Result<Wanted> {
 
 /// The arguments that the report was made with.
 fn replay_arguments(manifest: &Manifest, folder: &Path) -> Result<args::Replay> {
-    let parsed = Arguments::try_parse_from(std::iter::once("retrial").chain(manifest.arguments.iter().map(String::as_str)));
+    let mut words = vec!["retrial".to_owned()];
+    words.extend(manifest.arguments.iter().cloned());
+    // What decides a report does not name the folder that it is written to.
+    words.splice(2..2, ["-o".to_owned(), folder.to_string_lossy().into_owned()]);
+    let parsed = Arguments::try_parse_from(words);
     match parsed.map(|arguments| arguments.command) {
         Ok(Command::Replay(replay)) => Ok(*replay),
         _ => Err(Error::format(

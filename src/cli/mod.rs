@@ -7,6 +7,7 @@ mod diagnostic;
 mod explain;
 mod generate;
 mod ingest;
+mod merge;
 mod output;
 mod printer;
 mod progress;
@@ -63,6 +64,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
     match arguments.command {
         Command::Ingest(arguments) => ingest::run(&arguments, printer),
         Command::Replay(arguments) => replay::run(*arguments, printer),
+        Command::Merge(arguments) => merge::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Simulate(arguments) => simulate::run(&arguments, printer),

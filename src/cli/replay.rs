@@ -13,11 +13,11 @@ use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
 use crate::ingest::{Dataset, ingest};
-use crate::replay::{Filter, Options, replay};
+use crate::replay::{Filter, Manifest, Options, replay};
 use crate::report::{Report, counted, gate};
 
 pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
-    let thresholds = arguments.fail_on.iter().map(|text| gate::parse(text)).collect::<Result<Vec<_>>>()?.concat();
+    let thresholds = gate::thresholds(&arguments.fail_on)?;
     let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
@@ -25,19 +25,32 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let started = std::time::Instant::now();
     let mut manifest = replay(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
     manifest.run.insert("seconds".to_owned(), format!("{:.3}", started.elapsed().as_secs_f64()));
+    finish(manifest, staged, &arguments.output, arguments.format, &thresholds, printer)
+}
+
+/// Writes what renders the tables, puts the folder in its place, prints the summary, and judges.
+pub(super) fn finish(
+    mut manifest: Manifest,
+    staged: Staged,
+    output: &Path,
+    format: Format,
+    thresholds: &[gate::Threshold],
+    printer: &Printer,
+) -> Result<Exit> {
     manifest.run.insert("threads".to_owned(), rayon::current_num_threads().to_string());
+    manifest.run.insert("command".to_owned(), std::env::args().collect::<Vec<_>>().join(" "));
     manifest.write(&staged.path().join("manifest.json"))?;
     let report = Report::open(staged.path())?;
     write_texts(&report, staged.path(), printer)?;
     staged.publish()?;
-    match arguments.format {
-        Format::Text => print_summary(&report, &arguments.output, printer)?,
+    match format {
+        Format::Text => print_summary(&report, output, printer)?,
         Format::Json => {
             let text = serde_json::to_string_pretty(&report.manifest).map_err(|error| Error::Internal(error.to_string()))?;
             printer.out(&(text + "\n"))?;
         }
     }
-    if manifest.counts.events == 0 {
+    if manifest.counts.events == 0 && manifest.shard.is_none() {
         let why = if manifest.counts.filtered > 0 {
             "the filters let no event through: --principal is a glob over whole ARNs (`*/alice`), --service an IAM prefix (`workmail`)"
         } else {
@@ -49,7 +62,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     if thresholds.is_empty() {
         return Ok(Exit::Done);
     }
-    let judgement = gate::judge(&report, &thresholds)?;
+    let judgement = gate::judge(&report, thresholds)?;
     judgement.lines.iter().for_each(|line| printer.always(line));
     Ok(match judgement {
         gate::Judgement { judged: false, .. } => Exit::NotJudged,
@@ -114,8 +127,9 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         filter: filter(&arguments.filters, principals)?,
         assume_absent: assume_absent(&arguments.assume_absent)?,
         decisions: arguments.decisions,
+        shard: arguments.shard,
         policy_files,
-        arguments: std::env::args().skip(1).collect(),
+        arguments: arguments.deciding(),
     })
 }
 

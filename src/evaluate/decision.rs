@@ -24,6 +24,14 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Allowed, Self::ExplicitDeny, Self::ImplicitDeny, Self::Denied, Self::Undetermined];
+
+    /// The decision of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|decision| decision.name() == name)
+    }
+
     /// The name in files.
     pub fn name(self) -> &'static str {
         match self {

@@ -166,6 +166,15 @@ pub static CHANGES: LazyLock<Table> = LazyLock::new(|| {
     table("changes", fields)
 });
 
+/// The mergeable form of the changes: what describes a row, and its measures as sets.
+pub static TALLY: LazyLock<Table> = LazyLock::new(|| {
+    let finished = ["change_id", "sessions", "days_seen", "session_names", "sample_event_ids"];
+    let mut fields: Vec<Field> = CHANGES.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.retain(|field| !finished.contains(&field.name().as_str()));
+    fields.extend([texts("days"), texts("session_hashes"), texts("session_names"), texts("samples")]);
+    table("tally", fields)
+});
+
 /// The changes, as names of count columns, in order.
 pub const CHANGE_COLUMNS: [&str; 9] = [
     "lost",

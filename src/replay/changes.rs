@@ -4,14 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use hashbrown::HashMap;
-use rayon::prelude::*;
-
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::principals::{Principal, Principals};
 use super::request::{CheckKey, RequestKey};
-use super::row::{ChangeKey, Deciding, OfPrincipal, Row, policy_name};
+use super::row::{self, ChangeKey, Deciding, OfPrincipal, Row, policy_name};
 use super::tally::Measures;
 use crate::account::Policy;
 use crate::error::Result;
@@ -19,9 +15,11 @@ use crate::evaluate::{
     ActionState, BundleId, Case, ContextState, DecidingStatement, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind,
     Observation, Program, Request, ResourceState, Subject, Which,
 };
-use crate::frame::schema::{CHANGES, STATEMENTS};
+use crate::frame::schema::STATEMENTS;
 use crate::frame::{Cell, TableBuilder};
 use crate::iam::principal::Caller;
+use arrow::array::RecordBatch;
+use hashbrown::HashMap;
 
 /// A statement that some row names: side, layer, policy name, position.
 type StatementKey = (String, LayerKind, String, usize);
@@ -79,15 +77,7 @@ impl Changes {
 
     /// Sorts the rows, and adds up those of one key.
     pub(super) fn finish(mut self) -> Self {
-        self.rows.par_sort_unstable_by(Row::compare);
-        let mut rows: Vec<Row> = Vec::with_capacity(self.rows.len());
-        for row in self.rows {
-            match rows.last_mut() {
-                Some(last) if last.compare(&row).is_eq() => Arc::make_mut(&mut last.measures).merge(&row.measures),
-                _ => rows.push(row),
-            }
-        }
-        self.rows = rows;
+        self.rows = row::add_up(self.rows);
         self
     }
 
@@ -98,20 +88,6 @@ impl Changes {
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
                 self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
             }
-        }
-    }
-
-    /// The table of changes, in batches.
-    pub(super) fn table(&self) -> Result<Vec<RecordBatch>> {
-        const ROWS: usize = 8_192;
-        let batch = |rows: &[Row]| {
-            let mut table = TableBuilder::new(&CHANGES)?;
-            rows.iter().try_for_each(|row| table.push(row.cells()))?;
-            table.finish()
-        };
-        match self.rows.as_slice() {
-            [] => Ok(vec![batch(&[])?]),
-            rows => rows.par_chunks(ROWS).map(batch).collect(),
         }
     }
 

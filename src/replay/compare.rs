@@ -57,6 +57,11 @@ impl Change {
         }
     }
 
+    /// The change of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|change| change.name() == name)
+    }
+
     /// The class of the (baseline allows, candidate allows) pairs that remain; none remain where the baseline
     /// contradicts the log.
     ///
@@ -102,6 +107,14 @@ pub enum Contradiction {
 }
 
 impl Contradiction {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::SuccessButExplicitDeny, Self::SuccessButImplicitDeny, Self::DeniedButAllowed];
+
+    /// The contradiction of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|contradiction| contradiction.name() == name)
+    }
+
     /// The name in files.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,28 +1,15 @@
 //! Where and when there are events at all: no data is not no use.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, Date32Builder, Int64Builder, RecordBatch, StringBuilder};
 
 use hashbrown::{HashMap, HashSet};
 
 use super::codes::Codes;
+use super::coverage_table::{Counted, CoverageTable};
 use super::view::EventView;
-use crate::error::Result;
 use crate::frame::Text;
-use crate::frame::parquet::TableWriter;
-use crate::frame::schema::COVERAGE;
 use crate::ingest::SkippedRow;
 use crate::ingest::dataset::day_of;
-
-/// The most rows of the table. Beyond it (one record with a date of centuries ago is enough) only days that have an event
-/// somewhere are written, instead of every day of the window.
-const MOST_ROWS: usize = 20_000_000;
-
-/// Rows that are written at a time: a long window of many accounts and regions is mostly gaps.
-const ROWS: usize = 100_000;
 
 type Days = BTreeMap<Option<i32>, Counts>;
 type Regions = BTreeMap<Option<String>, Days>;
@@ -64,6 +51,19 @@ struct CodedCounts {
 
 impl CodedCoverage {
     pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool) {
+        let Some(counts) = self.counts(event) else { return };
+        counts.events += 1;
+        counts.replayed += u64::from(replayed);
+        counts.data += u64::from(event.is_data());
+    }
+
+    /// An event of another shard: it tells that there is a file.
+    pub(super) fn elsewhere(&mut self, event: EventView<'_>) {
+        self.counts(event);
+    }
+
+    /// The counts of an event's account, region and day, to which its file belongs.
+    fn counts(&mut self, event: EventView<'_>) -> Option<&mut CodedCounts> {
         let key = (event.text_code(Text::AccountId), event.text_code(Text::Region), day_of(event.time()));
         let place = match self.last {
             Some((last, place)) if last == key => place,
@@ -76,15 +76,13 @@ impl CodedCoverage {
                 place
             }
         };
-        let Some(counts) = self.counts.get_mut(place) else { return };
-        counts.events += 1;
-        counts.replayed += u64::from(replayed);
-        counts.data += u64::from(event.is_data());
+        let counts = self.counts.get_mut(place)?;
         let file = event.text_code(Text::SourceFile);
         if counts.last_file != Some(file) {
             counts.last_file = Some(file);
             counts.files.insert(file);
         }
+        Some(counts)
     }
 
     pub(super) fn finish(self, codes: &Codes) -> Coverage {
@@ -134,90 +132,18 @@ impl Coverage {
         }
     }
 
-    /// First and last day with an event.
-    pub(super) fn days(&self) -> Option<(i32, i32)> {
-        let all = self.accounts.values().flat_map(BTreeMap::values).flatten();
-        let days = all.filter(|(_, counts)| counts.events > 0).filter_map(|(day, _)| *day);
-        Some((days.clone().min()?, days.max()?))
-    }
-
-    /// The days of the table.
-    fn window(&self, regions: usize) -> Vec<i32> {
-        let Some((first, last)) = self.days() else { return Vec::new() };
-        let length = usize::try_from(last.saturating_sub(first)).unwrap_or(usize::MAX).saturating_add(1);
-        if length.saturating_mul(regions).saturating_mul(self.accounts.len()) <= MOST_ROWS {
-            return (first..=last).collect();
-        }
-        let seen: BTreeSet<i32> = self.accounts.values().flat_map(BTreeMap::values).flatten().filter_map(|(day, _)| *day).collect();
-        seen.into_iter().collect()
-    }
-
-    /// Writes the table: every account × region × day of the window, and what has no account, region or day.
-    pub(super) fn write(mut self, path: &Path, accounts: impl IntoIterator<Item = String>) -> Result<()> {
-        for account in accounts {
-            self.accounts.entry(Some(account)).or_default();
-        }
-        let regions: BTreeSet<String> = self.accounts.values().flat_map(BTreeMap::keys).flatten().cloned().collect();
-        let days = self.window(regions.len());
-        let mut rows = Rows::create(path)?;
-        let nothing = Counts::default();
-        for (account, by_region) in &self.accounts {
-            for (region, days) in by_region.iter().filter(|(region, _)| account.is_none() || region.is_none()) {
-                days.iter().try_for_each(|(day, counts)| rows.push(account.as_deref(), region.as_deref(), *day, counts))?;
-            }
-            let Some(account) = account else { continue };
-            for region in &regions {
-                let seen = by_region.get(&Some(region.clone()));
-                for day in &days {
-                    let counts = seen.and_then(|seen| seen.get(&Some(*day))).unwrap_or(&nothing);
-                    rows.push(Some(account), Some(region), Some(*day), counts)?;
+    /// The numbers of the table.
+    pub(super) fn finish(self) -> CoverageTable {
+        let mut table = CoverageTable::default();
+        for (account, regions) in self.accounts {
+            for (region, days) in regions {
+                for (day, counts) in days {
+                    let Counts { files, events, replayed, skipped, management, data } = counts;
+                    let counted = Counted { files: files.len() as u64, events, replayed, skipped, management, data };
+                    table.enter((account.clone(), region.clone(), day), counted);
                 }
             }
         }
-        rows.finish()
-    }
-}
-
-/// Collects rows into batches and writes them.
-struct Rows {
-    writer: TableWriter,
-    texts: [StringBuilder; 2],
-    days: Date32Builder,
-    counts: [Int64Builder; 6],
-    rows: usize,
-}
-
-impl Rows {
-    fn create(path: &Path) -> Result<Self> {
-        let writer = TableWriter::create(path, &COVERAGE)?;
-        Ok(Self { writer, texts: Default::default(), days: Date32Builder::new(), counts: Default::default(), rows: 0 })
-    }
-
-    fn push(&mut self, account: Option<&str>, region: Option<&str>, day: Option<i32>, counts: &Counts) -> Result<()> {
-        for (builder, text) in self.texts.iter_mut().zip([account, region]) {
-            builder.append_option(text);
-        }
-        self.days.append_option(day);
-        let files = counts.files.len() as u64;
-        let numbers = [files, counts.events, counts.replayed, counts.skipped, counts.management, counts.data];
-        for (builder, number) in self.counts.iter_mut().zip(numbers) {
-            builder.append_value(i64::try_from(number).unwrap_or(i64::MAX));
-        }
-        self.rows += 1;
-        if self.rows >= ROWS { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.rows = 0;
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(9);
-        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
-        columns.push(Arc::new(self.days.finish()));
-        columns.extend(self.counts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
-        self.writer.push(&RecordBatch::try_new(Arc::clone(&COVERAGE.schema), columns)?)
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.flush()?;
-        self.writer.finish()
+        table
     }
 }

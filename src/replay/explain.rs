@@ -140,7 +140,14 @@ pub fn explain(dataset: &Dataset, options: &Options, catalog: &Catalog, id: &str
     rows.iter().try_for_each(|row| super::principals::scan(row, &mut seen))?;
     let (principals, program) = Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent);
     let everything = Filter::default();
-    let shared = Shared { program: &program, principals: &principals, catalog, filter: &everything, assume_absent: options.assume_absent };
+    let shared = Shared {
+        program: &program,
+        principals: &principals,
+        catalog,
+        filter: &everything,
+        assume_absent: options.assume_absent,
+        shard: None,
+    };
     let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
     let explainer =
         Explainer { program: &program, options, decider: Decider::new(&program, &principals, names, options.baseline.logged), only };

@@ -17,6 +17,7 @@ use super::filter::Filter;
 use super::memo::Memo;
 use super::principals::{Principals, Seen};
 use super::request::{Fact, RequestKey, event_layers};
+use super::shard::Shard;
 use super::tally::{Measures, Measuring};
 use super::view::{EventColumns, EventView, Field};
 use crate::catalog::Catalog;
@@ -31,6 +32,8 @@ pub(super) struct Shared<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) filter: &'a Filter,
     pub(super) assume_absent: Layers,
+    /// Which part of the events.
+    pub(super) shard: Option<Shard>,
 }
 
 /// Distinct requests of a part of the log, with everything that is counted on the way.
@@ -142,6 +145,7 @@ impl Lists {
 struct Caller {
     principal: Option<u32>,
     reason: Option<&'static str>,
+    is_of_shard: bool,
 }
 
 /// What is known of keys, each once.
@@ -254,11 +258,16 @@ impl<'a> Kernel<'a> {
                 self.filtered += 1;
                 continue;
             }
-            self.events += 1;
             let caller = self.callers.get(event, codes, |_| Ok(Caller::of(event, shared)))?;
+            if !caller.is_of_shard {
+                self.filtered += 1;
+                self.coverage.elsewhere(event);
+                continue;
+            }
+            self.events += 1;
             self.coverage.event(event, caller.reason.is_none());
             match caller {
-                Caller { reason: None, principal: Some(principal) } => self.batch.rows.push((row, principal)),
+                Caller { reason: None, principal: Some(principal), .. } => self.batch.rows.push((row, principal)),
                 Caller { reason, .. } => {
                     let reason = reason.unwrap_or("no_identity");
                     self.batch.not_replayed.push((row, reason));
@@ -380,7 +389,16 @@ impl Caller {
                 .map(|column| event.text(column)),
         );
         let principal = shared.principals.find(&seen);
-        Self { principal: principal.and_then(|index| u32::try_from(index).ok()), reason: not_replayed(event, principal, shared) }
+        // The ARN of the snapshot: sessions name roles without their path.
+        let arn = match principal.and_then(|index| shared.principals.all.get(index)) {
+            Some(joined) => joined.arn.as_deref(),
+            None => event.text(Text::PrincipalArn),
+        };
+        Self {
+            principal: principal.and_then(|index| u32::try_from(index).ok()),
+            reason: not_replayed(event, principal, shared),
+            is_of_shard: shared.shard.is_none_or(|shard| shard.takes(arn)),
+        }
     }
 }
 

@@ -247,7 +247,7 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
         },
     ];
     for (filter, assume_absent) in filters.iter().zip([Layers::NONE, Layers::NONE.with(LayerKind::Session)]) {
-        let shared = Shared { program: &program, principals: &principals, catalog: Catalog::builtin(), filter, assume_absent };
+        let shared = Shared { program: &program, principals: &principals, catalog: Catalog::builtin(), filter, assume_absent, shard: None };
         let together = replayed(&shared, &coded);
         let alone = rows.iter().map(|row| replayed(&shared, &[plain(&batch(std::slice::from_ref(row)))]));
         let alone = alone.fold(Accumulator::default(), Accumulator::merge);
@@ -297,6 +297,7 @@ fn each_key_brings_the_columns_that_it_needs() {
             catalog: Catalog::builtin(),
             filter: &filter,
             assume_absent: Layers::NONE,
+            shard: None,
         };
         let mut kernel = Kernel::new(&shared);
         kernel.consume(&whole.project(&places).unwrap()).unwrap_or_else(|error| panic!("{key}: {error}"));

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::Changes;
 use super::compare::Change;
+use super::coverage_table::CoverageTable;
 use super::kernel::Accumulator;
+use super::row::Row;
+use super::shard::Shard;
 use super::{Agreement, Options};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -43,6 +46,9 @@ pub struct Manifest {
     pub policies: Vec<PolicyInput>,
     /// Log files with their digests.
     pub inputs: Vec<crate::ingest::SourceFile>,
+    /// Which part of the run this is; absent in the report of a whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// What may differ between equal runs.
     pub run: BTreeMap<String, String>,
 }
@@ -112,7 +118,14 @@ pub struct PolicyInput {
 }
 
 impl Manifest {
-    pub(super) fn new(dataset: &Dataset, options: &Options, catalog: &Catalog, accumulated: &Accumulator, changes: &Changes) -> Self {
+    pub(super) fn new(
+        dataset: &Dataset,
+        options: &Options,
+        catalog: &Catalog,
+        accumulated: &Accumulator,
+        coverage: &CoverageTable,
+        changes: &Changes,
+    ) -> Self {
         let ledger = &dataset.ledger;
         let replayed = accumulated.events - accumulated.not_replayed.values().sum::<u64>();
         let mut skipped_by_reason: BTreeMap<String, u64> = BTreeMap::new();
@@ -129,7 +142,6 @@ impl Manifest {
             replayed,
             not_replayed: accumulated.not_replayed.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
         };
-        let window = accumulated.coverage.days().map(|(first, last)| Window { first: date_text(first), last: date_text(last) });
         let policy = |side: &String, file: &crate::account::PolicyFile| PolicyInput {
             side: side.clone(),
             file: file.path.display().to_string(),
@@ -142,13 +154,14 @@ impl Manifest {
             catalog_version: if ledger.catalog_version.is_empty() { catalog.version().to_owned() } else { ledger.catalog_version.clone() },
             arguments: options.arguments.clone(),
             baseline: if options.baseline.logged { "logged" } else { "policies" }.to_owned(),
-            window,
+            window: window(coverage),
             counts,
             agreement: (!options.baseline.logged).then(|| changes.agreement.into()),
             skipped_by_reason,
-            candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, changes)).collect(),
+            candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, &changes.rows)).collect(),
             policies: options.policy_files.iter().flat_map(|(side, files)| files.iter().map(move |file| policy(side, file))).collect(),
             inputs: ledger.sources.clone(),
+            shard: options.shard,
             run: BTreeMap::new(),
         }
     }
@@ -207,15 +220,38 @@ impl Manifest {
 }
 
 impl CandidateSummary {
-    fn of(name: &str, changes: &Changes) -> Self {
+    /// Nothing yet.
+    pub(super) fn empty(name: &str) -> Self {
         let zero: BTreeMap<String, u64> = Change::ALL.iter().map(|change| (change.name().to_owned(), 0)).collect();
-        let mut summary = Self { name: name.to_owned(), requests: zero.clone(), events: zero };
-        for row in changes.rows.iter().filter(|row| row.candidate.as_ref() == name) {
+        Self { name: name.to_owned(), requests: zero.clone(), events: zero }
+    }
+
+    pub(super) fn of(name: &str, rows: &[Row]) -> Self {
+        let mut summary = Self::empty(name);
+        for row in rows.iter().filter(|row| row.candidate.as_ref() == name) {
             let change = row.key.change.name();
             *summary.requests.entry(change.to_owned()).or_default() += 1;
             *summary.events.entry(change.to_owned()).or_default() += row.measures.events;
         }
         summary
+    }
+}
+
+/// First and last day with an event.
+pub(super) fn window(coverage: &CoverageTable) -> Option<Window> {
+    coverage.days().map(|(first, last)| Window { first: date_text(first), last: date_text(last) })
+}
+
+impl AgreementCounts {
+    /// The sums.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            agree: self.agree + other.agree,
+            explained_by_opaque: self.explained_by_opaque + other.explained_by_opaque,
+            open: self.open + other.open,
+            contradict: self.contradict + other.contradict,
+        }
     }
 }
 

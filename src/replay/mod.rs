@@ -9,6 +9,7 @@ mod codes;
 pub mod compare;
 mod context;
 mod coverage;
+mod coverage_table;
 mod decisions;
 pub mod explain;
 mod filter;
@@ -18,12 +19,15 @@ mod kernel;
 mod laws;
 mod manifest;
 mod memo;
+mod merge;
 mod principals;
 mod principals_table;
 mod request;
 mod row;
+mod shard;
 pub mod simulate;
 pub mod tally;
+mod tally_table;
 mod view;
 
 use std::collections::BTreeSet;
@@ -36,20 +40,24 @@ use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluator, Layers};
-use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS};
+use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS, TALLY};
 use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
 
 use changes::{Changes, Decider};
+use coverage_table::CoverageTable;
 use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
+use row::Row;
 
 pub use changes::Agreement;
 pub use compare::{Change, Contradiction};
 pub use filter::Filter;
 pub use manifest::{CandidateSummary, Counts, Manifest, Window};
+pub use merge::merge;
+pub use shard::Shard;
 pub use tally::Measures;
 
 /// Columns that are read as they are: hardly a value stands in two rows, or hardly a row has a value.
@@ -73,6 +81,8 @@ pub struct Options {
     pub policy_files: Vec<(String, Vec<PolicyFile>)>,
     /// Whether to write the decision on every event too.
     pub decisions: bool,
+    /// Only the events of some of the principals: the report is then one of several that [`merge`] adds up.
+    pub shard: Option<Shard>,
     /// The arguments of the run, for the manifest.
     pub arguments: Vec<String>,
 }
@@ -104,8 +114,14 @@ pub fn replay(
         Ok(joined) => joined,
         Err(error) => return Err(dataset.assert_unchanged().err().unwrap_or(error)),
     };
-    let shared =
-        Shared { program: &program, principals: &principals, catalog, filter: &options.filter, assume_absent: options.assume_absent };
+    let shared = Shared {
+        program: &program,
+        principals: &principals,
+        catalog,
+        filter: &options.filter,
+        assume_absent: options.assume_absent,
+        shard: options.shard,
+    };
     progress.begin("replaying events", files.len() as u64, 0);
     let columns = columns(&shared);
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
@@ -142,7 +158,8 @@ pub fn replay(
     })?;
     let changes = decided.into_iter().fold(Changes::default(), Changes::merge).finish();
     progress.end();
-    let manifest = Manifest::new(dataset, options, catalog, &accumulated, &changes);
+    let coverage = std::mem::take(&mut accumulated.coverage).finish();
+    let manifest = Manifest::new(dataset, options, catalog, &accumulated, &coverage, &changes);
     manifest.check()?;
     if options.decisions {
         let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
@@ -151,7 +168,7 @@ pub fn replay(
         Decisions::new(names, decided).write(&path, &files, &shared, &columns, progress)?;
         dataset.assert_unchanged()?;
     }
-    write(folder, dataset, options, catalog, &principals, accumulated, &changes, &manifest)?;
+    write(folder, dataset, options, catalog, &principals, &accumulated, coverage, &changes, &manifest)?;
     Ok(manifest)
 }
 
@@ -184,13 +201,14 @@ fn write(
     options: &Options,
     catalog: &Catalog,
     principals: &Principals,
-    accumulated: Accumulator,
+    accumulated: &Accumulator,
+    coverage: CoverageTable,
     changes: &Changes,
     manifest: &Manifest,
 ) -> Result<()> {
     let accounts = options.baseline.accounts.iter().chain(options.candidates.iter().flat_map(|(_, set)| &set.accounts)).cloned();
     let tables = [
-        (&*CHANGES, changes.table()?),
+        (&*CHANGES, row::batches(&CHANGES, &changes.rows, Row::cells)?),
         (&*STATEMENTS, vec![changes.statements_table()?]),
         (
             &*PRINCIPALS,
@@ -208,7 +226,11 @@ fn write(
     for (table, batches) in tables {
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
     }
-    accumulated.coverage.write(&folder.join("coverage.parquet"), accounts)?;
+    if options.shard.is_some() {
+        let tally = row::batches(&TALLY, &changes.rows, tally_table::cells)?;
+        parquet::write(&folder.join("tally.parquet"), &TALLY, &tally)?;
+    }
+    coverage.write(&folder.join("coverage.parquet"), accounts)?;
     manifest.write(&folder.join("manifest.json"))
 }
 

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::compare::{Change, Contradiction};
@@ -11,8 +13,10 @@ use super::principals::Principal;
 use super::tally::Measures;
 use crate::account::Policy;
 use crate::account::load::hex;
+use crate::error::Result;
 use crate::evaluate::{Decision, Explanation};
-use crate::frame::Cell;
+use crate::frame::schema::Table;
+use crate::frame::{Cell, TableBuilder};
 
 /// A row. Candidates that say the same of a request share what describes it.
 #[derive(Debug, Clone)]
@@ -46,6 +50,33 @@ impl Row {
         ]);
         cells.extend(after);
         cells
+    }
+}
+
+/// Sorts rows as the table is, and adds up those of one key.
+pub(super) fn add_up(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.par_sort_unstable_by(Row::compare);
+    let mut sums: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match sums.last_mut() {
+            Some(last) if last.compare(&row).is_eq() => Arc::make_mut(&mut last.measures).merge(&row.measures),
+            _ => sums.push(row),
+        }
+    }
+    sums
+}
+
+/// A table of rows, in batches: changes, or their tally.
+pub(super) fn batches(table: &'static Table, rows: &[Row], cells: fn(&Row) -> Vec<Cell>) -> Result<Vec<RecordBatch>> {
+    const ROWS: usize = 8_192;
+    let batch = |rows: &[Row]| {
+        let mut table = TableBuilder::new(table)?;
+        rows.iter().try_for_each(|row| table.push(cells(row)))?;
+        table.finish()
+    };
+    match rows {
+        [] => Ok(vec![batch(&[])?]),
+        rows => rows.par_chunks(ROWS).map(batch).collect(),
     }
 }
 
@@ -85,10 +116,10 @@ pub(crate) struct ChangeKey {
 /// The statement that decides, as a row names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Deciding {
-    layer: Option<String>,
-    policy: Option<String>,
-    statement: Option<i64>,
-    sid: Option<String>,
+    pub(super) layer: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) statement: Option<i64>,
+    pub(super) sid: Option<String>,
 }
 
 impl Deciding {
@@ -113,7 +144,7 @@ impl ChangeKey {
     }
 
     /// The descriptive columns before the measures, and those after them.
-    fn columns(&self, candidate: &str) -> (Vec<Cell>, Vec<Cell>) {
+    pub(super) fn columns(&self, candidate: &str) -> (Vec<Cell>, Vec<Cell>) {
         let text = |text: &str| Cell::Text(text.to_owned());
         let maybe = |text: &Option<String>| Cell::text(text.as_deref());
         let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));

@@ -17,6 +17,16 @@ impl<T, const MOST: usize> Default for Smallest<T, MOST> {
     }
 }
 
+impl<T: Ord + Clone, const MOST: usize> FromIterator<T> for Smallest<T, MOST> {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let mut values: Vec<T> = values.into_iter().collect();
+        values.sort();
+        values.dedup();
+        values.truncate(MOST);
+        Self(values)
+    }
+}
+
 impl<T: Ord + Clone, const MOST: usize> Smallest<T, MOST> {
     /// The values in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
@@ -81,7 +91,7 @@ pub struct Measures {
     /// UTC days with an event, as days since 1970.
     pub days: Smallest<i32, { usize::MAX }>,
     /// The smallest hashes of sessions.
-    sessions: Smallest<u64, { EXACT_SESSIONS + 1 }>,
+    pub(super) sessions: Smallest<u64, { EXACT_SESSIONS + 1 }>,
     /// The names of sessions that sort first.
     pub session_names: Smallest<String, KEPT>,
     /// The earliest events: time and id.

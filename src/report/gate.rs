@@ -33,6 +33,14 @@ const OTHERS: [&str; 4] = ["skipped", "not_replayed", "uncovered", "unexercised"
 /// What `unsafe` stands for.
 const UNSAFE: [&str; 6] = ["lost", "potentially_lost", "undetermined", "baseline_contradicted", "uncovered", "unexercised"];
 
+/// Reads all values of `--fail-on`.
+///
+/// # Errors
+/// As [`parse`].
+pub fn thresholds(texts: &[String]) -> Result<Vec<Threshold>> {
+    Ok(texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// Reads `CLASS[:N|:N%][,...]`.
 ///
 /// # Errors

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::side_by_side::{self, COLUMNS, Standing, TITLE};
 use super::summary::{Affected, Summary, principal_words};
-use super::terminal::{CLASSES, actions_words, agreement, coverage, distrusted, verdict, why};
+use super::terminal::{CLASSES, actions_words, agreement, coverage, distrusted, shard, verdict, why};
 use super::{Report, counted, grouped};
 use crate::error::Result;
 use crate::replay::Change;
@@ -25,11 +26,17 @@ pub fn render(report: &Report) -> Result<String> {
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
     let replayed = counted(counts.replayed, "event");
     let _ = writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), coverage(report));
+    if let Some(shard) = shard(manifest) {
+        let _ = writeln!(out, "**{shard}**\n");
+    }
     let _ = writeln!(out, "| events | {} |", manifest.candidates.iter().map(|c| cell(&c.name)).collect::<Vec<_>>().join(" | "));
     let _ = writeln!(out, "|---|{}", "---:|".repeat(manifest.candidates.len()));
     for change in Change::ALL {
         let events = manifest.candidates.iter().map(|candidate| grouped(candidate.events.get(change.name()).copied().unwrap_or(0)));
         let _ = writeln!(out, "| {} | {} |", change.name().replace('_', " "), events.collect::<Vec<_>>().join(" | "));
+    }
+    if let Some(standings) = side_by_side::standings(report)? {
+        beside(&mut out, &standings);
     }
     for candidate in &manifest.candidates {
         let _ = writeln!(out, "\n## {}\n\n{}.", cell(&candidate.name), verdict(&summary, report, candidate)?);
@@ -53,6 +60,15 @@ pub fn render(report: &Report) -> Result<String> {
         out.push_str("\n\n… cut here: the report folder has the rest.\n");
     }
     Ok(out)
+}
+
+fn beside(out: &mut String, standings: &[Standing]) {
+    let headings: Vec<&str> = COLUMNS.iter().map(|(heading, _)| *heading).collect();
+    let _ = writeln!(out, "\n### {TITLE}\n\n| candidate | {} |\n|---|{}", headings.join(" | "), "---:|".repeat(COLUMNS.len()));
+    for standing in standings {
+        let cells: Vec<String> = standing.touched.iter().map(|touched| touched.words()).collect();
+        let _ = writeln!(out, "| {} | {} |", cell(&standing.name), cells.join(" | "));
+    }
 }
 
 fn rows(out: &mut String, title: &str, affected: &[Affected]) {

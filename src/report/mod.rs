@@ -7,6 +7,8 @@ pub mod gate;
 pub mod markdown;
 mod page;
 #[cfg(feature = "summary")]
+mod side_by_side;
+#[cfg(feature = "summary")]
 pub mod summary;
 #[cfg(feature = "summary")]
 pub mod terminal;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 pub use super::page::Style;
 use super::page::paragraph;
 use super::summary::{Affected, Summary, principal_words};
-use super::{Report, counted, gate, grouped, trust, visible};
+use super::{Report, counted, gate, grouped, side_by_side, trust, visible};
 use crate::error::Result;
 use crate::replay::{CandidateSummary, Manifest};
 
@@ -23,6 +23,11 @@ pub fn render(report: &Report, style: Style) -> Result<String> {
     let mut out = String::new();
     head(&mut out, report, style);
     contradictions(&mut out, &summary, report, style)?;
+    if let Some(standings) = side_by_side::standings(report)? {
+        let _ = writeln!(out);
+        paragraph(&mut out, side_by_side::TITLE, "", style);
+        side_by_side::lines(&standings, style.width).iter().for_each(|line| out.push_str(&format!("{line}\n")));
+    }
     for candidate in &report.manifest.candidates {
         section(&mut out, &summary, report, candidate, style)?;
     }
@@ -35,6 +40,9 @@ fn head(out: &mut String, report: &Report, style: Style) {
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
     let title = format!("{} replayed of {}{window}", counted(counts.replayed, "event"), grouped(counts.events));
     let _ = writeln!(out, "{}", style.paint("1", &title));
+    if let Some(shard) = shard(manifest) {
+        paragraph(out, &shard, "", style);
+    }
     let mut left_out: Vec<String> = Vec::new();
     for (count, what) in [(counts.duplicates, "duplicate"), (counts.filtered, "filtered record"), (counts.skipped, "skipped record")] {
         if count > 0 {
@@ -64,6 +72,12 @@ fn head(out: &mut String, report: &Report, style: Style) {
     }
     paragraph(out, &agreement(manifest), "", style);
     paragraph(out, &coverage(report), "", style);
+}
+
+/// That a report is a part, in a sentence.
+pub(super) fn shard(manifest: &Manifest) -> Option<String> {
+    let shard = manifest.shard?;
+    Some(format!("shard {shard}: the events of a part of the principals; `retrial merge` adds up all {}", shard.of))
 }
 
 /// On how many days there is an event at all, and which accounts have none.

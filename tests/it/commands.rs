@@ -47,7 +47,7 @@ impl Room {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -489,8 +489,8 @@ fn the_help_lists_the_commands_that_there_are() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, BTreeSet::from(["ingest", "replay", "explain", "check", "simulate", "generate", "help"]));
-    for command in ["ingest", "replay", "explain", "check", "simulate", "generate"] {
+    assert_eq!(commands, BTreeSet::from(["ingest", "merge", "replay", "explain", "check", "simulate", "generate", "help"]));
+    for command in ["ingest", "merge", "replay", "explain", "check", "simulate", "generate"] {
         let help = room.run(&[command, "--help"]).exits(0).stdout;
         assert!(help.contains(&format!("Usage: retrial {command}")), "{help}");
     }

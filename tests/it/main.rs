@@ -18,5 +18,6 @@ mod quirks;
 mod reference;
 mod replay;
 mod scale;
+mod shards;
 mod sources;
 mod witness;

@@ -1,0 +1,16 @@
+//! `retrial merge`: the shards of a replay, added up.
+
+use super::args;
+use super::output::Staged;
+use super::printer::Printer;
+use super::{Exit, replay};
+use crate::error::Result;
+use crate::replay::merge;
+use crate::report::gate;
+
+pub(super) fn run(arguments: &args::Merge, printer: &Printer) -> Result<Exit> {
+    let thresholds = gate::thresholds(&arguments.fail_on)?;
+    let staged = Staged::new(&arguments.output)?;
+    let manifest = merge(&arguments.reports, staged.path())?;
+    replay::finish(manifest, staged, &arguments.output, arguments.format, &thresholds, printer)
+}
