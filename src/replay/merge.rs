@@ -15,7 +15,7 @@ use super::tally_table;
 use crate::error::{Error, Result};
 use crate::evaluate::LayerKind;
 use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, SKIPPED, STATEMENTS, TALLY, Table};
-use crate::frame::{parquet, read};
+use crate::frame::{Place, parquet, read};
 
 /// Adds up the reports of shards, one for each of the run, and writes the report of the whole into `folder`, which must
 /// exist and be empty.
@@ -150,7 +150,7 @@ fn retyped(table: &Table, batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>>
 /// The rows of principals: all events of a principal are in one shard, and the others say of it what they say of one without
 /// events.
 fn principals_of(shards: &[RecordBatch]) -> Result<RecordBatch> {
-    let mut chosen: BTreeMap<(String, Option<String>), (bool, (usize, usize))> = BTreeMap::new();
+    let mut chosen: BTreeMap<(String, Option<String>), (bool, Place)> = BTreeMap::new();
     for (shard, batch) in shards.iter().enumerate() {
         let (candidates, arns) = (read::text(batch, "candidate")?, read::text(batch, "principal_arn")?);
         let events = read::int(batch, "events")?;
@@ -180,6 +180,6 @@ fn statements_of(shards: &[RecordBatch]) -> Result<RecordBatch> {
     picked(shards, chosen.into_values())
 }
 
-fn picked(batches: &[RecordBatch], places: impl Iterator<Item = (usize, usize)>) -> Result<RecordBatch> {
+fn picked(batches: &[RecordBatch], places: impl Iterator<Item = Place>) -> Result<RecordBatch> {
     Ok(interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places.collect::<Vec<_>>())?)
 }
