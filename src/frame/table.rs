@@ -1,5 +1,6 @@
 //! Report rows into columns: for tables that are small beside the log.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,13 +11,13 @@ use arrow::datatypes::DataType;
 use super::schema::Table;
 use crate::error::{Error, Result};
 
-/// One value of a row.
+/// One value of a row; texts may be borrowed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
+pub enum Cell<'a> {
     /// Null of any type.
     Null,
     /// Text.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A count.
     Int(i64),
     /// Microseconds since 1970.
@@ -26,12 +27,12 @@ pub enum Cell {
     /// A boolean.
     Bool(bool),
     /// A list of texts.
-    Texts(Vec<String>),
+    Texts(Cow<'a, [String]>),
 }
 
-impl Cell {
+impl<'a> Cell<'a> {
     /// Text, or null.
-    pub fn text(text: Option<impl Into<String>>) -> Self {
+    pub fn text(text: Option<impl Into<Cow<'a, str>>>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
 
@@ -41,9 +42,15 @@ impl Cell {
     }
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<Vec<String>> for Cell<'_> {
+    fn from(texts: Vec<String>) -> Self {
+        Self::Texts(Cow::Owned(texts))
     }
 }
 
@@ -85,7 +92,7 @@ impl TableBuilder {
     ///
     /// # Errors
     /// [`Error::Internal`] if the cells do not fit the columns.
-    pub fn push(&mut self, row: Vec<Cell>) -> Result<()> {
+    pub fn push(&mut self, row: Vec<Cell<'_>>) -> Result<()> {
         if row.len() != self.columns.len() {
             return Err(Error::Internal(format!("{} cells for the {} columns of {}", row.len(), self.columns.len(), self.table.name)));
         }
@@ -101,7 +108,7 @@ impl TableBuilder {
                 (Column::Day(builder), Cell::Null) => builder.append_null(),
                 (Column::Bool(builder), Cell::Bool(value)) => builder.append_value(value),
                 (Column::Bool(builder), Cell::Null) => builder.append_null(),
-                (Column::Texts(builder), Cell::Texts(texts)) => builder.append_value(texts.into_iter().map(Some)),
+                (Column::Texts(builder), Cell::Texts(texts)) => builder.append_value(texts.iter().map(Some)),
                 (Column::Texts(builder), Cell::Null) => builder.append_null(),
                 (_, cell) => return Err(Error::Internal(format!("{cell:?} in column `{}` of {}", field.name(), self.table.name))),
             }

@@ -107,6 +107,8 @@ struct Batch {
     hashes: Vec<u64>,
     /// The places of their requests.
     slots: Vec<u32>,
+    /// Place of the request and number of the event, in order.
+    order: Vec<u64>,
 }
 
 /// Lists of numbers, one after the other.
@@ -354,10 +356,17 @@ impl<'a> Kernel<'a> {
 
     /// What is measured of it.
     fn measure(&mut self, columns: &EventColumns) {
-        for ((row, principal), slot) in self.batch.rows.iter().zip(&self.batch.slots) {
+        // Request by request: its measures stand in several places, which are fetched once for all its events of the batch.
+        let Batch { rows, slots, order, .. } = &mut self.batch;
+        order.clear();
+        order.extend(slots.iter().zip(0u64..).map(|(slot, at)| (u64::from(*slot) << 32) | at));
+        order.sort_unstable();
+        for place in order.iter() {
+            let [slot, at] = [place >> 32, place & u64::from(u32::MAX)].map(|half| usize::try_from(half).unwrap_or(usize::MAX));
+            let Some((row, principal)) = rows.get(at) else { continue };
             let event = columns.row(*row);
             let session = session(columns, *row, event, &mut self.codes);
-            let Some(measuring) = self.measuring.get_mut(*slot as usize) else { continue };
+            let Some(measuring) = self.measuring.get_mut(slot) else { continue };
             if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), session) {
                 let name = event.text_code(Text::SessionName);
                 if name != 0 && measuring.add_name(name) {

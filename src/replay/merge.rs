@@ -37,7 +37,7 @@ pub fn merge(reports: &[PathBuf], folder: &Path) -> Result<Manifest> {
     let manifests: Vec<&Manifest> = shards.values().map(|(_, manifest)| manifest).collect();
     let manifest = sum(*first, &manifests, &rows, &coverage)?;
     manifest.check()?;
-    parquet::write(&file(folder, &CHANGES), &CHANGES, &row::batches(&CHANGES, &rows, Row::cells)?)?;
+    row::write(&file(folder, &CHANGES), &CHANGES, &rows, Row::cells)?;
     let principals = tables(paths(), &PRINCIPALS)?;
     parquet::write(&file(folder, &PRINCIPALS), &PRINCIPALS, &[principals_of(&principals)?])?;
     let statements = tables(paths(), &STATEMENTS)?;

@@ -206,9 +206,9 @@ fn write(
     changes: &Changes,
     manifest: &Manifest,
 ) -> Result<()> {
+    row::write(&folder.join("changes.parquet"), &CHANGES, &changes.rows, Row::cells)?;
     let accounts = options.baseline.accounts.iter().chain(options.candidates.iter().flat_map(|(_, set)| &set.accounts)).cloned();
     let tables = [
-        (&*CHANGES, row::batches(&CHANGES, &changes.rows, Row::cells)?),
         (&*STATEMENTS, vec![changes.statements_table()?]),
         (
             &*PRINCIPALS,
@@ -227,8 +227,7 @@ fn write(
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
     }
     if options.shard.is_some() {
-        let tally = row::batches(&TALLY, &changes.rows, tally_table::cells)?;
-        parquet::write(&folder.join("tally.parquet"), &TALLY, &tally)?;
+        row::write(&folder.join("tally.parquet"), &TALLY, &changes.rows, tally_table::cells)?;
     }
     coverage.write(&folder.join("coverage.parquet"), accounts)?;
     manifest.write(&folder.join("manifest.json"))

@@ -125,13 +125,13 @@ fn account_of(arn: &str) -> String {
 }
 
 impl Row {
-    fn cells(self, candidate: &str, arn: Option<String>) -> Vec<Cell> {
-        let list = |set: BTreeSet<String>| Cell::Texts(set.into_iter().collect());
+    fn cells(self, candidate: &str, arn: Option<String>) -> Vec<Cell<'_>> {
+        let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().into();
         let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
         let mut cells = vec![
             candidate.into(),
             Cell::text(arn),
-            Cell::Text(self.principal_type),
+            Cell::Text(self.principal_type.into()),
             Cell::text(self.permission_set),
             Cell::text(self.account),
             Cell::text(self.in_snapshot.map(InSnapshot::name)),

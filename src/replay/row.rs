@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,7 @@ use crate::account::Policy;
 use crate::account::load::hex;
 use crate::error::Result;
 use crate::evaluate::{Decision, Explanation};
+use crate::frame::parquet::TableWriter;
 use crate::frame::schema::Table;
 use crate::frame::{Cell, TableBuilder};
 
@@ -33,11 +34,11 @@ impl Row {
     }
 
     /// The cells of the row.
-    pub(super) fn cells(&self) -> Vec<Cell> {
+    pub(super) fn cells(&self) -> Vec<Cell<'_>> {
         let measures = self.measures.as_ref();
         let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
         let (before, after) = self.key.columns(&self.candidate);
-        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)))];
+        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)).into())];
         cells.extend(before);
         cells.extend([
             Cell::count(measures.events),
@@ -45,8 +46,8 @@ impl Row {
             Cell::count(measures.days.len() as u64),
             time(measures.first_seen),
             time(measures.last_seen),
-            Cell::Texts(measures.session_names.iter().cloned().collect()),
-            Cell::Texts(measures.samples.iter().map(|(_, id)| id.clone()).collect()),
+            Cell::Texts(measures.session_names.as_slice().into()),
+            measures.samples.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>().into(),
         ]);
         cells.extend(after);
         cells
@@ -66,18 +67,20 @@ pub(super) fn add_up(mut rows: Vec<Row>) -> Vec<Row> {
     sums
 }
 
-/// A table of rows, in batches: changes, or their tally.
-pub(super) fn batches(table: &'static Table, rows: &[Row], cells: fn(&Row) -> Vec<Cell>) -> Result<Vec<RecordBatch>> {
+/// Writes a table of rows, changes or their tally: batches are made in parallel, a few at a time.
+pub(super) fn write(path: &Path, table: &'static Table, rows: &[Row], cells: for<'r> fn(&'r Row) -> Vec<Cell<'r>>) -> Result<()> {
     const ROWS: usize = 8_192;
     let batch = |rows: &[Row]| {
         let mut table = TableBuilder::new(table)?;
         rows.iter().try_for_each(|row| table.push(cells(row)))?;
         table.finish()
     };
-    match rows {
-        [] => Ok(vec![batch(&[])?]),
-        rows => rows.par_chunks(ROWS).map(batch).collect(),
+    let mut writer = TableWriter::create(path, table)?;
+    for some in rows.chunks(ROWS * rayon::current_num_threads().max(1)) {
+        let batches = some.par_chunks(ROWS).map(batch).collect::<Result<Vec<_>>>()?;
+        batches.iter().try_for_each(|batch| writer.push(batch))?;
     }
+    writer.finish()
 }
 
 /// Everything that describes a change beside the candidate, in the order of the table: the key of a row.
@@ -144,12 +147,20 @@ impl ChangeKey {
     }
 
     /// The descriptive columns before the measures, and those after them.
-    pub(super) fn columns(&self, candidate: &str) -> (Vec<Cell>, Vec<Cell>) {
-        let text = |text: &str| Cell::Text(text.to_owned());
-        let maybe = |text: &Option<String>| Cell::text(text.as_deref());
+    pub(super) fn columns<'a>(&'a self, candidate: &'a str) -> (Vec<Cell<'a>>, Vec<Cell<'a>>) {
+        fn text(text: &str) -> Cell<'_> {
+            text.into()
+        }
+        fn maybe(text: &Option<String>) -> Cell<'_> {
+            Cell::text(text.as_deref())
+        }
+        fn list(texts: &[String]) -> Cell<'_> {
+            Cell::Texts(texts.into())
+        }
+        fn deciding(side: &Deciding) -> [Cell<'_>; 4] {
+            [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)]
+        }
         let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
-        let deciding =
-            |side: &Deciding| [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)];
         let before = vec![
             text(candidate),
             text(self.change.name()),
@@ -166,19 +177,19 @@ impl ChangeKey {
             text(&self.action),
             maybe(&self.resource),
             maybe(&self.region),
-            Cell::Texts(self.checks.clone()),
+            list(&self.checks),
             text(&self.deciding_action),
             maybe(&self.deciding_resource),
-            Cell::Texts(self.context.clone()),
+            list(&self.context),
         ];
         let mut after = vec![text(&self.baseline_reason), text(&self.candidate_reason)];
         after.extend(deciding(&self.baseline));
         after.extend(deciding(&self.candidate_side));
         after.extend([
-            Cell::Texts(self.candidate_deciding.clone()),
-            Cell::Texts(self.missing_keys.clone()),
+            list(&self.candidate_deciding),
+            list(&self.missing_keys),
             residual,
-            Cell::Texts(self.assumptions.clone()),
+            list(&self.assumptions),
             text(&self.mapping_source),
             maybe(&self.resource_source),
         ]);
@@ -187,7 +198,7 @@ impl ChangeKey {
 }
 
 /// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.
-fn id_of<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
+fn id_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String {
     const END: u8 = 0xff;
     let mut bytes = Vec::with_capacity(1_024);
     for cell in cells {
@@ -198,7 +209,7 @@ fn id_of<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
             }
             Cell::Texts(texts) => {
                 bytes.push(b'l');
-                for text in texts {
+                for text in texts.iter() {
                     bytes.extend_from_slice(text.as_bytes());
                     bytes.push(END);
                 }

@@ -29,6 +29,11 @@ impl<T: Ord + Clone, const MOST: usize> FromIterator<T> for Smallest<T, MOST> {
 
 impl<T: Ord + Clone, const MOST: usize> Smallest<T, MOST> {
     /// The values in order.
+    pub fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    /// The values in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.0.iter()
     }

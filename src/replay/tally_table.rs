@@ -18,17 +18,17 @@ use crate::frame::{Cell, parquet, read};
 use crate::ingest::dataset::{date_text, day_of};
 
 /// The cells of a row.
-pub(super) fn cells(row: &Row) -> Vec<Cell> {
+pub(super) fn cells(row: &Row) -> Vec<Cell<'_>> {
     let measures = row.measures.as_ref();
     let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
     let (mut cells, after) = row.key.columns(&row.candidate);
     cells.extend([Cell::count(measures.events), time(measures.first_seen), time(measures.last_seen)]);
     cells.extend(after);
     cells.extend([
-        Cell::Texts(measures.days.iter().map(|day| date_text(*day)).collect()),
-        Cell::Texts(measures.sessions.iter().map(|hash| format!("{hash:016x}")).collect()),
-        Cell::Texts(measures.session_names.iter().cloned().collect()),
-        Cell::Texts(measures.samples.iter().map(|(time, id)| format!("{} {id}", instant(*time))).collect()),
+        measures.days.iter().map(|day| date_text(*day)).collect::<Vec<_>>().into(),
+        measures.sessions.iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().into(),
+        Cell::Texts(measures.session_names.as_slice().into()),
+        measures.samples.iter().map(|(time, id)| format!("{} {id}", instant(*time))).collect::<Vec<_>>().into(),
     ]);
     cells
 }

@@ -152,7 +152,7 @@ fn unit(class: &str) -> &'static str {
 /// What each class comes to for a candidate. `lost` also counts contradicted rows that are lost by the log.
 fn find(report: &Report, candidate: &str) -> Result<BTreeMap<&'static str, Found>> {
     let mut found: BTreeMap<&'static str, Found> = BTreeMap::new();
-    let batch = &report.changes;
+    let batch = report.changes()?;
     let (candidates, changes, from_log) =
         (read::text(batch, "candidate")?, read::text(batch, "change")?, read::text(batch, "change_from_log")?);
     let events = read::int(batch, "events")?;

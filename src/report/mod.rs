@@ -15,7 +15,8 @@ pub mod terminal;
 #[cfg(feature = "summary")]
 mod trust;
 
-use std::path::Path;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -33,8 +34,10 @@ use crate::replay::Manifest;
 pub struct Report {
     /// The run.
     pub manifest: Manifest,
-    /// `changes.parquet`.
-    pub changes: RecordBatch,
+    /// The folder.
+    folder: PathBuf,
+    /// Read when it is first asked for.
+    changes: OnceCell<RecordBatch>,
     /// `principals.parquet`.
     pub principals: RecordBatch,
     /// Where and when there are events, from `coverage.parquet`.
@@ -49,17 +52,49 @@ impl Report {
     pub fn open(folder: &Path) -> Result<Self> {
         Ok(Self {
             manifest: Manifest::read(&folder.join("manifest.json"))?,
-            changes: table(folder, &CHANGES)?,
-            principals: table(folder, &PRINCIPALS)?,
+            folder: folder.to_path_buf(),
+            changes: OnceCell::new(),
+            principals: table(folder, &PRINCIPALS, None)?,
             covered: Covered::read(&folder.join("coverage.parquet"))?,
         })
     }
+
+    /// What the renderers ask of `changes.parquet`: the columns of [`ASKED`].
+    ///
+    /// # Errors
+    /// As [`Report::open`].
+    pub fn changes(&self) -> Result<&RecordBatch> {
+        if let Some(changes) = self.changes.get() {
+            return Ok(changes);
+        }
+        let read = table(&self.folder, &CHANGES, Some(&ASKED))?;
+        Ok(self.changes.get_or_init(|| read))
+    }
 }
 
-fn table(folder: &Path, table: &Table) -> Result<RecordBatch> {
+/// The columns of the changes that renderers ask for.
+pub const ASKED: [&str; 12] = [
+    "candidate",
+    "change",
+    "change_from_log",
+    "observed",
+    "principal_arn",
+    "permission_set",
+    "action",
+    "events",
+    "last_seen",
+    "baseline_reason",
+    "candidate_reason",
+    "missing_keys",
+];
+
+fn table(folder: &Path, table: &Table, columns: Option<&[&str]>) -> Result<RecordBatch> {
     let path = folder.join(format!("{}.parquet", table.name));
-    let batches = parquet::read(&path, None)?;
-    let schema = parquet::schema(&path)?;
+    let batches = parquet::read(&path, columns)?;
+    let schema = match batches.first() {
+        Some(batch) => batch.schema(),
+        None => parquet::schema(&path)?,
+    };
     Ok(concat_batches(&schema, &batches)?)
 }
 

@@ -50,7 +50,7 @@ impl Summary {
     /// # Errors
     /// [`Error::Columns`].
     pub fn new(report: &Report) -> Result<Self> {
-        Ok(Self { changes: to_polars(&report.changes)? })
+        Ok(Self { changes: to_polars(report.changes()?)? })
     }
 
     fn rows(&self, candidate: &str, change: &str) -> LazyFrame {
