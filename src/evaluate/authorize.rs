@@ -1,5 +1,7 @@
 //! Combines the layers into one decision: the AWS evaluation logic, over statements whose applying may be left open.
 
+use std::sync::Arc;
+
 use super::asks::{Asks, Literal};
 use super::compile::{BundleId, CompiledBundle, CompiledStatement, Program};
 use super::evaluator::ActionAnswers;
@@ -84,6 +86,8 @@ pub(super) struct SideBuilder<'b> {
     pub(super) check: usize,
     pub(super) request: &'b Request,
     pub(super) action: &'b ActionAnswers,
+    /// Of documents with many statements, those that may cover action and resource.
+    pub(super) covering: &'b [(usize, Arc<[usize]>)],
     pub(super) asks: &'b mut Asks,
 }
 
@@ -175,14 +179,23 @@ impl SideBuilder<'_> {
         mut found: impl FnMut(T, Term),
     ) {
         let program = self.program;
+        let mut try_one = |builder: &mut Self, document: usize, index: usize, statement: &CompiledStatement| {
+            let Some(role) = about(statement) else { return };
+            let open = builder.action.open(statement.action).cloned();
+            let Ok(open) = applies_beyond_action(program, builder.request, statement, open) else { return };
+            let literals = open.into_iter().map(|open| builder.asks.literal(open, builder.checks, builder.check)).collect();
+            found(role, Term { statement: StatementRef { document, statement: index }, layer, literals });
+        };
         for (document, policy) in documents.iter().filter_map(|id| program.documents.get(*id).map(|policy| (*id, policy))) {
-            for (index, element) in policy.actions.iter().enumerate().filter(|(_, element)| self.action.may_cover(**element)) {
-                let Some(statement) = policy.statements.get(index) else { continue };
-                let Some(role) = about(statement) else { continue };
-                let open = self.action.open(*element).cloned();
-                let Ok(open) = applies_beyond_action(program, self.request, statement, open) else { continue };
-                let literals = open.into_iter().map(|open| self.asks.literal(open, self.checks, self.check)).collect();
-                found(role, Term { statement: StatementRef { document, statement: index }, layer, literals });
+            let covering = self.covering.iter().find(|(long, _)| *long == document).map(|(_, statements)| Arc::clone(statements));
+            if let Some(covering) = covering {
+                for index in covering.iter().copied() {
+                    policy.statements.get(index).into_iter().for_each(|statement| try_one(self, document, index, statement));
+                }
+                continue;
+            }
+            for (index, _) in policy.actions.iter().enumerate().filter(|(_, element)| self.action.may_cover(**element)) {
+                policy.statements.get(index).into_iter().for_each(|statement| try_one(self, document, index, statement));
             }
         }
     }

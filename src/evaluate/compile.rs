@@ -77,6 +77,15 @@ pub(super) struct CompiledPolicy {
     pub(super) actions: Vec<usize>,
 }
 
+impl CompiledPolicy {
+    /// From how many statements on it pays to remember which of them may cover a resource.
+    const LONG: usize = 32;
+
+    pub(super) fn is_long(&self) -> bool {
+        self.statements.len() >= Self::LONG
+    }
+}
+
 /// An `Action` or `NotAction` element. An empty list, of `NotAction` too, makes a statement that does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ActionElement {

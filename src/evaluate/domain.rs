@@ -3,7 +3,7 @@
 //! The answers to all tests on one key form a *truth vector*. A known value gives one vector; an unknown one gives
 //! every vector that some value gives, so that questions about one key are never answered in contradiction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::automaton::{self, Run};
 use super::request::{Bounds, ContextState};
@@ -224,14 +224,24 @@ impl Group {
             Self::Text => text_answers(questions),
             Self::Null => Some(BTreeSet::from([each(&|test| test.present_holds(&["x"], false))])),
             Self::Bool => Some(["true", "false"].iter().map(|value| each(&|test| test.value_holds(value))).collect()),
-            Self::Numeric => {
-                Some(numeric_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, number_of))).collect())
-            }
-            Self::Date => Some(date_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, date_of))).collect()),
-            Self::Ip => Some(ip_points(questions).iter().map(|value| each(&|test| test.value_holds(value))).collect()),
+            Self::Numeric => few(numeric_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, number_of)))),
+            Self::Date => few(date_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, date_of)))),
+            Self::Ip => few(ip_points(questions).iter().map(|value| each(&|test| test.value_holds(value)))),
             Self::Binary => Some(binary_answers(questions)),
         }
     }
+}
+
+/// The answers, unless they are too many to tell apart: then the rest is not worked out.
+fn few(answers: impl Iterator<Item = Vec<bool>>) -> Option<BTreeSet<Vec<bool>>> {
+    let mut distinct = BTreeSet::new();
+    for answers in answers {
+        distinct.insert(answers);
+        if distinct.len() > MOST_VECTORS {
+            return None;
+        }
+    }
+    Some(distinct)
 }
 
 fn matchers<'a>(questions: &'a [&'a Question]) -> impl Iterator<Item = &'a Matcher> {
@@ -343,13 +353,13 @@ fn binary_answers(questions: &[&Question]) -> BTreeSet<Vec<bool>> {
 /// Text questions by the product automaton of all their patterns.
 fn text_answers(questions: &[&Question]) -> Option<BTreeSet<Vec<bool>>> {
     let mut patterns: Vec<(Vec<Token>, bool)> = Vec::new();
+    let mut positions: HashMap<(Vec<Token>, bool), usize> = HashMap::new();
     let mut owners: Vec<Vec<usize>> = Vec::with_capacity(questions.len());
     for question in questions {
         let mut own = Vec::new();
         for pattern in question_patterns(question) {
-            let position = patterns.iter().position(|known| *known == pattern);
-            own.push(position.unwrap_or_else(|| {
-                patterns.push(pattern);
+            own.push(*positions.entry(pattern).or_insert_with_key(|pattern| {
+                patterns.push(pattern.clone());
                 patterns.len() - 1
             }));
         }

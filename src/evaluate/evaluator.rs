@@ -6,10 +6,10 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::cell::Cell;
-use super::compile::{AtomId, BundleId, CompiledStatement, KeyId, Program};
+use super::compile::{AtomId, BundleId, CompiledPolicy, CompiledStatement, KeyId, Program};
 use super::domain::Vector;
-use super::request::ActionState;
-use super::statement::{KnownKey, Open, action};
+use super::request::{ActionState, ResourceState};
+use super::statement::{KnownKey, Open, action, rules_out};
 use super::words;
 use crate::iam::pattern::Pattern;
 
@@ -21,7 +21,11 @@ pub struct Evaluator<'p> {
     states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
     /// By text and patterns.
     feasible: HashMap<(String, Vec<Arc<Pattern>>), States, foldhash::fast::RandomState>,
-    conditional: HashMap<(ActionState, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
+    conditional: HashMap<(ActionState, Option<ResourceState>, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
+    /// By document, for those with many statements.
+    covering: HashMap<(usize, ActionState, ResourceState), Arc<[usize]>, foldhash::fast::RandomState>,
+    /// Whether there is such a document.
+    has_long: bool,
     words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), KeyWords, foldhash::fast::RandomState>,
 }
 
@@ -80,6 +84,8 @@ impl<'p> Evaluator<'p> {
             states: HashMap::default(),
             feasible: HashMap::default(),
             conditional: HashMap::default(),
+            covering: HashMap::default(),
+            has_long: program.documents.iter().any(CompiledPolicy::is_long),
             words: HashMap::default(),
         }
     }
@@ -126,9 +132,52 @@ impl<'p> Evaluator<'p> {
         states
     }
 
-    /// The statements of two bundles that have conditions and may cover an action.
-    pub(super) fn conditional(&mut self, asked: &ActionState, bundles: [BundleId; 2]) -> Arc<[&'p CompiledStatement]> {
-        let key = (asked.clone(), bundles);
+    /// Of each document of some bundles that has many statements, those that may cover an action and a resource. Trying all of
+    /// them for each request would make long policies slow.
+    pub(super) fn covering(
+        &mut self,
+        action: &ActionState,
+        resource: &ResourceState,
+        bundles: [BundleId; 2],
+    ) -> Vec<(usize, Arc<[usize]>)> {
+        let program = self.program;
+        if !self.has_long {
+            return Vec::new();
+        }
+        let bundles = bundles.iter().filter_map(|bundle| program.bundles.get(*bundle));
+        let documents: BTreeSet<usize> = bundles.flat_map(|bundle| bundle.all_documents()).collect();
+        let long = documents.into_iter().filter_map(|id| Some((id, program.documents.get(id).filter(|document| document.is_long())?)));
+        long.map(|(id, document)| (id, self.covering_of(id, document, action, resource))).collect()
+    }
+
+    fn covering_of(&mut self, id: usize, document: &CompiledPolicy, asked: &ActionState, resource: &ResourceState) -> Arc<[usize]> {
+        let key = (id, asked.clone(), resource.clone());
+        if let Some(known) = self.covering.get(&key) {
+            return Arc::clone(known);
+        }
+        if self.covering.len() >= MOST_REMEMBERED {
+            self.covering.clear();
+        }
+        let action = self.action(asked);
+        let statements = document.statements.iter().enumerate();
+        let covers = |statement: &CompiledStatement| action.may_cover(statement.action) && !rules_out(statement, resource);
+        let found: Arc<[usize]> = statements.filter(|(_, statement)| covers(statement)).map(|(index, _)| index).collect();
+        self.covering.insert(key, Arc::clone(&found));
+        found
+    }
+
+    /// The statements of two bundles that have conditions and may cover an action, and a resource as far as that is looked at.
+    pub(super) fn conditional(
+        &mut self,
+        asked: &ActionState,
+        resource: &ResourceState,
+        bundles: [BundleId; 2],
+    ) -> Arc<[&'p CompiledStatement]> {
+        let resource = self.has_long.then_some(resource);
+        if self.conditional.len() >= MOST_REMEMBERED {
+            self.conditional.clear();
+        }
+        let key = (asked.clone(), resource.cloned(), bundles);
         if let Some(known) = self.conditional.get(&key) {
             return Arc::clone(known);
         }
@@ -137,7 +186,10 @@ impl<'p> Evaluator<'p> {
         let mut seen = BTreeSet::new();
         let documents = bundles.flat_map(|bundle| bundle.all_documents()).filter(|document| seen.insert(*document));
         let statements = documents.filter_map(|id| program.documents.get(id)).flat_map(|document| &document.statements);
-        let found: Arc<[_]> = statements.filter(|statement| !statement.atoms.is_empty() && action.may_cover(statement.action)).collect();
+        let may_cover = |statement: &CompiledStatement| {
+            action.may_cover(statement.action) && resource.is_none_or(|resource| !rules_out(statement, resource))
+        };
+        let found: Arc<[_]> = statements.filter(|statement| !statement.atoms.is_empty() && may_cover(statement)).collect();
         self.conditional.insert(key, Arc::clone(&found));
         found
     }

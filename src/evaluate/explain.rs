@@ -238,7 +238,7 @@ impl Evaluator<'_> {
     pub fn context_words(&mut self, request: &Request, bundles: [BundleId; 2]) -> Vec<String> {
         let program = self.program;
         let mut asked: std::collections::BTreeMap<KeyId, Vec<AtomId>> = std::collections::BTreeMap::new();
-        for statement in self.conditional(&request.action, bundles).iter() {
+        for statement in self.conditional(&request.action, &request.resource, bundles).iter() {
             if resource(program, request, statement).is_err() {
                 continue;
             }

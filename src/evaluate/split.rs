@@ -131,7 +131,9 @@ impl Evaluator<'_> {
         let mut sides = Vec::with_capacity(checks.len());
         for (check, request) in checks.iter().enumerate() {
             let action = self.action(&request.action);
-            let mut builder = SideBuilder { program: self.program, checks, check, request, action: &action, asks: &mut asks };
+            let covering = self.covering(&request.action, &request.resource, [baseline, candidate]);
+            let covering = covering.as_slice();
+            let mut builder = SideBuilder { program: self.program, checks, check, request, action: &action, covering, asks: &mut asks };
             let left = builder.side(baseline);
             let right = (baseline != candidate).then(|| builder.side(candidate));
             sides.push(Sides { baseline: left, candidate: right });

@@ -152,20 +152,46 @@ pub(super) fn resource(program: &Program, request: &Request, statement: &Compile
     }
 }
 
+/// Whether a resource element leaves a resource out, whatever else the request says.
+pub(super) fn rules_out(statement: &CompiledStatement, resource: &ResourceState) -> bool {
+    // A pattern with variables depends on the rest of the request.
+    let depends = || Answer::Open(Ask::Free(String::new(), Vec::new()));
+    let answer = |pattern| fixed_answer(resource, pattern).unwrap_or_else(depends);
+    match &statement.resources {
+        None => false,
+        Some(patterns) if patterns.is_empty() => true,
+        Some(patterns) => combine(patterns.iter().map(answer), statement.not_resource).is_err(),
+    }
+}
+
 fn resource_answer(program: &Program, request: &Request, pattern: &ResourcePattern) -> Answer {
-    let text = match &request.resource {
-        ResourceState::None => return matches!(pattern, ResourcePattern::Everything).into(),
-        ResourceState::Unknown => UNKNOWN_PART,
-        ResourceState::Arn(arn) => arn,
-    };
+    match (fixed_answer(&request.resource, pattern), pattern) {
+        (Some(answer), _) => answer,
+        (None, ResourcePattern::Template { head, tail }) => template_resource(program, request, head, tail, text_of(&request.resource)),
+        (None, _) => Answer::False,
+    }
+}
+
+/// What a pattern without variables says of a resource.
+fn fixed_answer(resource: &ResourceState, pattern: &ResourcePattern) -> Option<Answer> {
+    if *resource == ResourceState::None {
+        return Some(matches!(pattern, ResourcePattern::Everything).into());
+    }
     match pattern {
-        ResourcePattern::Everything => Answer::True,
-        ResourcePattern::Fixed(pattern) => match pattern.matches_partly(text) {
+        ResourcePattern::Everything => Some(Answer::True),
+        ResourcePattern::Fixed(pattern) => Some(match pattern.matches_partly(text_of(resource)) {
             Matching::Yes => Answer::True,
             Matching::No => Answer::False,
             Matching::Maybe => Answer::Open(Ask::Resource(Arc::clone(pattern))),
-        },
-        ResourcePattern::Template { head, tail } => template_resource(program, request, head, tail, text),
+        }),
+        ResourcePattern::Template { .. } => None,
+    }
+}
+
+fn text_of(resource: &ResourceState) -> &str {
+    match resource {
+        ResourceState::Arn(arn) => arn,
+        ResourceState::None | ResourceState::Unknown => UNKNOWN_PART,
     }
 }
 

@@ -105,9 +105,11 @@ impl<'c> Granted<'c> {
 fn covered<'c>(bundle: &Bundle, catalog: &'c Catalog) -> Vec<(&'c str, bool)> {
     let allows =
         bundle.identity.iter().flat_map(|policy| &policy.document.statements).filter(|statement| statement.effect == Effect::Allow);
-    let granted: Vec<(bool, Vec<ActionPattern>)> = allows
-        .map(|statement| (statement.action.negated, statement.action.patterns.iter().map(|text| ActionPattern::new(text)).collect()))
-        .collect();
+    // Many statements differ in their resources and conditions alone.
+    let elements: BTreeSet<(bool, &[String])> =
+        allows.map(|statement| (statement.action.negated, statement.action.patterns.as_slice())).collect();
+    let granted: Vec<(bool, Vec<ActionPattern>)> =
+        elements.into_iter().map(|(negated, patterns)| (negated, patterns.iter().map(|text| ActionPattern::new(text)).collect())).collect();
     let mut covered = Vec::new();
     for service in catalog.services() {
         for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {
