@@ -107,3 +107,35 @@ fn order_never_matters() {
         Ok(())
     });
 }
+
+/// A case whose policies say 40 more things each, none of them about what is asked.
+fn padded(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(members) => {
+            members.values_mut().for_each(|member| *member = padded(member.take()));
+            if let Some(statements) = members.get_mut("Statement") {
+                let mut all = statements.as_array().cloned().unwrap_or_else(|| vec![statements.clone()]);
+                let mut other = all.last().cloned().unwrap_or_default();
+                if let Some(other) = other.as_object_mut() {
+                    other.remove("NotAction");
+                    other.remove("Sid");
+                    other.insert("Action".to_owned(), Value::from("nothing:Never"));
+                    all.extend(std::iter::repeat_n(Value::Object(other.clone()), 40));
+                }
+                *statements = Value::Array(all);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = padded(item.take())),
+        _ => {}
+    }
+    value
+}
+
+#[test]
+fn a_long_policy_is_decided_as_a_short_one() {
+    check(prop_oneof![case(), partial_case()], |case| {
+        let long = padded(case.clone());
+        prop_assert_eq!(simulate::answer(&case.to_string()), simulate::answer(&long.to_string()), "{}", case);
+        Ok(())
+    });
+}
