@@ -9,8 +9,7 @@ use std::io::Read as _;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use retrial::catalog::Catalog;
 use retrial::cloudtrail::{Record, Sink, Skipped, decode};
-use retrial::frame::schema::EVENTS;
-use retrial::frame::{EventBuilder, parquet};
+use retrial::frame::{EventBuilder, EventWriter, Place};
 use retrial::ingest::map_record;
 
 const EVENTS_IN_POOL: u64 = 20_000;
@@ -105,8 +104,13 @@ fn stages(criterion: &mut Criterion) {
     texts.iter().for_each(|text| decode(text, &mut sink));
     let batch = sink.builder.finish().expect("columns");
     let file = folder.path().join("events.parquet");
+    let places: Vec<Place> = (0..batch.num_rows()).map(|row| (0, row)).collect();
     group.bench_function("6_parquet", |bencher| {
-        bencher.iter(|| parquet::write(&file, &EVENTS, std::slice::from_ref(&batch)).expect("written"));
+        bencher.iter(|| {
+            let mut writer = EventWriter::create(&file, &[]).expect("a file");
+            writer.push(&[&batch], &places).expect("rows");
+            writer.finish().expect("written")
+        });
     });
     group.finish();
 }

@@ -29,6 +29,8 @@ type StatementKey = (String, LayerKind, String, usize);
 pub(crate) struct Changes {
     /// Rows; until [`Changes::finish`] in any order, and a key may stand in several.
     pub(crate) rows: Vec<Row>,
+    /// How many there were when they were last added up.
+    compacted: usize,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
     pub(crate) agreement: Agreement,
     /// For event-level rows, if they are wanted: what each candidate makes of a request, by its number.
@@ -73,6 +75,16 @@ impl Changes {
             self.of_principal.entry(principal).or_default().merge(rows);
         }
         self
+    }
+
+    /// Adds up rows of one key when there are many: requests that differ in what one candidate alone looks at are one row for
+    /// the others.
+    fn compact(&mut self) {
+        const FEW: usize = 1 << 16;
+        if self.rows.len() >= FEW.max(2 * self.compacted) {
+            self.rows = row::add_up(std::mem::take(&mut self.rows));
+            self.compacted = self.rows.len();
+        }
     }
 
     /// Sorts the rows, and adds up those of one key.
@@ -169,6 +181,7 @@ impl<'a> Decider<'a> {
             keys.push(Arc::clone(&key));
             changes.rows.push(Row { candidate, key, measures });
         }
+        changes.compact();
         keys
     }
 

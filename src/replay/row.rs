@@ -57,7 +57,7 @@ impl Row {
 /// Sorts rows as the table is, and adds up those of one key.
 pub(super) fn add_up(mut rows: Vec<Row>) -> Vec<Row> {
     rows.par_sort_unstable_by(Row::compare);
-    let mut sums: Vec<Row> = Vec::with_capacity(rows.len());
+    let mut sums: Vec<Row> = Vec::new();
     for row in rows {
         match sums.last_mut() {
             Some(last) if last.compare(&row).is_eq() => Arc::make_mut(&mut last.measures).merge(&row.measures),
