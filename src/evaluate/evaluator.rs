@@ -21,7 +21,7 @@ pub struct Evaluator<'p> {
     states: HashMap<(KeyId, usize, Vec<AtomId>), KeyStates, foldhash::fast::RandomState>,
     /// By text and patterns.
     feasible: HashMap<(String, Vec<Arc<Pattern>>), States, foldhash::fast::RandomState>,
-    conditional: HashMap<(ActionState, Option<ResourceState>, [BundleId; 2]), Arc<[&'p CompiledStatement]>, foldhash::fast::RandomState>,
+    conditional: HashMap<(ActionState, Option<ResourceState>, [BundleId; 2]), Statements<'p>, foldhash::fast::RandomState>,
     /// By document, for those with many statements.
     covering: HashMap<(usize, ActionState, ResourceState), Arc<[usize]>, foldhash::fast::RandomState>,
     /// Whether there is such a document.
@@ -31,6 +31,9 @@ pub struct Evaluator<'p> {
 
 /// The states of something; `None` if they are too many.
 type States = Option<Arc<[Vector]>>;
+
+/// Statements of several documents.
+type Statements<'p> = Arc<[&'p CompiledStatement]>;
 
 /// What is known of a key, in words. What is known is kept, so that its address stays its own.
 type KeyWords = (KnownKey, Option<String>);
@@ -167,12 +170,7 @@ impl<'p> Evaluator<'p> {
     }
 
     /// The statements of two bundles that have conditions and may cover an action, and a resource as far as that is looked at.
-    pub(super) fn conditional(
-        &mut self,
-        asked: &ActionState,
-        resource: &ResourceState,
-        bundles: [BundleId; 2],
-    ) -> Arc<[&'p CompiledStatement]> {
+    pub(super) fn conditional(&mut self, asked: &ActionState, resource: &ResourceState, bundles: [BundleId; 2]) -> Statements<'p> {
         let resource = self.has_long.then_some(resource);
         if self.conditional.len() >= MOST_REMEMBERED {
             self.conditional.clear();
