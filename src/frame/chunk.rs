@@ -7,7 +7,7 @@
 use std::fs::File;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, EncodingMask};
+use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter as _};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
@@ -27,12 +27,13 @@ const PAGE_BYTES: usize = 1 << 20;
 
 /// Writes column chunks; keeps what every one of them needs.
 pub(super) struct ChunkWriter {
+    level: ZstdLevel,
     zstd: zstd::bulk::Compressor<'static>,
 }
 
 /// A chunk in the making.
 struct Chunk<'z> {
-    zstd: Option<&'z mut zstd::bulk::Compressor<'static>>,
+    zstd: &'z mut zstd::bulk::Compressor<'static>,
     sink: TrackedWrite<Vec<u8>>,
     uncompressed: usize,
     stats: Vec<PageEncodingStats>,
@@ -40,8 +41,8 @@ struct Chunk<'z> {
 
 impl ChunkWriter {
     /// A writer that compresses at a level of zstd.
-    pub(super) fn new(level: i32) -> Result<Self> {
-        Ok(Self { zstd: zstd::bulk::Compressor::new(level).map_err(external)? })
+    pub(super) fn new(level: ZstdLevel) -> Result<Self> {
+        Ok(Self { level, zstd: zstd::bulk::Compressor::new(level.compression_level()).map_err(external)? })
     }
 
     /// Writes a column as the next chunk of a row group: the rows of the builder, which keeps them.
@@ -49,18 +50,16 @@ impl ChunkWriter {
         &mut self,
         column: &CodedBuilder,
         descriptor: ColumnDescPtr,
-        compression: Compression,
         statistics: bool,
         row_group: &mut SerializedRowGroupWriter<'_, File>,
     ) -> Result<()> {
         let (distinct, codes) = column.parts();
-        let zstd = (compression != Compression::UNCOMPRESSED).then_some(&mut self.zstd);
-        let mut chunk = Chunk { zstd, sink: TrackedWrite::new(Vec::new()), uncompressed: 0, stats: Vec::new() };
+        let mut chunk = Chunk { zstd: &mut self.zstd, sink: TrackedWrite::new(Vec::new()), uncompressed: 0, stats: Vec::new() };
         let nulls = codes.iter().filter(|code| **code == NULL).count();
         let (dictionary, data) = chunk.pages(distinct, codes, nulls)?;
         let encodings = chunk.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
         let mut metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(compression)
+            .set_compression(Compression::ZSTD(self.level))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(chunk.stats)
             .set_total_compressed_size(signed(chunk.sink.bytes_written())?)
@@ -156,11 +155,7 @@ impl Chunk<'_> {
 
     fn page(&mut self, content: Vec<u8>, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
         let length = content.len();
-        let stored = match &mut self.zstd {
-            Some(zstd) => zstd.compress(&content).map_err(external)?,
-            None => content,
-        };
-        let page = page(Bytes::from(stored));
+        let page = page(Bytes::from(self.zstd.compress(&content).map_err(external)?));
         let (page_type, encoding) = (page.page_type(), page.encoding());
         let written = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, length))?;
         self.uncompressed += written.uncompressed_size;
@@ -270,7 +265,7 @@ mod tests {
     use super::*;
 
     /// The rows of a file with one column, as the reader of the parquet crate finds them.
-    fn written(rows: &[Option<String>], compression: Compression) -> Vec<Option<String>> {
+    fn written(rows: &[Option<String>]) -> Vec<Option<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column.parquet");
         let schema = Schema::new(vec![Field::new("column", DataType::Utf8, true)]);
@@ -282,7 +277,7 @@ mod tests {
             column.push(row.as_deref()).unwrap();
         });
         let mut group = file.next_row_group().unwrap();
-        ChunkWriter::new(1).unwrap().write(&column, descriptor, compression, true, &mut group).unwrap();
+        ChunkWriter::new(ZstdLevel::default()).unwrap().write(&column, descriptor, true, &mut group).unwrap();
         group.close().unwrap();
         file.close().unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
@@ -314,9 +309,7 @@ mod tests {
                 let times = rng.random_range(1..=repeats).min(rows - column.len());
                 column.extend(std::iter::repeat_n(value, times));
             }
-            for compression in [Compression::UNCOMPRESSED, Compression::ZSTD(Default::default())] {
-                assert!(written(&column, compression) == column, "{rows} rows of {values} values");
-            }
+            assert!(written(&column) == column, "{rows} rows of {values} values");
         }
     }
 
@@ -325,8 +318,8 @@ mod tests {
         let long = |row: usize| (!row.is_multiple_of(5)).then(|| format!("{row}{}", "x".repeat(row % 3_000)));
         let column: Vec<Option<String>> = (0..4_000).map(long).collect();
         assert!(column.iter().flatten().map(String::len).sum::<usize>() > 3 * PAGE_BYTES);
-        assert!(written(&column, Compression::ZSTD(Default::default())) == column);
+        assert!(written(&column) == column);
         let huge = vec![Some("y".repeat(DICTIONARY_BYTES + 1)), None, Some(String::new())];
-        assert!(written(&huge, Compression::UNCOMPRESSED) == huge);
+        assert!(written(&huge) == huge);
     }
 }

@@ -17,7 +17,7 @@ use parquet::file::writer::SerializedFileWriter;
 use super::Text;
 use super::chunk::ChunkWriter;
 use super::event::CODED;
-use super::parquet::{EVENT_ROWS, ZSTD_LEVEL, create_private, properties, put, write_error};
+use super::parquet::{EVENT_ROWS, create_private, properties, put, write_error, zstd_level};
 use super::schema::EVENTS;
 use super::texts::{CodedBuilder, Recoding, Texts};
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl EventWriter {
             path: path.to_path_buf(),
             file: SerializedFileWriter::new(create_private(&temporary)?, root(&EVENTS.schema)?, properties)?,
             temporary,
-            chunks: ChunkWriter::new(ZSTD_LEVEL)?,
+            chunks: ChunkWriter::new(zstd_level()?)?,
             factory: ArrowRowGroupWriterFactory::new(&no_file, plain),
             columns: Vec::new(),
             recoding: Recoding::default(),
@@ -140,7 +140,7 @@ impl EventWriter {
                     let Some(descriptor) = descriptors.next() else { break };
                     let path = descriptor.path().clone();
                     let statistics = properties.statistics_enabled(&path) != EnabledStatistics::None;
-                    let written = self.chunks.write(builder, descriptor, properties.compression(&path), statistics, &mut group);
+                    let written = self.chunks.write(builder, descriptor, statistics, &mut group);
                     written.map_err(|error| write_error(&self.path, error))?;
                     builder.clear();
                 }

@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 pub(super) const EVENT_ROWS: usize = 131_072;
 
 /// Smaller and faster than higher levels on columns that repeat.
-pub(super) const ZSTD_LEVEL: i32 = 1;
+pub(super) fn zstd_level() -> Result<ZstdLevel> {
+    Ok(ZstdLevel::try_new(1)?)
+}
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 16_384;
@@ -113,44 +115,12 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| Error::io("write", path, error))
 }
 
-/// Columns of the events dataset with few values in a file: codes of some bits, which zstd makes little smaller. Its contexts,
-/// one for each chunk that is written or read, cost more than they save: a day's file has some fifty chunks.
-const FEW_VALUES: [&str; 27] = [
-    "addendum_of",
-    "event_version",
-    "event_type",
-    "event_category",
-    "event_source",
-    "region",
-    "account_id",
-    "principal_account_id",
-    "read_only",
-    "identity_type",
-    "source_identity",
-    "federated_provider",
-    "assumed_root",
-    "console_session",
-    "mfa",
-    "invoked_by",
-    "vpc_endpoint_id",
-    "vpc_endpoint_account_id",
-    "tls",
-    "outcome",
-    "error_code",
-    "denied_by",
-    "more_checks.list.item.source",
-    "mapping_source",
-    "resource_source",
-    "request_context_complete",
-    "not_replayable",
-];
-
 pub(super) fn properties(table: &Table) -> Result<WriterProperties> {
     let metadata =
         [("retrial.schema", format!("{}/{SCHEMA_VERSION}", table.name)), ("retrial.version", env!("CARGO_PKG_VERSION").to_owned())];
     let metadata = metadata.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).to_vec();
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(Compression::ZSTD(zstd_level()?))
         .set_created_by("retrial".to_owned())
         .set_key_value_metadata(Some(metadata));
     if table.name == "events" {
@@ -163,10 +133,6 @@ pub(super) fn properties(table: &Table) -> Result<WriterProperties> {
         }
         for unique in ["event_id", "request_id", "event_time", "source_index"] {
             properties = properties.set_column_dictionary_enabled(ColumnPath::from(unique), false);
-        }
-        for few in FEW_VALUES {
-            let path = ColumnPath::new(few.split('.').map(str::to_owned).collect());
-            properties = properties.set_column_compression(path, Compression::UNCOMPRESSED);
         }
         properties = properties.set_offset_index_disabled(true);
     }

@@ -73,13 +73,13 @@ fn shards(reports: &[PathBuf]) -> Result<BTreeMap<Shard, (&Path, Manifest)>> {
             return Err(Error::Usage(format!("`{one}` and `{other}` are not of one run: they differ in `{what}`")));
         }
     }
-    let missing: Vec<String> = (0..first.of)
-        .map(|index| Shard { index, of: first.of })
-        .filter(|shard| !shards.contains_key(shard))
-        .map(|shard| shard.to_string())
-        .collect();
-    if !missing.is_empty() {
-        return Err(Error::Usage(format!("shards are missing: {}", missing.join(", "))));
+    let missing = (first.of as usize).saturating_sub(shards.len());
+    if missing > 0 {
+        const NAMED: usize = 5;
+        let all = (0..first.of).map(|index| Shard { index, of: first.of });
+        let named: Vec<String> = all.filter(|shard| !shards.contains_key(shard)).take(NAMED).map(|shard| shard.to_string()).collect();
+        let more = if missing > NAMED { format!(" and {} more", missing - NAMED) } else { String::new() };
+        return Err(Error::Usage(format!("shards are missing: {}{more}", named.join(", "))));
     }
     Ok(shards)
 }

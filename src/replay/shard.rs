@@ -27,7 +27,9 @@ impl Shard {
 
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
+        // As it is mostly asked for: counted from 1.
+        let index = if self.index == 0 { self.of } else { self.index };
+        write!(f, "{index}/{}", self.of)
     }
 }
 
@@ -62,7 +64,7 @@ mod tests {
     #[test]
     fn shards_are_counted_from_zero_or_from_one() {
         let parse = |text: &str| text.parse::<Shard>().ok().map(|shard| shard.to_string());
-        assert_eq!(["0/3", "3/3", "1/3", "1/1"].map(parse), ["0/3", "0/3", "1/3", "0/1"].map(|text| Some(text.to_owned())));
+        assert_eq!(["0/3", "3/3", "1/3", "1/1"].map(parse), ["3/3", "3/3", "1/3", "1/1"].map(|text| Some(text.to_owned())));
         assert!(["", "1", "4/3", "0/0", "-1/3", "a/b"].iter().all(|text| parse(text).is_none()));
     }
 }

@@ -121,7 +121,7 @@ fn what_are_not_all_shards_of_one_run_is_refused() {
         assert!(run.stderr.contains(text), "{}", run.stderr);
         assert!(!place.path("merged").exists());
     };
-    refused(&["one"], "shards are missing: 0/2");
+    refused(&["one"], "shards are missing: 2/2");
     refused(&["one", "one", "two"], "are both shard 1/2");
     refused(&["one", "other"], "are not of one run: they differ in `arguments`");
     refused(&["one", "nothing"], "nothing");
