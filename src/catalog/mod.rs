@@ -6,13 +6,14 @@ mod resource;
 mod service;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
+use hashbrown::HashMap;
 use serde::Deserialize;
 
 pub use outcome::{Class, Outcome, OutcomeRules};
-pub use resource::{PARTIAL, Parameters, Place, Resolved};
+pub use resource::{ArnTemplate, PARTIAL, Parameters, Place, Resolved};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
 
 /// The data files, compiled in.
@@ -37,10 +38,10 @@ const SERVICES: [&str; 15] = [
 /// All services that are known.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    services: BTreeMap<String, Service>,
-    by_source: HashMap<String, String>,
+    services: BTreeMap<String, Arc<Service>>,
+    by_source: HashMap<String, Arc<Service>, foldhash::fast::FixedState>,
     rcp_services: Vec<String>,
-    keys: HashMap<String, KeyInfo>,
+    keys: HashMap<String, KeyInfo, foldhash::fast::FixedState>,
     outcomes: OutcomeRules,
     version: String,
 }
@@ -141,9 +142,9 @@ impl Catalog {
     fn load() -> Result<Self, serde_json::Error> {
         let mut catalog = Self::default();
         for text in SERVICES {
-            let service = Service::load(text)?;
+            let service = Arc::new(Service::load(text)?);
             for source in &service.event_sources {
-                catalog.by_source.insert(source.clone(), service.prefix.clone());
+                catalog.by_source.insert(source.clone(), Arc::clone(&service));
             }
             catalog.version = catalog.version.clone().max(service.version.clone());
             catalog.services.insert(service.prefix.clone(), service);
@@ -163,12 +164,12 @@ impl Catalog {
 
     /// A service by its IAM prefix.
     pub fn service(&self, prefix: &str) -> Option<&Service> {
-        self.services.get(prefix)
+        self.services.get(prefix).map(Arc::as_ref)
     }
 
     /// All services in the order of their prefixes.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.services.values().map(Arc::as_ref)
     }
 
     /// An action by its IAM name, `prefix:Name`, in any letter case.
@@ -182,7 +183,7 @@ impl Catalog {
     pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, Cow<'c, str>) {
         let source = event_source.trim();
         let source = if source.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(source.to_ascii_lowercase()) } else { source.into() };
-        let service = self.by_source.get(&*source).and_then(|prefix| self.services.get(prefix));
+        let service = self.by_source.get(&*source).map(Arc::as_ref);
         if let Some(service) = service {
             if let Some(operation) = service.operation(event_name) {
                 let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Exact };
@@ -206,7 +207,12 @@ impl Catalog {
     }
 
     /// What an error code says of authorization.
-    pub fn outcome(&self, error_code: Option<&str>) -> (Outcome, Class) {
+    pub fn outcome(&self, error_code: Option<&str>) -> Outcome {
+        self.outcomes.outcome(error_code)
+    }
+
+    /// What an error code says of authorization, and its class.
+    pub fn classify(&self, error_code: Option<&str>) -> (Outcome, Class) {
         self.outcomes.classify(error_code)
     }
 

@@ -1,7 +1,6 @@
 //! What an error code says of authorization: the table of `data/outcomes.json`.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde::Deserialize;
 
 use crate::iam::Pattern;
@@ -50,8 +49,11 @@ pub enum Class {
 /// The table of error codes.
 #[derive(Debug, Default)]
 pub struct OutcomeRules {
-    exact: HashMap<String, (usize, Outcome, Class)>,
-    globs: Vec<(usize, Pattern, Outcome, Class)>,
+    /// What the first rule that matches says.
+    exact: HashMap<String, (Outcome, Class), foldhash::fast::FixedState>,
+    globs: Vec<(Pattern, Outcome, Class)>,
+    /// How many of them there are up to the last that tells another outcome than [`Outcome::OtherError`].
+    telling: usize,
 }
 
 #[derive(Deserialize)]
@@ -76,11 +78,15 @@ impl OutcomeRules {
     pub(super) fn load(text: &str) -> Result<Self, serde_json::Error> {
         let file: File = serde_json::from_str(text)?;
         let mut rules = Self::default();
-        for (order, Rule { pattern, outcome, class }) in file.rules.into_iter().enumerate() {
+        for Rule { pattern, outcome, class } in file.rules {
             if pattern.contains('*') {
-                rules.globs.push((order, Pattern::glob(&pattern), outcome, class));
+                rules.globs.push((Pattern::glob(&pattern), outcome, class));
+                if outcome != Outcome::OtherError {
+                    rules.telling = rules.globs.len();
+                }
             } else {
-                rules.exact.entry(pattern).or_insert((order, outcome, class));
+                let earlier = rules.glob(&pattern);
+                rules.exact.entry(pattern).or_insert(earlier.unwrap_or((outcome, class)));
             }
         }
         Ok(rules)
@@ -89,14 +95,20 @@ impl OutcomeRules {
     /// The first rule that matches; no code is success, an unknown code another error.
     pub fn classify(&self, code: Option<&str>) -> (Outcome, Class) {
         let Some(code) = code.filter(|code| !code.is_empty()) else { return (Outcome::Success, Class::Other) };
-        let exact = self.exact.get(code).copied();
-        let limit = exact.map_or(usize::MAX, |(order, ..)| order);
-        let glob = self.globs.iter().find(|(order, pattern, ..)| *order < limit && pattern.matches(code));
-        match (glob, exact) {
-            (Some((_, _, outcome, class)), _) => (*outcome, *class),
-            (None, Some((_, outcome, class))) => (outcome, class),
-            (None, None) => (Outcome::OtherError, Class::Other),
-        }
+        let known = self.exact.get(code).copied().or_else(|| self.glob(code));
+        known.unwrap_or((Outcome::OtherError, Class::Other))
+    }
+
+    /// The outcome alone, for which fewer rules are looked at.
+    pub fn outcome(&self, code: Option<&str>) -> Outcome {
+        let Some(code) = code.filter(|code| !code.is_empty()) else { return Outcome::Success };
+        let known = self.exact.get(code).map(|(outcome, _)| *outcome);
+        let glob = || self.globs.iter().take(self.telling).find(|(pattern, ..)| pattern.matches(code)).map(|(_, outcome, _)| *outcome);
+        known.or_else(glob).unwrap_or(Outcome::OtherError)
+    }
+
+    fn glob(&self, code: &str) -> Option<(Outcome, Class)> {
+        self.globs.iter().find(|(pattern, ..)| pattern.matches(code)).map(|(_, outcome, class)| (*outcome, *class))
     }
 }
 
@@ -107,7 +119,11 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart() {
-        let outcome = |code| Catalog::builtin().outcome(code).0;
+        let outcome = |code| {
+            let (outcome, _) = Catalog::builtin().classify(code);
+            assert_eq!(outcome, Catalog::builtin().outcome(code));
+            outcome
+        };
         assert_eq!(outcome(None), Outcome::Success);
         assert_eq!(outcome(Some("Client.DryRunOperation")), Outcome::Success);
         assert_eq!(outcome(Some("AccessDenied")), Outcome::AccessDenied);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Deserializer};
 use serde_json_borrow::Value;
 
 use super::service::{Operation, Service};
@@ -110,7 +111,7 @@ impl Service {
             return Some(Resolved { arn: arn.into_owned(), complete: true });
         }
         let templates = || operation.resource.iter().filter_map(|kind| self.resources.get(kind));
-        let mut expanded = templates().map(|template| expand(&template.arn, parameters, place, operation.creates));
+        let mut expanded = templates().map(|template| template.arn.expand(parameters, place, operation.creates));
         match templates().take(2).count() {
             0 => None,
             1 => expanded.next(),
@@ -123,50 +124,109 @@ impl Service {
         if value.starts_with("arn:") {
             return Some(Resolved { arn: value.to_owned(), complete: true });
         }
-        let template = &self.resources.get(operation.resource.first()?)?.arn;
-        let cut = template.rfind("${")?;
-        let head = expand(template.get(..cut)?, Parameters(None), place, false);
+        let template = self.resources.get(operation.resource.first()?)?.arn.as_str();
+        let head = ArnTemplate::new(template.get(..template.rfind("${")?)?).expand(Parameters(None), place, false);
         Some(Resolved { arn: format!("{}{value}", head.arn), complete: head.complete })
     }
 }
 
-/// Fills a template. A parameter that itself holds an ARN replaces all of it.
-fn expand(template: &str, parameters: Parameters<'_>, place: Place<'_>, creates: bool) -> Resolved {
-    let mut arn = String::with_capacity(template.len() + 24);
-    let mut complete = true;
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('$').and_then(|(before, after)| Some((before, after.strip_prefix('{')?))) {
-        arn.push_str(before);
-        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
-        rest = tail;
-        let value = match name {
-            "Partition" => Some(partition(place.region).into()),
-            "Region" => Some(place.region.into()),
-            "Account" => Some(place.account.into()),
-            _ => parameter(name, parameters, creates),
-        };
-        match value {
-            Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
-            Some(value) if !value.contains(':') && !value.starts_with("alias/") => arn.push_str(&value),
-            _ => {
-                arn.push_str(UNKNOWN_PART);
-                complete = false;
-            }
-        }
-    }
-    arn.push_str(rest);
-    Resolved { arn, complete }
+/// The shape of an ARN: texts and placeholders.
+#[derive(Debug)]
+pub struct ArnTemplate {
+    text: String,
+    parts: Vec<Part>,
 }
 
-/// A placeholder's value: the first of its alternatives that is present. A missing `name?` is an empty path where the
-/// call creates the thing, else unknown.
-fn parameter<'a>(name: &str, parameters: Parameters<'a>, creates: bool) -> Option<Cow<'a, str>> {
-    let (names, optional) = name.strip_suffix('?').map_or((name, false), |names| (names, true));
-    let found = names.split('|').find_map(|path| parameters.text(path));
-    match found {
-        Some(path) if optional => Some(path.trim_start_matches('/').to_owned().into()),
-        None if optional && creates && parameters.are_known() => Some(Cow::Borrowed("")),
-        other => other,
+#[derive(Debug)]
+enum Part {
+    Text(String),
+    Partition,
+    Region,
+    Account,
+    Parameter(Placeholder),
+}
+
+/// A request parameter's place in an ARN.
+#[derive(Debug)]
+struct Placeholder {
+    /// Dotted paths of parameters, the first of which that is present counts.
+    paths: Vec<String>,
+    /// Whether a missing parameter is an empty path where the call creates the thing.
+    optional: bool,
+}
+
+impl ArnTemplate {
+    /// `arn:${Partition}:...`.
+    pub fn new(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+            parts.extend((!before.is_empty()).then(|| Part::Text(before.to_owned())));
+            parts.push(match name {
+                "Partition" => Part::Partition,
+                "Region" => Part::Region,
+                "Account" => Part::Account,
+                _ => {
+                    let (paths, optional) = name.strip_suffix('?').map_or((name, false), |paths| (paths, true));
+                    Part::Parameter(Placeholder { paths: paths.split('|').map(str::to_owned).collect(), optional })
+                }
+            });
+            rest = tail;
+        }
+        parts.extend((!rest.is_empty()).then(|| Part::Text(rest.to_owned())));
+        Self { text: text.to_owned(), parts }
+    }
+
+    /// As the data file has it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Fills the template. A parameter that itself holds an ARN replaces all of it.
+    fn expand(&self, parameters: Parameters<'_>, place: Place<'_>, creates: bool) -> Resolved {
+        let mut arn = String::with_capacity(self.text.len() + 24);
+        let mut complete = true;
+        for part in &self.parts {
+            let value = match part {
+                Part::Text(text) => {
+                    arn.push_str(text);
+                    continue;
+                }
+                Part::Partition => Some(partition(place.region).into()),
+                Part::Region => Some(place.region.into()),
+                Part::Account => Some(place.account.into()),
+                Part::Parameter(placeholder) => placeholder.value(parameters, creates),
+            };
+            match value {
+                Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
+                Some(value) if !value.as_bytes().contains(&b':') && !value.starts_with("alias/") => arn.push_str(&value),
+                _ => {
+                    arn.push_str(UNKNOWN_PART);
+                    complete = false;
+                }
+            }
+        }
+        Resolved { arn, complete }
+    }
+}
+
+impl<'de> Deserialize<'de> for ArnTemplate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(&String::deserialize(deserializer)?))
+    }
+}
+
+impl Placeholder {
+    /// The first of its alternatives that is present. A missing one that may be is an empty path where the call creates the
+    /// thing, else unknown.
+    fn value<'a>(&self, parameters: Parameters<'a>, creates: bool) -> Option<Cow<'a, str>> {
+        let found = self.paths.iter().find_map(|path| parameters.text(path));
+        match found {
+            Some(path) if self.optional => Some(path.trim_start_matches('/').to_owned().into()),
+            None if self.optional && creates && parameters.are_known() => Some(Cow::Borrowed("")),
+            other => other,
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! One service of the catalogue.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use serde::Deserialize;
+
+use super::resource::ArnTemplate;
 
 /// A service: its actions, resource types, and what its requests look like in the log.
 #[derive(Debug, Deserialize)]
@@ -34,12 +38,14 @@ pub struct Service {
     #[serde(default)]
     pub resources: BTreeMap<String, ResourceTemplate>,
     /// Actions by name.
-    pub actions: BTreeMap<String, Operation>,
+    #[serde(deserialize_with = "shared")]
+    pub actions: BTreeMap<String, Arc<Operation>>,
     /// Event names whose action differs.
     #[serde(default)]
     pub events: BTreeMap<String, String>,
+    /// Actions by name, and by name in lower case.
     #[serde(skip)]
-    folded: HashMap<String, String>,
+    by_name: HashMap<String, Arc<Operation>, foldhash::fast::FixedState>,
 }
 
 /// Whether a service's resources have policies of their own.
@@ -59,7 +65,7 @@ pub enum ResourcePolicies {
 #[serde(deny_unknown_fields)]
 pub struct ResourceTemplate {
     /// ARN with `${Partition}`, `${Region}`, `${Account}` and request parameters as placeholders.
-    pub arn: String,
+    pub arn: ArnTemplate,
     /// Condition keys of the resource type.
     #[serde(default)]
     pub keys: Vec<String>,
@@ -126,17 +132,22 @@ impl Service {
     /// Reads a data file.
     pub(super) fn load(text: &str) -> Result<Self, serde_json::Error> {
         let mut service: Self = serde_json::from_str(text)?;
-        for (name, operation) in &mut service.actions {
-            operation.name.clone_from(name);
-            operation.action = format!("{}:{name}", service.prefix);
-            service.folded.insert(name.to_ascii_lowercase(), name.clone());
+        for (name, shared) in &mut service.actions {
+            if let Some(operation) = Arc::get_mut(shared) {
+                operation.name.clone_from(name);
+                operation.action = format!("{}:{name}", service.prefix);
+            }
+            service.by_name.insert(name.to_ascii_lowercase(), Arc::clone(shared));
         }
+        // A name counts before another one in lower case.
+        service.by_name.extend(service.actions.iter().map(|(name, operation)| (name.clone(), Arc::clone(operation))));
         Ok(service)
     }
 
     /// An action by its name without prefix, in any letter case.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
-        self.actions.get(name).or_else(|| self.actions.get(self.folded.get(&name.to_ascii_lowercase())?))
+        let found = self.by_name.get(name).or_else(|| self.by_name.get(&name.to_ascii_lowercase()));
+        found.map(Arc::as_ref)
     }
 
     /// The condition keys of the service itself, with its prefix; `${...}` stands in those that are families.
@@ -169,6 +180,11 @@ impl Operation {
     pub fn is_legacy(&self) -> bool {
         self.status.as_deref() == Some("legacy")
     }
+}
+
+fn shared<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Arc<Operation>>, D::Error> {
+    let operations = BTreeMap::<String, Operation>::deserialize(deserializer)?;
+    Ok(operations.into_iter().map(|(name, operation)| (name, Arc::new(operation))).collect())
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

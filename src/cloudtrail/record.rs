@@ -29,6 +29,8 @@ impl Lax<'_> {
     /// A boolean, given as boolean or as text.
     pub fn boolean(&self) -> Option<bool> {
         match self.get() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
             Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
             _ => None,
@@ -286,7 +288,15 @@ fn usual_time(text: &[u8]) -> Option<i64> {
     let small = |a: &u8, b: &u8| number(&[*a, *b]).and_then(|number| i8::try_from(number).ok());
     let date = jiff::civil::Date::new(number(&[*y0, *y1, *y2, *y3])?, small(m0, m1)?, small(d0, d1)?).ok()?;
     let time = jiff::civil::Time::new(small(h0, h1)?, small(i0, i1)?, small(s0, s1)?, 0).ok()?;
-    Some(jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(time)).ok()?.as_microsecond())
+    let seconds = i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
+    Some((days_since_1970(date) * 86_400 + seconds) * 1_000_000)
+}
+
+/// Days before a date: March is a year's first month here, so that the day of a leap year is its last.
+fn days_since_1970(date: jiff::civil::Date) -> i64 {
+    let (year, month, day) = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 719_469
 }
 
 #[cfg(test)]
@@ -303,7 +313,8 @@ mod tests {
 
     #[test]
     fn times_are_read_in_both_forms() {
-        for text in ["2026-01-31T08:09:10Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:00Z"] {
+        for text in ["1970-01-01T00:00:00Z", "2100-03-01T00:00:00Z", "2026-01-31T08:09:10Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:00Z"]
+        {
             assert_eq!(usual_time(text.as_bytes()), Some(text.parse::<jiff::Timestamp>().unwrap().as_microsecond()));
         }
         assert_eq!(

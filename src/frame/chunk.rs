@@ -1,151 +1,183 @@
-//! A coded text column as a column chunk of a Parquet file: its texts are the dictionary page, its codes the data page.
+//! Column chunks of a Parquet file: pages of values, compressed, with what the file's metadata says of them.
 //!
-//! The column writer of the parquet crate takes texts, and would hash each of them to find the code that it has already.
-//! Page headers and the file's metadata are the crate's. The format: Parquet's `Encodings.md`, "Dictionary Encoding" and
+//! The column writers of the parquet crate take texts, and would hash each of them to find the code that it has already; they
+//! also make two zstd contexts for each column of each file, which costs more than compressing a day of most columns. Page
+//! headers and the file's metadata are the crate's. The format: Parquet's `Encodings.md`, "Plain", "Dictionary Encoding" and
 //! "Run Length Encoding / Bit-Packing Hybrid".
 
-use std::fs::File;
+use std::io::Write;
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter as _};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
-use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::texts::{CodedBuilder, Distinct, NULL};
+use super::texts::{Distinct, NULL};
 
 /// The most bytes of texts in a dictionary page; a column with more is written plain.
 const DICTIONARY_BYTES: usize = 1 << 20;
 
-/// About the most bytes of a page of plain texts.
-const PAGE_BYTES: usize = 1 << 20;
+/// About the most bytes of a page of plain values.
+pub(super) const PAGE_BYTES: usize = 1 << 20;
 
-/// Writes column chunks; keeps what every one of them needs.
-pub(super) struct ChunkWriter {
+/// Compresses pages, one after the other, with one context.
+pub(super) struct Compressor {
     level: ZstdLevel,
     zstd: zstd::bulk::Compressor<'static>,
 }
 
-/// A chunk in the making.
-struct Chunk<'z> {
-    zstd: &'z mut zstd::bulk::Compressor<'static>,
-    sink: TrackedWrite<Vec<u8>>,
-    uncompressed: usize,
-    stats: Vec<PageEncodingStats>,
-}
-
-impl ChunkWriter {
-    /// A writer that compresses at a level of zstd.
+impl Compressor {
+    /// One for a level of zstd.
     pub(super) fn new(level: ZstdLevel) -> Result<Self> {
         Ok(Self { level, zstd: zstd::bulk::Compressor::new(level.compression_level()).map_err(external)? })
     }
+}
 
-    /// Writes a column as the next chunk of a row group: the rows of the builder, which keeps them.
-    pub(super) fn write(
-        &mut self,
-        column: &CodedBuilder,
-        descriptor: ColumnDescPtr,
-        statistics: bool,
-        row_group: &mut SerializedRowGroupWriter<'_, File>,
-    ) -> Result<()> {
-        let (distinct, codes) = column.parts();
-        let mut chunk = Chunk { zstd: &mut self.zstd, sink: TrackedWrite::new(Vec::new()), uncompressed: 0, stats: Vec::new() };
-        let nulls = codes.iter().filter(|code| **code == NULL).count();
-        let (dictionary, data) = chunk.pages(distinct, codes, nulls)?;
-        let encodings = chunk.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
-        let mut metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(Compression::ZSTD(self.level))
-            .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
-            .set_page_encoding_stats(chunk.stats)
-            .set_total_compressed_size(signed(chunk.sink.bytes_written())?)
-            .set_total_uncompressed_size(signed(chunk.uncompressed)?)
-            .set_num_values(signed(codes.len())?)
-            .set_data_page_offset(data)
-            .set_dictionary_page_offset(dictionary);
-        if statistics {
-            let edge = |text: Option<&[u8]>| text.map(|text| ByteArray::from(text.to_vec()));
-            let (least, most) = (distinct.iter().min(), distinct.iter().max());
-            let nulls = Some(nulls as u64);
-            metadata = metadata.set_statistics(Statistics::ByteArray(ValueStatistics::new(edge(least), edge(most), None, nulls, false)));
+/// The pages of a chunk.
+#[derive(Default)]
+pub(super) struct Pages {
+    sink: Option<TrackedWrite<Vec<u8>>>,
+    uncompressed: usize,
+    stats: Vec<PageEncodingStats>,
+    values: usize,
+    /// Where the dictionary page begins, and where the first data page does.
+    dictionary: Option<i64>,
+    data: Option<i64>,
+}
+
+/// Which values a page has, in levels of definition and repetition, and how deep these go.
+#[derive(Clone, Copy)]
+pub(super) struct Levels<'l> {
+    /// Definition levels.
+    pub(super) defined: Defined<'l>,
+    /// The one of a value.
+    pub(super) most_defined: u32,
+    /// Repetition levels; none where nothing repeats.
+    pub(super) repeated: &'l [u32],
+    /// The highest of them.
+    pub(super) most_repeated: u32,
+}
+
+/// Definition levels.
+#[derive(Clone, Copy)]
+pub(super) enum Defined<'l> {
+    /// So many places with a value each.
+    All(usize),
+    /// Place by place.
+    Each(&'l [u32]),
+}
+
+impl Defined<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::All(places) => places,
+            Self::Each(levels) => levels.len(),
         }
-        let bytes = Bytes::from(chunk.sink.into_inner()?);
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: codes.len() as u64,
-            metadata: metadata.build()?,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
-        row_group.append_column(&bytes, close)
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        match self {
+            Self::All(places) => (Self::All(at), Self::All(places - at)),
+            Self::Each(levels) => {
+                let (these, rest) = levels.split_at(at);
+                (Self::Each(these), Self::Each(rest))
+            }
+        }
     }
 }
 
-impl Chunk<'_> {
-    /// Writes all pages; returns where the dictionary page begins, if there is one, and where the first data page does.
-    fn pages(&mut self, distinct: &Distinct, codes: &[u32], nulls: usize) -> Result<(Option<i64>, i64)> {
+impl<'l> Levels<'l> {
+    /// Those of a column with at most one value a row: 1 where there is one.
+    pub(super) fn flat(defined: Defined<'l>) -> Self {
+        Self { defined, most_defined: 1, repeated: &[], most_repeated: 0 }
+    }
+
+    fn push(&self, page: &mut Vec<u8>) -> Result<()> {
+        let mut runs = Vec::new();
+        if self.most_repeated > 0 {
+            push_hybrid(&mut runs, self.repeated, width_of(self.most_repeated));
+            push_text(page, &runs)?;
+            runs.clear();
+        }
+        match self.defined {
+            Defined::All(places) => push_run(&mut runs, places, self.most_defined, width_of(self.most_defined)),
+            Defined::Each(levels) => push_hybrid(&mut runs, levels, width_of(self.most_defined)),
+        }
+        push_text(page, &runs)
+    }
+}
+
+impl Pages {
+    /// Adds pages of coded texts, one for each entry of `codes` that is not [`NULL`]: their dictionary and their codes, or,
+    /// where they are too large for a dictionary, themselves.
+    pub(super) fn coded(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
         let texts = distinct.len();
-        if texts == 0 || distinct.bytes_of_text() > DICTIONARY_BYTES {
-            let begin = signed(self.sink.bytes_written())?;
-            self.plain_pages(distinct, codes)?;
-            return Ok((None, begin));
+        if texts == 0 || distinct.bytes_of_text() > DICTIONARY_BYTES && levels.most_repeated == 0 {
+            return self.texts(distinct, codes, levels, zstd);
         }
         let mut page = Vec::with_capacity(distinct.bytes_of_text() + 4 * texts);
         distinct.iter().try_for_each(|text| push_text(&mut page, text))?;
-        self.page(page, |buf| Page::DictionaryPage {
+        self.page(&page, zstd, |buf| Page::DictionaryPage {
             buf,
             num_values: u32::try_from(texts).unwrap_or(u32::MAX),
             encoding: Encoding::PLAIN,
             is_sorted: false,
         })?;
-        let begin = signed(self.sink.bytes_written())?;
-        let mut page = Vec::with_capacity(codes.len());
-        push_levels(&mut page, codes, nulls)?;
-        let width = usize::BITS - (texts - 1).leading_zeros();
+        page.clear();
+        levels.push(&mut page)?;
+        let width = width_of(u32::try_from(texts - 1).unwrap_or(u32::MAX));
         page.extend(u8::try_from(width));
-        if nulls == 0 {
-            push_hybrid(&mut page, codes, width);
-        } else {
+        if codes.contains(&NULL) {
             let present: Vec<u32> = codes.iter().copied().filter(|code| *code != NULL).collect();
             push_hybrid(&mut page, &present, width);
+        } else {
+            push_hybrid(&mut page, codes, width);
         }
-        self.data_page(page, codes.len(), Encoding::RLE_DICTIONARY)?;
-        Ok((Some(0), begin))
+        self.data_page(&page, levels.defined.len(), Encoding::RLE_DICTIONARY, zstd)
     }
 
-    fn plain_pages(&mut self, distinct: &Distinct, codes: &[u32]) -> Result<()> {
-        let mut rows = codes;
-        while !rows.is_empty() {
-            let (mut values, mut count, mut nulls) = (Vec::new(), 0, 0);
-            for code in rows {
-                match distinct.get(*code) {
-                    Some(text) => push_text(&mut values, text.as_bytes())?,
-                    None => nulls += 1,
+    /// Adds pages of texts that no dictionary holds, a few rows at a time.
+    fn texts(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
+        let (mut codes, mut defined) = (codes, levels.defined);
+        loop {
+            let (mut values, mut count) = (Vec::new(), 0);
+            for code in codes {
+                if let Some(text) = distinct.get(*code) {
+                    push_text(&mut values, text.as_bytes())?;
                 }
                 count += 1;
                 if values.len() >= PAGE_BYTES {
                     break;
                 }
             }
-            let (these, rest) = rows.split_at(count);
-            let mut page = Vec::with_capacity(values.len() + 64);
-            push_levels(&mut page, these, nulls)?;
-            page.extend_from_slice(&values);
-            self.data_page(page, count, Encoding::PLAIN)?;
-            rows = rest;
+            let rows = if levels.most_repeated > 0 { defined.len() } else { count };
+            let (these, rest) = defined.split_at(rows);
+            self.plain(&values, &Levels { defined: these, ..*levels }, zstd)?;
+            (codes, defined) = (codes.get(count..).unwrap_or_default(), rest);
+            if defined.len() == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    fn data_page(&mut self, page: Vec<u8>, rows: usize, encoding: Encoding) -> Result<()> {
-        self.page(page, |buf| Page::DataPage {
+    /// Adds a page of values as they are: texts with their lengths, numbers in little endian, flags as bits.
+    pub(super) fn plain(&mut self, values: &[u8], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
+        let mut page = Vec::with_capacity(values.len() + 64);
+        levels.push(&mut page)?;
+        page.extend_from_slice(values);
+        self.data_page(&page, levels.defined.len(), Encoding::PLAIN, zstd)
+    }
+
+    fn data_page(&mut self, page: &[u8], values: usize, encoding: Encoding, zstd: &mut Compressor) -> Result<()> {
+        self.values += values;
+        self.page(page, zstd, |buf| Page::DataPage {
             buf,
-            num_values: u32::try_from(rows).unwrap_or(u32::MAX),
+            num_values: u32::try_from(values).unwrap_or(u32::MAX),
             encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
@@ -153,17 +185,56 @@ impl Chunk<'_> {
         })
     }
 
-    fn page(&mut self, content: Vec<u8>, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
-        let length = content.len();
-        let page = page(Bytes::from(self.zstd.compress(&content).map_err(external)?));
+    fn page(&mut self, content: &[u8], zstd: &mut Compressor, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
+        let page = page(Bytes::from(zstd.zstd.compress(content).map_err(external)?));
         let (page_type, encoding) = (page.page_type(), page.encoding());
-        let written = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, length))?;
+        let sink = self.sink.get_or_insert_with(|| TrackedWrite::new(Vec::new()));
+        let begin = i64::try_from(sink.bytes_written()).map_err(|error| ParquetError::External(Box::new(error)))?;
+        match page {
+            Page::DictionaryPage { .. } => self.dictionary = Some(begin),
+            _ => self.data = self.data.or(Some(begin)),
+        }
+        let written = SerializedPageWriter::new(sink).write_page(CompressedPage::new(page, content.len()))?;
         self.uncompressed += written.uncompressed_size;
         match self.stats.last_mut() {
             Some(last) if (last.page_type, last.encoding) == (page_type, encoding) => last.count += 1,
             _ => self.stats.push(PageEncodingStats { page_type, encoding, count: 1 }),
         }
         Ok(())
+    }
+
+    /// Appends the pages as the next chunk of a row group of so many rows.
+    pub(super) fn close<W: Write + Send>(
+        self,
+        rows: usize,
+        descriptor: ColumnDescPtr,
+        statistics: Option<Statistics>,
+        zstd: &Compressor,
+        row_group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<()> {
+        let bytes = Bytes::from(self.sink.map_or(Ok(Vec::new()), TrackedWrite::into_inner)?);
+        let encodings = self.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
+        let mut metadata = ColumnChunkMetaData::builder(descriptor)
+            .set_compression(Compression::ZSTD(zstd.level))
+            .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
+            .set_page_encoding_stats(self.stats)
+            .set_total_compressed_size(signed(bytes.len())?)
+            .set_total_uncompressed_size(signed(self.uncompressed)?)
+            .set_num_values(signed(self.values)?)
+            .set_data_page_offset(self.data.unwrap_or_default())
+            .set_dictionary_page_offset(self.dictionary);
+        if let Some(statistics) = statistics {
+            metadata = metadata.set_statistics(statistics);
+        }
+        let close = ColumnCloseResult {
+            bytes_written: bytes.len() as u64,
+            rows_written: rows as u64,
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        row_group.append_column(&bytes, close)
     }
 }
 
@@ -175,24 +246,17 @@ fn signed(bytes: usize) -> Result<i64> {
     i64::try_from(bytes).map_err(|error| ParquetError::External(Box::new(error)))
 }
 
+/// How many bits the numbers up to one take.
+fn width_of(most: u32) -> u32 {
+    u32::BITS - most.leading_zeros()
+}
+
 /// A text as in a plain page: its length and its bytes.
-fn push_text(page: &mut Vec<u8>, text: &[u8]) -> Result<()> {
+pub(super) fn push_text(page: &mut Vec<u8>, text: &[u8]) -> Result<()> {
     let length = u32::try_from(text.len()).map_err(|error| ParquetError::External(Box::new(error)))?;
     page.extend_from_slice(&length.to_le_bytes());
     page.extend_from_slice(text);
     Ok(())
-}
-
-/// Definition levels: which rows have a text, as runs of bits behind their length in bytes.
-fn push_levels(page: &mut Vec<u8>, codes: &[u32], nulls: usize) -> Result<()> {
-    let mut levels = Vec::new();
-    if nulls == 0 || nulls == codes.len() {
-        push_run(&mut levels, codes.len(), u32::from(nulls == 0), 1);
-    } else {
-        let present: Vec<u32> = codes.iter().map(|code| u32::from(*code != NULL)).collect();
-        push_hybrid(&mut levels, &present, 1);
-    }
-    push_text(page, &levels)
 }
 
 /// Numbers of `width` bits as runs of one number, and groups of eight between them.
@@ -251,40 +315,108 @@ fn push_varint(page: &mut Vec<u8>, mut number: usize) {
     page.push((number & 0x7f) as u8);
 }
 
+/// The next text of a plain page; `None` if it ends before it.
+#[inline]
+pub(super) fn pull_text<'p>(page: &mut &'p [u8]) -> Option<&'p [u8]> {
+    let (length, rest) = page.split_first_chunk()?;
+    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *page = rest;
+    Some(text)
+}
+
+/// Takes so many numbers of `width` bits from runs and groups, as [`push_hybrid`] writes them; `None` if there are fewer.
+pub(super) fn pull_hybrid(mut bytes: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) -> Option<()> {
+    let end = numbers.len() + count;
+    numbers.reserve(count);
+    while numbers.len() < end {
+        let header = pull_varint(&mut bytes)?;
+        let (most, length) = (end - numbers.len(), header >> 1);
+        if header & 1 == 0 {
+            let (number, rest) = bytes.split_at_checked(width.div_ceil(8) as usize)?;
+            let number = number.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte));
+            numbers.resize(numbers.len() + length.min(most), number);
+            bytes = rest;
+        } else {
+            let (groups, rest) = bytes.split_at_checked(length.checked_mul(width as usize)?)?;
+            pull_groups(groups, width, length.checked_mul(8)?.min(most), numbers);
+            bytes = rest;
+        }
+        // A run of nothing would never end.
+        (length > 0).then_some(())?;
+    }
+    Some(())
+}
+
+fn pull_groups(groups: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) {
+    let mask = (1u64 << width) - 1;
+    let width = width as usize;
+    numbers.extend((0..count).map(|at| {
+        let bit = at * width;
+        let rest = groups.get(bit / 8..).unwrap_or_default();
+        let bits = match rest.first_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => rest.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+        };
+        (bits >> (bit % 8) & mask) as u32
+    }));
+}
+
+fn pull_varint(bytes: &mut &[u8]) -> Option<usize> {
+    let mut number = 0;
+    for shift in (0..u32::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= usize::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::sync::Arc;
 
-    use arrow::array::{AsArray as _, RecordBatch};
+    use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
     use arrow::datatypes::{DataType, Field, Schema};
     use parquet::arrow::ArrowSchemaConverter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::file::writer::SerializedFileWriter;
     use rand::{Rng as _, SeedableRng as _};
 
+    use super::super::leaf::Column;
+    use super::super::texts::Recoding;
     use super::*;
 
     /// The rows of a file with one column, as the reader of the parquet crate finds them.
-    fn written(rows: &[Option<String>]) -> Vec<Option<String>> {
+    fn written(rows: &[Option<String>], is_coded: bool) -> Vec<Option<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column.parquet");
         let schema = Schema::new(vec![Field::new("column", DataType::Utf8, true)]);
         let root = ArrowSchemaConverter::new().convert(&schema).unwrap().root_schema_ptr();
         let mut file = SerializedFileWriter::new(File::create(&path).unwrap(), root, Arc::default()).unwrap();
         let descriptor = file.schema_descr().column(0);
-        let mut column = CodedBuilder::default();
-        rows.iter().for_each(|row| {
-            column.push(row.as_deref()).unwrap();
-        });
+        let texts: ArrayRef = Arc::new(rows.iter().collect::<StringArray>());
+        let places: Vec<_> = (0..rows.len()).map(|row| (0, row)).collect();
+        let mut column = Column::new(&DataType::Utf8, is_coded).unwrap();
+        let mut zstd = Compressor::new(ZstdLevel::default()).unwrap();
+        column.gather(&[&texts], &places, &mut Recoding::default(), &mut zstd).unwrap();
         let mut group = file.next_row_group().unwrap();
-        ChunkWriter::new(ZstdLevel::default()).unwrap().write(&column, descriptor, true, &mut group).unwrap();
+        column.close(rows.len(), &mut std::iter::once((descriptor, true)), &mut zstd, &mut group).unwrap();
         group.close().unwrap();
         file.close().unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
-        let statistics = builder.metadata().row_group(0).column(0).statistics().unwrap().clone();
-        assert_eq!(statistics.null_count_opt(), Some(rows.iter().filter(|row| row.is_none()).count() as u64));
         let texts = || rows.iter().flatten().map(String::as_bytes);
-        assert_eq!((statistics.min_bytes_opt(), statistics.max_bytes_opt()), (texts().min(), texts().max()));
+        let edge = |text: Option<&'_ [u8]>| text.filter(|text| text.len() <= 256).map(<[u8]>::to_vec);
+        let statistics = builder.metadata().row_group(0).column(0).statistics().cloned();
+        assert_eq!(statistics.is_some(), is_coded, "only what is searched by has statistics");
+        if let Some(statistics) = statistics {
+            assert_eq!(statistics.null_count_opt(), Some(rows.iter().filter(|row| row.is_none()).count() as u64));
+            let read = [statistics.min_bytes_opt(), statistics.max_bytes_opt()].map(|edge| edge.map(<[u8]>::to_vec));
+            assert_eq!(read, [edge(texts().min()), edge(texts().max())]);
+        }
         let texts = |batch: RecordBatch| batch.column(0).as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>();
         builder.build().unwrap().flat_map(|batch| texts(batch.unwrap())).collect()
     }
@@ -309,7 +441,9 @@ mod tests {
                 let times = rng.random_range(1..=repeats).min(rows - column.len());
                 column.extend(std::iter::repeat_n(value, times));
             }
-            assert!(written(&column) == column, "{rows} rows of {values} values");
+            for is_coded in [true, false] {
+                assert!(written(&column, is_coded) == column, "{rows} rows of {values} values");
+            }
         }
     }
 
@@ -318,8 +452,10 @@ mod tests {
         let long = |row: usize| (!row.is_multiple_of(5)).then(|| format!("{row}{}", "x".repeat(row % 3_000)));
         let column: Vec<Option<String>> = (0..4_000).map(long).collect();
         assert!(column.iter().flatten().map(String::len).sum::<usize>() > 3 * PAGE_BYTES);
-        assert!(written(&column) == column);
         let huge = vec![Some("y".repeat(DICTIONARY_BYTES + 1)), None, Some(String::new())];
-        assert!(written(&huge) == huge);
+        for is_coded in [true, false] {
+            assert!(written(&column, is_coded) == column);
+            assert!(written(&huge, is_coded) == huge);
+        }
     }
 }

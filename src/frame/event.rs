@@ -86,19 +86,24 @@ pub struct EventRow<'a> {
 
 impl Default for EventRow<'_> {
     fn default() -> Self {
-        Self {
-            text: [const { None }; Text::NAMES.len()],
-            flags: [None; Flag::NAMES.len()],
-            event_time: 0,
-            session_created: None,
-            more_checks: Vec::new(),
-            request_context: Vec::new(),
-            source_index: 0,
-        }
+        Self::new(0, 0)
     }
 }
 
 impl<'a> EventRow<'a> {
+    /// The row of an event of which only the time and the place in its file are known.
+    pub fn new(event_time: i64, source_index: i64) -> Self {
+        Self {
+            text: [const { None }; Text::NAMES.len()],
+            flags: [None; Flag::NAMES.len()],
+            event_time,
+            session_created: None,
+            more_checks: Vec::new(),
+            request_context: Vec::new(),
+            source_index,
+        }
+    }
+
     /// Sets a text column.
     pub fn set(&mut self, column: Text, value: Option<impl Into<Cow<'a, str>>>) {
         if let Some(slot) = self.text.get_mut(column as usize) {
@@ -120,8 +125,7 @@ impl<'a> EventRow<'a> {
 }
 
 /// Text columns of which nearly every row has a value of its own.
-const UNIQUE: [Text; 6] =
-    [Text::EventId, Text::RequestId, Text::SharedEventId, Text::AccessKeyId, Text::IssuedAccessKeyId, Text::RequestParameters];
+const UNIQUE: [Text; 5] = [Text::EventId, Text::RequestId, Text::SharedEventId, Text::IssuedAccessKeyId, Text::RequestParameters];
 
 /// The columns of [`EVENTS`], the texts of which most stand in several rows as codes.
 pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {

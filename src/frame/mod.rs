@@ -1,11 +1,13 @@
 //! Columns: the tables' schemas, Arrow in memory, Parquet at rest, polars for the summary.
 
 mod chunk;
+mod chunk_reader;
 mod event;
 mod event_writer;
 #[cfg(feature = "summary")]
 pub mod interop;
 pub mod json;
+mod leaf;
 pub mod parquet;
 pub mod read;
 pub mod schema;

@@ -7,7 +7,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray, UInt32Array};
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::UInt32Type;
 use hashbrown::HashTable;
 
@@ -47,6 +47,14 @@ impl Texts {
         match self {
             Self::Plain(texts) => (row < texts.len() && texts.is_valid(row)).then(|| u32::try_from(row).unwrap_or(u32::MAX)),
             Self::Coded(codes, _) => (row < codes.len() && codes.is_valid(row)).then(|| codes.value(row)),
+        }
+    }
+
+    /// Whether no row has a text.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Plain(texts) => texts.null_count() == texts.len(),
+            Self::Coded(codes, _) => codes.null_count() == codes.len(),
         }
     }
 
@@ -150,7 +158,48 @@ fn bytes<'t>(text: &'t [u8], ends: &[u32], number: u32) -> Option<&'t [u8]> {
 pub(super) struct CodedBuilder {
     distinct: Distinct,
     codes: Vec<u32>,
-    last: u32,
+    recent: Recent,
+}
+
+/// Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
+#[derive(Debug, Default)]
+struct Recent([(Ends, u32); Recent::KEPT]);
+
+/// The length of a text, and its first and last bytes: all of them up to 16.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    first: u64,
+    last: u64,
+    length: usize,
+}
+
+impl Recent {
+    const KEPT: usize = 16;
+}
+
+impl Ends {
+    #[inline]
+    fn of(text: &[u8]) -> Self {
+        let (first, last) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            // A bit before them, so that none of those kept at first is a text.
+            _ => (text.iter().fold(1, |all, byte| all << 8 | u64::from(*byte)), 0),
+        };
+        Self { first, last, length: text.len() }
+    }
+
+    /// Where it is kept among recent ones.
+    #[inline]
+    fn place(self) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 60) as usize
+    }
+
+    /// Whether texts with these ends are equal.
+    #[inline]
+    fn are_all(self) -> bool {
+        self.length <= 16
+    }
 }
 
 /// The code of a row without text.
@@ -190,12 +239,20 @@ impl CodedBuilder {
             self.codes.push(NULL);
             return Ok(CODE);
         };
-        // Rows that follow one another often agree.
-        let mut is_new = false;
-        if self.distinct.bytes(self.last) != Some(text.as_bytes()) {
-            (self.last, is_new) = self.distinct.number(text)?;
+        let ends = Ends::of(text.as_bytes());
+        let recent = self.recent.0.get_mut(ends.place());
+        if let Some((known, code)) = &recent
+            && *known == ends
+            && (ends.are_all() || self.distinct.bytes(*code) == Some(text.as_bytes()))
+        {
+            self.codes.push(*code);
+            return Ok(CODE);
         }
-        self.codes.push(self.last);
+        let (code, is_new) = self.distinct.number(text)?;
+        if let Some(recent) = recent {
+            *recent = (ends, code);
+        }
+        self.codes.push(code);
         Ok(if is_new { text.len() + 4 * CODE } else { CODE })
     }
 
@@ -212,6 +269,10 @@ impl CodedBuilder {
         }
         let this = recoding.begin(codes);
         self.codes.reserve(places.len());
+        if columns.iter().all(Texts::is_empty) {
+            self.codes.resize(self.codes.len() + places.len(), NULL);
+            return Ok(());
+        }
         for (column, row) in places {
             let (Some(texts), Some(begin)) = (columns.get(*column), begins.get(*column)) else {
                 return Err(Error::Internal(format!("column {column} of {}", columns.len())));
@@ -220,7 +281,7 @@ impl CodedBuilder {
                 self.push(texts.get(*row))?;
                 continue;
             };
-            let Some(code) = (*row < codes.len() && codes.is_valid(*row)).then(|| codes.value(*row) as usize) else {
+            let Some(code) = codes.values().get(*row).filter(|_| codes.is_valid(*row)).map(|code| *code as usize) else {
                 self.codes.push(NULL);
                 continue;
             };
@@ -260,14 +321,16 @@ impl CodedBuilder {
     /// [`Error::Columns`] beyond 2 GB of text.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
         // The next batch is about as large: growing to it step by step would copy the codes and hash the texts again.
-        let next = Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), last: 0 };
+        let next =
+            Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), recent: Recent::default() };
         let Self { distinct, codes, .. } = std::mem::replace(self, next);
         let offsets: Vec<i32> = std::iter::once(0).chain(distinct.ends.into_iter().map(u32::cast_signed)).collect();
         if offsets.last().is_some_and(|last| *last < 0) {
             return Err(Error::Columns("more than 2 GB of text in a batch".to_owned()));
         }
         let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(distinct.text), None)?;
-        let valid = codes.contains(&NULL).then(|| codes.iter().map(|code| *code != NULL).collect::<NullBuffer>());
+        let is_valid = |row: usize| codes.get(row).is_some_and(|code| *code != NULL);
+        let valid = codes.contains(&NULL).then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), is_valid)));
         let codes = UInt32Array::try_new(ScalarBuffer::from(codes), valid)?;
         Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
     }

@@ -24,16 +24,16 @@ impl<'a> Arn<'a> {
     /// assert_eq!((arn.account, arn.resource), ("111122223333", "role/ops/Mail"));
     /// ```
     pub fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        if parts.next()? != "arn" {
-            return None;
-        }
+        let rest = text.strip_prefix("arn:")?;
+        // Byte by byte: the parts are too short for a search to be worth its beginning.
+        let mut colons = rest.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(at, _)| at);
+        let [partition, service, region, account] = [colons.next()?, colons.next()?, colons.next()?, colons.next()?];
         Some(Self {
-            partition: parts.next()?,
-            service: parts.next()?,
-            region: parts.next()?,
-            account: parts.next()?,
-            resource: parts.next()?,
+            partition: rest.get(..partition)?,
+            service: rest.get(partition + 1..service)?,
+            region: rest.get(service + 1..region)?,
+            account: rest.get(region + 1..account)?,
+            resource: rest.get(account + 1..)?,
         })
     }
 
@@ -56,8 +56,7 @@ pub fn permission_set(role_arn: &str) -> Option<&str> {
 
 /// Whether the role ARN is that of a service-linked role.
 pub fn is_service_linked(role_arn: &str) -> bool {
-    memchr::memmem::find(role_arn.as_bytes(), b"/aws-service-role/").is_some()
-        && Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+    Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
 }
 
 #[cfg(test)]

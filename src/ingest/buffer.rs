@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::frame::{EventBuilder, EventRow};
 
 /// About how many bytes of rows are sorted at once.
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: usize = 3 << 20;
 
 /// The rows of one thread. Those of all days stand in the same columns: sorted by time, a day is a stretch of them.
 pub(super) struct Buffers<'s> {

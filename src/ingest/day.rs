@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 
 use super::ledger::Day;
 use super::merge::{Merge, OUTPUT_ROWS, Run};
-use super::sorted::Row;
+use super::sorted::{Mark, Row};
 use super::twins::Twins;
 use crate::error::{Error, Result};
 use crate::frame::{EventWriter, Place, Text, Texts, read};
@@ -110,7 +110,7 @@ impl DayMerge<'_> {
     /// Whether an addendum takes the place of a row. Addenda stay: two of one event tell different things.
     fn is_replaced(&self, row: &Row) -> bool {
         let named = |account: Option<&str>| self.replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
-        !self.replaced.is_empty() && (named(row.account()) || named(None)) && row.text("addendum_of").is_none()
+        !self.replaced.is_empty() && (named(row.account()) || named(None)) && row.mark(Mark::AddendumOf).is_none()
     }
 }
 

@@ -12,17 +12,14 @@ use crate::iam::arn::{self, Arn};
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
 pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
-    let mut row = EventRow {
-        event_time: record.event_time.get().and_then(event_time).unwrap_or_default(),
-        source_index: i64::try_from(index).unwrap_or(i64::MAX),
-        ..EventRow::default()
-    };
+    let time = record.event_time.get().and_then(event_time).unwrap_or_default();
+    let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
     row.set(Text::SourceFile, Some(file));
     envelope(&mut row, record, text);
     if let Some(identity) = &record.user_identity.0 {
         principal(&mut row, identity);
     }
-    let (outcome, _) = catalog.outcome(record.error_code.get());
+    let outcome = catalog.outcome(record.error_code.get());
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters: Option<Value<'_>> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));

@@ -10,14 +10,30 @@ use super::dataset::day_of;
 use crate::error::{Error, Result};
 use crate::frame::{Texts, read};
 
+/// What tells which other rows a row repeats.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mark {
+    RequestId,
+    EventCategory,
+    SharedEventId,
+    PrincipalAccount,
+    AddendumOf,
+}
+
+/// Their columns, in order.
+const MARKS: [&str; 5] = ["request_id", "event_category", "shared_event_id", "principal_account_id", "addendum_of"];
+
 /// Rows, with an order to take them in if they do not stand in it, and the columns that the order is made of.
 #[derive(Debug)]
 pub(super) struct Sorted {
     batch: RecordBatch,
     order: Option<Vec<u32>>,
     time: TimestampMicrosecondArray,
+    /// The first bytes of each event id, which mostly tell two of them apart.
+    id_prefixes: Vec<u64>,
     /// Event id, account, source, name, principal, error code: what makes two rows of one time the same event.
     identity: [Texts; 6],
+    marks: [Texts; MARKS.len()],
     file: Texts,
     index: Int64Array,
     identity_type: Texts,
@@ -30,17 +46,13 @@ impl Sorted {
     /// A batch that is sorted.
     pub(super) fn new(batch: RecordBatch) -> Result<Self> {
         let text = |name: &str| Texts::of(&batch, name);
+        let ids = text("event_id")?;
         Ok(Self {
             order: None,
+            id_prefixes: (0..batch.num_rows()).map(|row| prefix(ids.get(row).unwrap_or_default())).collect(),
             time: read::time(&batch, "event_time")?.clone(),
-            identity: [
-                text("event_id")?,
-                text("account_id")?,
-                text("event_source")?,
-                text("event_name")?,
-                text("principal_arn")?,
-                text("error_code")?,
-            ],
+            identity: [ids, text("account_id")?, text("event_source")?, text("event_name")?, text("principal_arn")?, text("error_code")?],
+            marks: [text(MARKS[0])?, text(MARKS[1])?, text(MARKS[2])?, text(MARKS[3])?, text(MARKS[4])?],
             file: text("source_file")?,
             index: read::int(&batch, "source_index")?.clone(),
             identity_type: text("identity_type")?,
@@ -101,11 +113,7 @@ impl Sorted {
     }
 
     fn id_prefix(&self, row: u32) -> u64 {
-        let [id, ..] = &self.identity;
-        let id = id.get(row as usize).unwrap_or_default().as_bytes();
-        let mut prefix = [0; 8];
-        prefix.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
-        u64::from_be_bytes(prefix)
+        self.id_prefixes.get(row as usize).copied().unwrap_or_default()
     }
 
     fn compare(&self, row: u32, other: &Self, other_row: u32) -> Ordering {
@@ -120,6 +128,16 @@ impl Sorted {
             so_far.then_with(|| a.get(row as usize).cmp(&b.get(other_row as usize)))
         })
     }
+}
+
+/// The first eight bytes of a text, as a number that is ordered as they are.
+fn prefix(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    u64::from_be_bytes(bytes.first_chunk().copied().unwrap_or_else(|| {
+        let mut prefix = [0; 8];
+        prefix.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        prefix
+    }))
 }
 
 /// A row of a [`Sorted`]; ordered as the dataset is.
@@ -164,9 +182,9 @@ impl Row {
         account.get(self.row())
     }
 
-    /// A value of a text column that is no key.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        Texts::of(&self.from.batch, name).ok().and_then(|column| column.get(self.row()).map(str::to_owned))
+    /// What tells which other rows it repeats.
+    pub(super) fn mark(&self, mark: Mark) -> Option<&str> {
+        self.from.marks.get(mark as usize)?.get(self.row())
     }
 
     /// Whether the rows have one time and id.

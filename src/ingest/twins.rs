@@ -7,7 +7,7 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 
 use super::merge::{Merge, Run};
-use super::sorted::Row;
+use super::sorted::{Mark, Row};
 use crate::error::Result;
 use crate::frame::{Texts, parquet};
 
@@ -92,10 +92,10 @@ impl Twins {
         }
         let mut merge = Merge::new(runs)?;
         while let Some(row) = merge.next()? {
-            let request = row.text("request_id").filter(|_| !is_network(&row));
-            twins.requests.extend(request.filter(|request| marks.network.contains(request)));
-            let shared = row.text("shared_event_id").filter(|_| row.account() == row.text("principal_account_id").as_deref());
-            twins.shared.extend(shared.filter(|shared| marks.foreign.contains(shared)));
+            let request = row.mark(Mark::RequestId).filter(|_| !is_network(&row));
+            twins.requests.extend(request.filter(|request| marks.network.contains(*request)).map(str::to_owned));
+            let shared = row.mark(Mark::SharedEventId).filter(|_| row.account() == row.mark(Mark::PrincipalAccount));
+            twins.shared.extend(shared.filter(|shared| marks.foreign.contains(*shared)).map(str::to_owned));
         }
         Ok(twins)
     }
@@ -103,14 +103,14 @@ impl Twins {
     /// Whether another record of the same call is there, which stays: that of the call itself for network activity,
     /// that of the caller's account for what other accounts see of it.
     pub(super) fn repeats(&self, row: &Row) -> bool {
-        let known = |ids: &HashSet<String>, name: &str| !ids.is_empty() && row.text(name).is_some_and(|id| ids.contains(&id));
-        (known(&self.requests, "request_id") && is_network(row))
-            || (known(&self.shared, "shared_event_id") && is_foreign(row.account(), row.text("principal_account_id").as_deref()))
+        let known = |ids: &HashSet<String>, mark: Mark| !ids.is_empty() && row.mark(mark).is_some_and(|id| ids.contains(id));
+        (known(&self.requests, Mark::RequestId) && is_network(row))
+            || (known(&self.shared, Mark::SharedEventId) && is_foreign(row.account(), row.mark(Mark::PrincipalAccount)))
     }
 }
 
 fn is_network(row: &Row) -> bool {
-    row.text("event_category").as_deref() == Some(NETWORK_ACTIVITY)
+    row.mark(Mark::EventCategory) == Some(NETWORK_ACTIVITY)
 }
 
 /// Whether a record stands in the log of another account than the caller's.

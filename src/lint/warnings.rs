@@ -36,7 +36,7 @@ fn known<'p, 'a>(action: &'p Entry<'a>) -> Option<Known<'p, 'a>> {
     let service = Catalog::builtin().service(&prefix.to_ascii_lowercase())?;
     let pattern = ActionPattern::new(&format!("{}:{name}", service.prefix));
     let covered = |operation: &&Operation| pattern.matches(&operation.action.to_ascii_lowercase());
-    Some(Known { action, service, operations: service.actions.values().filter(covered).collect() })
+    Some(Known { action, service, operations: service.actions.values().map(AsRef::as_ref).filter(covered).collect() })
 }
 
 impl<'a> Linter<'_, 'a> {

@@ -74,7 +74,7 @@ impl<'r> Decisions<'r> {
     fn file(&self, file: &Path, shared: &Shared<'_>, columns: &[&str]) -> Result<Vec<RecordBatch>> {
         let mut kernel = Kernel::new(shared);
         let mut batches = Vec::new();
-        parquet::read_coded(file, columns, &super::PLAIN, |batch| {
+        parquet::read_coded(file, columns, |batch| {
             kernel.consume(&batch)?;
             batches.push(self.batch(&batch, &kernel)?);
             Ok(())

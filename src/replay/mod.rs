@@ -60,9 +60,6 @@ pub use merge::merge;
 pub use shard::Shard;
 pub use tally::Measures;
 
-/// Columns that are read as they are: hardly a value stands in two rows, or hardly a row has a value.
-const PLAIN: [&str; 3] = ["event_id", "federated_provider", "source_identity"];
-
 /// Distinct requests that a thread decides at a time.
 const REQUESTS: usize = 256;
 
@@ -128,7 +125,7 @@ pub fn replay(
         let mut kernel = Kernel::new(&shared);
         while let Some(file) = next().and_then(|at| files.get(at)) {
             let before = kernel.events();
-            parquet::read_coded(file, &columns, &PLAIN, |batch| kernel.consume(&batch))?;
+            parquet::read_coded(file, &columns, |batch| kernel.consume(&batch))?;
             progress.advance(0, kernel.events() - before);
         }
         Ok(kernel.finish())
@@ -184,7 +181,7 @@ fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::eval
         .par_iter()
         .map(|file| {
             let mut seen = BTreeSet::new();
-            parquet::read_coded(file, &principals::COLUMNS, &[], |batch| principals::scan(&batch, &mut seen))?;
+            parquet::read_coded(file, &principals::COLUMNS, |batch| principals::scan(&batch, &mut seen))?;
             Ok(seen)
         })
         .try_reduce(BTreeSet::new, |mut a, b| {

@@ -8,6 +8,7 @@
 mod envelope;
 mod look_alike;
 mod salvage;
+mod scan;
 mod stream;
 mod table;
 

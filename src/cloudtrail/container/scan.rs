@@ -1,0 +1,406 @@
+//! The members of a record as CloudTrail writes them, found without the detours of reading any JSON: known names in their
+//! usual order, texts without escapes. What is not so, one record or one value of it, is read by `serde_json`; what that
+//! refuses is refused. So a record found here is the one that `serde_json` finds, and only the way there is shorter.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::Record;
+use crate::cloudtrail::record::{Identity, Lax, Nested, SessionAttributes, SessionContext, SessionIssuer, TlsDetails, WebIdFederationData};
+
+/// A place in a text.
+pub(super) struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+/// The members of a record, in the order in which CloudTrail writes them.
+const RECORD: [&str; 27] = [
+    "eventVersion",
+    "userIdentity",
+    "eventTime",
+    "eventSource",
+    "eventName",
+    "awsRegion",
+    "sourceIPAddress",
+    "userAgent",
+    "errorCode",
+    "errorMessage",
+    "requestParameters",
+    "responseElements",
+    "requestID",
+    "eventID",
+    "readOnly",
+    "resources",
+    "eventType",
+    "managementEvent",
+    "recipientAccountId",
+    "sharedEventID",
+    "vpcEndpointId",
+    "vpcEndpointAccountId",
+    "eventCategory",
+    "tlsDetails",
+    "sessionCredentialFromConsole",
+    "addendum",
+    "insightDetails",
+];
+const IDENTITY: [&str; 8] = ["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
+const CONTEXT: [&str; 6] = ["sessionIssuer", "webIdFederationData", "attributes", "sourceIdentity", "assumedRoot", "ec2RoleDelivery"];
+const ISSUER: [&str; 5] = ["type", "principalId", "arn", "accountId", "userName"];
+const ATTRIBUTES: [&str; 2] = ["creationDate", "mfaAuthenticated"];
+
+impl<'t> Scan<'t> {
+    /// The beginning of a text.
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The next byte that is no white space.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at)? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Some(*byte),
+            }
+        }
+    }
+
+    /// Passes a byte that has to come next.
+    #[inline]
+    pub(super) fn token(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// Passes a byte if it comes next.
+    #[inline]
+    pub(super) fn is_next(&mut self, byte: u8) -> bool {
+        self.token(byte).is_some()
+    }
+
+    /// Passes the comma before another element, or the end of the list or object; whether it is the comma.
+    #[inline]
+    pub(super) fn follows(&mut self, end: u8) -> Option<bool> {
+        let byte = self.peek()?;
+        self.at += 1;
+        (byte == b',' || byte == end).then_some(byte == b',')
+    }
+
+    /// Whether only white space is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// A name and its colon.
+    #[inline]
+    pub(super) fn key(&mut self) -> Option<&'t str> {
+        self.token(b'"')?;
+        let key = self.string()?;
+        self.token(b':')?;
+        Some(key)
+    }
+
+    /// Passes a name and its colon, if they come next without white space.
+    #[inline]
+    fn passes(&mut self, name: &str) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).and_then(|rest| rest.strip_prefix(b"\""));
+        let passes = rest.and_then(|rest| rest.strip_prefix(name.as_bytes())).is_some_and(|rest| rest.starts_with(b"\":"));
+        if passes {
+            self.at += name.len() + 3;
+        }
+        passes
+    }
+
+    /// The text up to the next quotation mark; `None` if it has escapes, or control characters, which JSON forbids.
+    #[inline]
+    fn string(&mut self) -> Option<&'t str> {
+        const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+        const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let mut length = 0;
+        while let Some(eight) = rest.get(length..).and_then(|rest| rest.first_chunk()) {
+            let eight = u64::from_le_bytes(*eight);
+            // The lowest byte that one of these marks is truly one of that kind.
+            let is_zero = |bytes: u64| bytes.wrapping_sub(LOW) & !bytes & HIGH;
+            let controls = eight.wrapping_sub(LOW * 0x20) & !eight & HIGH;
+            let found = is_zero(eight ^ (LOW * 0x22)) | is_zero(eight ^ (LOW * 0x5c)) | controls;
+            if found != 0 {
+                length += found.trailing_zeros() as usize / 8;
+                return self.end_string(rest.get(length)?, length);
+            }
+            length += 8;
+        }
+        let more = rest.get(length..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
+        self.end_string(rest.get(length + more)?, length + more)
+    }
+
+    #[inline]
+    fn end_string(&mut self, last: &u8, length: usize) -> Option<&'t str> {
+        let text = self.text.get(self.at..self.at + length)?;
+        self.at += length + 1;
+        (*last == b'"').then_some(text)
+    }
+
+    /// Any value, as it stands there.
+    fn raw(&mut self) -> Option<&'t RawValue> {
+        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..)?).into_iter::<&RawValue>();
+        let value = values.next()?.ok()?;
+        self.at += values.byte_offset();
+        Some(value)
+    }
+
+    /// A record.
+    pub(super) fn record(&mut self) -> Option<Record<'t>> {
+        let begin = self.at;
+        let mut record = Record::default();
+        if self.members(&RECORD, |scan, member| scan.member_of_record(&mut record, member)).is_some() {
+            return Some(record);
+        }
+        self.at = begin;
+        let mut values = serde_json::Deserializer::from_str(self.text.get(begin..)?).into_iter::<Record<'t>>();
+        let record = values.next()?.ok()?;
+        self.at += values.byte_offset();
+        Some(record)
+    }
+
+    /// Hands each member of an object that has one of the names to `each`, by the number of the name; `None` as soon as
+    /// something is unusual.
+    fn members(&mut self, names: &[&str], mut each: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
+        self.token(b'{')?;
+        let mut expected = 0;
+        let mut follows = !self.is_next(b'}');
+        while follows {
+            self.peek()?;
+            // Mostly it is the next name, or one a few further on.
+            let ahead = names.iter().enumerate().skip(expected).take(4).find(|(_, name)| self.passes(name));
+            let member = match ahead {
+                Some((member, _)) => Some(member),
+                None => {
+                    let key = self.key()?;
+                    names.iter().position(|name| *name == key)
+                }
+            };
+            match member {
+                Some(member) => {
+                    expected = member + 1;
+                    each(self, member)?;
+                }
+                None => drop(self.raw()?),
+            }
+            follows = self.follows(b'}')?;
+        }
+        Some(())
+    }
+
+    fn member_of_record(&mut self, record: &mut Record<'t>, member: usize) -> Option<()> {
+        let slot = match member {
+            0 => &mut record.event_version,
+            1 => return self.nested(&mut record.user_identity, &IDENTITY, Self::member_of_identity),
+            2 => &mut record.event_time,
+            3 => &mut record.event_source,
+            4 => &mut record.event_name,
+            5 => &mut record.aws_region,
+            6 => &mut record.source_ip_address,
+            7 => &mut record.user_agent,
+            8 => &mut record.error_code,
+            9 => &mut record.error_message,
+            10 => return self.kept(&mut record.request_parameters),
+            11 => return self.kept(&mut record.response_elements),
+            12 => &mut record.request_id,
+            13 => &mut record.event_id,
+            14 => &mut record.read_only,
+            15 => return self.kept(&mut record.resources),
+            16 => &mut record.event_type,
+            17 => &mut record.management_event,
+            18 => &mut record.recipient_account_id,
+            19 => &mut record.shared_event_id,
+            20 => &mut record.vpc_endpoint_id,
+            21 => &mut record.vpc_endpoint_account_id,
+            22 => &mut record.event_category,
+            23 => {
+                let version = |scan: &mut Self, tls: &mut TlsDetails<'t>, _| scan.lax(&mut tls.tls_version);
+                return self.nested(&mut record.tls_details, &["tlsVersion"], version);
+            }
+            24 => &mut record.session_credential_from_console,
+            // Addenda and insights are rare.
+            _ => return None,
+        };
+        self.lax(slot)
+    }
+
+    fn member_of_identity(&mut self, identity: &mut Identity<'t>, member: usize) -> Option<()> {
+        let slot = match member {
+            0 => &mut identity.identity_type,
+            1 => &mut identity.principal_id,
+            2 => &mut identity.arn,
+            3 => &mut identity.account_id,
+            4 => &mut identity.access_key_id,
+            5 => &mut identity.user_name,
+            6 => return self.nested(&mut identity.session_context, &CONTEXT, Self::member_of_context),
+            _ => &mut identity.invoked_by,
+        };
+        self.lax(slot)
+    }
+
+    fn member_of_context(&mut self, context: &mut SessionContext<'t>, member: usize) -> Option<()> {
+        let slot = match member {
+            0 => return self.nested(&mut context.session_issuer, &ISSUER, Self::member_of_issuer),
+            1 => {
+                let provider = |scan: &mut Self, data: &mut WebIdFederationData<'t>, _| scan.lax(&mut data.federated_provider);
+                return self.nested(&mut context.web_id_federation_data, &["federatedProvider"], provider);
+            }
+            2 => {
+                let attribute = |scan: &mut Self, attributes: &mut SessionAttributes<'t>, member| match member {
+                    0 => scan.lax(&mut attributes.creation_date),
+                    _ => scan.lax(&mut attributes.mfa_authenticated),
+                };
+                return self.nested(&mut context.attributes, &ATTRIBUTES, attribute);
+            }
+            3 => &mut context.source_identity,
+            4 => &mut context.assumed_root,
+            _ => &mut context.ec2_role_delivery,
+        };
+        self.lax(slot)
+    }
+
+    fn member_of_issuer(&mut self, issuer: &mut SessionIssuer<'t>, member: usize) -> Option<()> {
+        self.lax(match member {
+            0 => &mut issuer.issuer_type,
+            1 => &mut issuer.principal_id,
+            2 => &mut issuer.arn,
+            3 => &mut issuer.account_id,
+            _ => &mut issuer.user_name,
+        })
+    }
+
+    /// A text or a flag, or nothing; a member that stands twice is unusual.
+    #[inline]
+    fn lax(&mut self, slot: &mut Lax<'t>) -> Option<()> {
+        if slot.0.is_some() {
+            return None;
+        }
+        slot.0 = match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                Some(self.string()?)
+            }
+            b'{' | b'[' => {
+                self.raw()?;
+                None
+            }
+            _ => {
+                let rest = self.text.get(self.at..)?;
+                let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(*word))?;
+                self.at += word.len();
+                Some(word).filter(|word| *word != "null")
+            }
+        }
+        .map(Cow::Borrowed);
+        Some(())
+    }
+
+    /// A value that is read later, or `null`.
+    fn kept(&mut self, slot: &mut Option<&'t RawValue>) -> Option<()> {
+        if slot.is_some() {
+            return None;
+        }
+        self.peek()?;
+        *slot = Some(self.raw()?).filter(|raw| raw.get() != "null");
+        Some(())
+    }
+
+    /// An object, or nothing where something else stands.
+    fn nested<T: Default>(
+        &mut self,
+        slot: &mut Nested<T>,
+        names: &[&str],
+        each: impl Fn(&mut Self, &mut T, usize) -> Option<()>,
+    ) -> Option<()> {
+        if slot.0.is_some() {
+            return None;
+        }
+        if self.peek()? != b'{' {
+            return self.raw().map(|_| ());
+        }
+        let value = slot.0.insert(T::default());
+        self.members(names, |scan, member| each(scan, value, member))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    const USUAL: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA:bob","arn":"arn:aws:sts::111122223333:assumed-role/ops/bob","accountId":"111122223333","accessKeyId":"ASIA","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA","arn":"arn:aws:iam::111122223333:role/ops","accountId":"111122223333","userName":"ops"},"webIdFederationData":{},"attributes":{"creationDate":"2026-01-01T00:00:00Z","mfaAuthenticated":"false"}},"invokedBy":"x"},"eventTime":"2026-01-01T00:00:01Z","eventSource":"workmail.amazonaws.com","eventName":"CreateUser","awsRegion":"eu-west-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-cli/2 é","errorCode":"AccessDenied","errorMessage":"no","requestParameters":{"organizationId":"m-1","n":[1,2.5e3,null]},"responseElements":null,"additionalEventData":{"a":{"b":"}"}},"requestID":"r","eventID":"e","readOnly":false,"resources":[{"ARN":"arn:x"}],"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management","tlsDetails":{"tlsVersion":"TLSv1.3","cipherSuite":"c"},"sessionCredentialFromConsole":"true"}"#;
+
+    fn scanned(text: &str) -> Option<String> {
+        let mut scan = Scan::new(text);
+        let mut record = Record::default();
+        scan.members(&RECORD, |scan, member| scan.member_of_record(&mut record, member))?;
+        scan.is_at_end().then(|| format!("{record:?}"))
+    }
+
+    fn read(text: &str) -> Option<String> {
+        serde_json::from_str::<Record<'_>>(text).ok().map(|record| format!("{record:?}"))
+    }
+
+    #[test]
+    fn a_usual_record_is_found_without_detours() {
+        assert_eq!(scanned(USUAL), read(USUAL));
+        assert!(scanned(USUAL).is_some() && !format!("{:?}", scanned(USUAL)).contains("Owned"));
+        let spaced = USUAL.replace(':', " : ").replace(',', "\n,\t").replace("arn : aws", "arn:aws");
+        assert!(scanned(&spaced).is_some());
+    }
+
+    #[test]
+    fn what_is_found_is_what_any_reader_finds() {
+        let pieces = [
+            "\"",
+            "\\\"",
+            "\\u0041",
+            ",",
+            ":",
+            "{",
+            "}",
+            "[",
+            "]",
+            "null",
+            "true",
+            "12",
+            "é",
+            "\u{1}",
+            " ",
+            "\"eventID\":\"f\",",
+            "\"resources\":null,",
+            "x",
+        ];
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        let mut found = 0;
+        for _ in 0..20_000 {
+            let mut text = USUAL.to_owned();
+            for _ in 0..rng.random_range(1..3) {
+                let mut at = rng.random_range(0..=text.len());
+                while !text.is_char_boundary(at) {
+                    at -= 1;
+                }
+                let mut end = (at + rng.random_range(0..30usize)).min(text.len());
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                let end = if rng.random() { at } else { end.max(at) };
+                text.replace_range(at..end, if rng.random_bool(0.7) { pieces[rng.random_range(0..pieces.len())] } else { "" });
+            }
+            if let Some(scanned) = scanned(&text) {
+                found += 1;
+                // Of a member that is null first, the later one counts, as the careful reader has it.
+                let last = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|value| read(&value.to_string()));
+                let same = read(&text).map_or(last.is_some(), |read| read == scanned);
+                assert!(same, "{text}\n{scanned}");
+            }
+        }
+        assert!(found > 2_000, "{found}");
+    }
+}
