@@ -347,9 +347,27 @@ pub(super) fn pull_hybrid(mut bytes: &[u8], width: u32, count: usize, numbers: &
     Some(())
 }
 
+/// The number that all of so many numbers of at most eight bits are, if one run holds them.
+pub(super) fn same_in_all(mut bytes: &[u8], count: usize) -> Option<u32> {
+    let header = pull_varint(&mut bytes)?;
+    (header & 1 == 0 && header >> 1 >= count).then(|| bytes.first().map(|number| u32::from(*number))).flatten()
+}
+
 fn pull_groups(groups: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) {
     let mask = (1u64 << width) - 1;
     let width = width as usize;
+    // Eight numbers of up to eight bits are in one word.
+    if (1..=8).contains(&width) {
+        let end = numbers.len() + count;
+        for eight in groups.chunks(width) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(eight).for_each(|(to, from)| *to = *from);
+            let word = u64::from_le_bytes(word);
+            numbers.extend((0..8).map(|at| (word >> (at * width) & mask) as u32));
+        }
+        numbers.truncate(end);
+        return;
+    }
     numbers.extend((0..count).map(|at| {
         let bit = at * width;
         let rest = groups.get(bit / 8..).unwrap_or_default();

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, RecordBatch};
-use arrow::datatypes::{Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_writer::ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -191,8 +191,13 @@ fn read_group(
     let fields = metadata.schema().fields().iter().filter(|field| columns.contains(&field.name().as_str()));
     let mut found: Vec<(&Arc<Field>, Option<ArrayRef>)> = Vec::new();
     for field in fields {
-        let chunk = row_group.columns().iter().find(|chunk| chunk.column_path().parts() == [field.name().as_str()]);
-        let column = chunk.map_or(Ok(None), |chunk| reader.read(file, chunk, field.data_type(), rows))?;
+        let chunks = row_group.columns().iter().filter(|chunk| chunk.column_path().parts().first() == Some(field.name()));
+        let chunks: Vec<&ColumnChunkMetaData> = chunks.collect();
+        let column = match (field.data_type(), chunks.as_slice()) {
+            (DataType::List(item), chunks) => reader.read_lists(file, chunks, item, rows)?,
+            (kind, [chunk]) => reader.read(file, chunk, kind, rows)?,
+            _ => None,
+        };
         found.push((field, column));
     }
     let others: Vec<&str> = found.iter().filter(|(_, column)| column.is_none()).map(|(field, _)| field.name().as_str()).collect();

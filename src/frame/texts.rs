@@ -50,8 +50,16 @@ impl Texts {
         }
     }
 
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Plain(texts) => texts.len(),
+            Self::Coded(codes, _) => codes.len(),
+        }
+    }
+
     /// Whether no row has a text.
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         match self {
             Self::Plain(texts) => texts.null_count() == texts.len(),
             Self::Coded(codes, _) => codes.null_count() == codes.len(),

@@ -1,6 +1,7 @@
 //! Numbers for what stands in event rows, equal where the rows agree: what a thread compares instead of texts.
 
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use arrow::array::{Array, StringArray};
 
@@ -29,7 +30,7 @@ struct Column {
     /// The values that were numbered last, held so that others cannot take their place in memory.
     values: Option<StringArray>,
     /// For each of them its number plus one.
-    numbers: Vec<u32>,
+    numbers: Arc<Vec<u32>>,
     /// The values that were hashed last.
     hashed: Option<StringArray>,
     /// For each of them its hash, or 0 where it was not asked for yet.
@@ -56,6 +57,7 @@ impl Codes {
     pub(super) fn texts(&mut self, column: Text, texts: &Texts) -> Result<Vec<u32>> {
         let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Vec::new()) };
         match texts {
+            _ if texts.is_empty() => Ok(vec![0; texts.len()]),
             Texts::Plain(plain) => plain.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect(),
             Texts::Coded(codes, values) => {
                 numbers.hold(values)?;
@@ -66,6 +68,13 @@ impl Codes {
                 })
             }
         }
+    }
+
+    /// The numbers of the texts that a coded column's codes stand for.
+    pub(super) fn values(&mut self, column: Text, values: &StringArray) -> Result<Arc<Vec<u32>>> {
+        let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Arc::default()) };
+        numbers.hold(values)?;
+        Ok(Arc::clone(&numbers.numbers))
     }
 
     /// The text of a number.
@@ -124,10 +133,11 @@ impl Column {
     /// Numbers the values of a batch, unless they are those of the one before.
     fn hold(&mut self, values: &StringArray) -> Result<()> {
         if !is_held(self.values.as_ref(), values) {
-            self.numbers.clear();
+            let mut numbers = Vec::with_capacity(values.len());
             for text in values {
-                self.numbers.push(text.map_or(Ok(0), |text| Ok::<_, Error>(1 + self.distinct.number(text)?.0))?);
+                numbers.push(text.map_or(Ok(0), |text| Ok::<_, Error>(1 + self.distinct.number(text)?.0))?);
             }
+            self.numbers = Arc::new(numbers);
             self.values = Some(values.clone());
         }
         Ok(())
@@ -145,7 +155,7 @@ impl Column {
 
 /// Whether an array is the same place in memory as one that is held.
 #[inline]
-fn is_held(held: Option<&StringArray>, values: &StringArray) -> bool {
+pub(super) fn is_held(held: Option<&StringArray>, values: &StringArray) -> bool {
     held.is_some_and(|held| {
         let [held_offsets, offsets] = [held, values].map(|values| values.value_offsets().as_ptr_range());
         held_offsets == offsets && held.value_data().as_ptr() == values.value_data().as_ptr()

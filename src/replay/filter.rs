@@ -32,6 +32,11 @@ impl Filter {
             && self.principals.is_empty()
     }
 
+    /// Whether it lets everything through, but for times.
+    pub(super) fn has_only_times(&self) -> bool {
+        self.accounts.is_empty() && self.regions.is_empty() && self.services.is_empty() && self.principals.is_empty()
+    }
+
     /// Whether it lets an event through.
     pub(super) fn keeps(&self, event: EventView<'_>) -> bool {
         self.keeps_time(event.time()) && self.keeps_rest(event)

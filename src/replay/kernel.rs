@@ -10,12 +10,13 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use arrow::array::RecordBatch;
 use hashbrown::{HashMap, HashSet, HashTable};
 
+use super::callers::{Callers, Common, Contexts, are_common};
 use super::codes::Codes;
 use super::context::EventContext;
 use super::coverage::{CodedCoverage, Coverage};
 use super::filter::Filter;
 use super::memo::Memo;
-use super::principals::{Principals, Seen};
+use super::principals::{Principal, Principals, Seen};
 use super::request::{Fact, RequestKey, event_layers};
 use super::shard::Shard;
 use super::tally::{Measures, Measuring};
@@ -34,6 +35,12 @@ pub(super) struct Shared<'a> {
     pub(super) assume_absent: Layers,
     /// Which part of the events.
     pub(super) shard: Option<Shard>,
+}
+
+impl Shared<'_> {
+    fn principal(&self, index: u32) -> Result<&Principal> {
+        self.principals.all.get(index as usize).ok_or_else(|| Error::Internal(format!("there is no principal {index}")))
+    }
 }
 
 /// Distinct requests of a part of the log, with everything that is counted on the way.
@@ -75,6 +82,8 @@ const REASONS: [&str; 7] =
 pub(super) struct Kernel<'a> {
     shared: &'a Shared<'a>,
     codes: Codes,
+    sessions: Callers,
+    contexts: Contexts,
     keeps: Memo<bool>,
     callers: Memo<Caller>,
     opaque: Memo<Layers>,
@@ -98,8 +107,8 @@ pub(super) struct Kernel<'a> {
 /// The events of the batch at hand that are replayed.
 #[derive(Debug, Default)]
 struct Batch {
-    /// Row and principal.
-    rows: Vec<(usize, u32)>,
+    /// Row, session and principal.
+    rows: Vec<(usize, u32, u32)>,
     /// Rows that are not replayed, and why.
     not_replayed: Vec<(usize, &'static str)>,
     /// What is asked, by numbers.
@@ -144,7 +153,7 @@ impl Lists {
 
 /// Who made a call, and why it is not replayed if it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Caller {
+pub(super) struct Caller {
     principal: Option<u32>,
     reason: Option<&'static str>,
     is_of_shard: bool,
@@ -187,6 +196,8 @@ impl<'a> Kernel<'a> {
         Self {
             shared,
             codes: Codes::new(shared.program),
+            sessions: Callers::default(),
+            contexts: Contexts::default(),
             keeps: Memo::default(),
             callers: Memo::default(),
             opaque: Memo::default(),
@@ -225,7 +236,7 @@ impl<'a> Kernel<'a> {
     /// the filter left out are not among them.
     pub(super) fn events_of_batch(&self) -> Vec<(usize, Result<&RequestKey, &'static str>)> {
         let replayed = self.batch.rows.iter().zip(&self.batch.slots);
-        let replayed = replayed.filter_map(|((row, _), slot)| Some((*row, Ok(self.requests.get(*slot as usize)?))));
+        let replayed = replayed.filter_map(|((row, ..), slot)| Some((*row, Ok(self.requests.get(*slot as usize)?))));
         let mut events: Vec<_> = replayed.chain(self.batch.not_replayed.iter().map(|(row, reason)| (*row, Err(*reason)))).collect();
         events.sort_unstable_by_key(|(row, _)| *row);
         events
@@ -249,18 +260,31 @@ impl<'a> Kernel<'a> {
 
     /// Which rows are replayed, and who calls.
     fn select(&mut self, columns: &EventColumns) -> Result<()> {
-        let (shared, codes) = (self.shared, &mut self.codes);
+        let Self { sessions, contexts, keeps, callers, opaque, states, codes, facts, shared, .. } = self;
         let filter = shared.filter;
         self.batch.rows.clear();
         self.batch.not_replayed.clear();
+        sessions.begin(columns)?;
         for row in 0..columns.len() {
             let event = columns.row(row);
-            let keeps = |event: EventView<'_>| Ok(filter.keeps_rest(event));
-            if !(filter.is_empty() || filter.keeps_time(event.time()) && self.keeps.get(event, codes, |_| keeps(event))?) {
+            if !filter.keeps_time(event.time()) {
                 self.filtered += 1;
                 continue;
             }
-            let caller = self.callers.get(event, codes, |_| Ok(Caller::of(event, shared)))?;
+            let session = sessions.find(row, columns.created(row), || {
+                let mut rules = Rules { keeps, callers, opaque, states, codes, facts, contexts, shared };
+                rules.common(columns, event)
+            })?;
+            let Some(common) = sessions.get(session) else { continue };
+            let is_kept = match common.keeps {
+                Some(is_kept) => is_kept,
+                None => keeps.get(event, codes, |_| Ok(filter.keeps_rest(event)))?,
+            };
+            if !is_kept {
+                self.filtered += 1;
+                continue;
+            }
+            let caller = common.caller;
             if !caller.is_of_shard {
                 self.filtered += 1;
                 self.coverage.elsewhere(event);
@@ -269,7 +293,7 @@ impl<'a> Kernel<'a> {
             self.events += 1;
             self.coverage.event(event, caller.reason.is_none());
             match caller {
-                Caller { reason: None, principal: Some(principal), .. } => self.batch.rows.push((row, principal)),
+                Caller { reason: None, principal: Some(principal), .. } => self.batch.rows.push((row, session, principal)),
                 Caller { reason, .. } => {
                     let reason = reason.unwrap_or("no_identity");
                     self.batch.not_replayed.push((row, reason));
@@ -282,36 +306,20 @@ impl<'a> Kernel<'a> {
 
     /// What is asked, by numbers.
     fn describe(&mut self, columns: &EventColumns) -> Result<()> {
-        const TEXTS: [Text; 8] = [
-            Text::Action,
-            Text::Resource,
-            Text::MappingSource,
-            Text::Region,
-            Text::AccountId,
-            Text::Outcome,
-            Text::DeniedBy,
-            Text::ResourceSource,
-        ];
-        let (shared, codes, facts) = (self.shared, &mut self.codes, &mut self.facts);
+        let Self { sessions, contexts, states, codes, facts, shared, .. } = self;
         let Batch { rows, numbers, hashes, .. } = &mut self.batch;
         numbers.clear();
         hashes.clear();
-        for (row, index) in rows.iter().copied() {
+        for (row, session, index) in rows.iter().copied() {
             let begin = numbers.numbers.len();
             let event = columns.row(row).of_principal(index);
-            let principal = shared.principals.all.get(index as usize);
-            let principal = principal.ok_or_else(|| Error::Internal(format!("there is no principal {index}")))?;
-            numbers.numbers.push(index);
-            numbers.numbers.extend(TEXTS.map(|column| event.text_code(column)));
+            let context = sessions.get(session).map(|common| common.context).unwrap_or_default();
+            numbers.numbers.push(context);
+            numbers.numbers.extend(ASKED.map(|column| event.text_code(column)));
             numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
-            let opaque = self.opaque.get(event, codes, |_| Ok(event_layers(event, principal)))?;
-            numbers.numbers.push(u32::from(opaque.bits()));
-            numbers.numbers.push(if principal.is_federated_user() { event.text_code(Text::SessionName) } else { 0 });
-            let context = EventContext::new(event, principal, shared.catalog);
-            for key in &principal.keys {
-                let Some(memo) = self.states.get_mut(*key) else { continue };
-                let state = |_: &mut Codes| Ok(facts.number(*key, context.state(shared.program.key_name(*key)), shared.program));
-                numbers.numbers.push(memo.get(event, codes, state)?);
+            for key in contexts.open(context) {
+                let principal = shared.principal(index)?;
+                numbers.numbers.push(state(states, *key, event, principal, codes, facts, shared)?.0);
             }
             numbers.end();
             hashes.push(hash(numbers.numbers.get(begin..).unwrap_or_default()));
@@ -328,7 +336,7 @@ impl<'a> Kernel<'a> {
             let known = self.known.find(hash, |slot| self.numbers.get(*slot as usize).iter().eq(asked)).copied();
             slots.push(match known {
                 Some(slot) => slot,
-                None => self.insert(columns, at, hash),
+                None => self.insert(columns, at, hash)?,
             });
         }
         self.batch.slots = slots;
@@ -337,21 +345,24 @@ impl<'a> Kernel<'a> {
 
     /// Enters the request of an event of the batch.
     #[cold]
-    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> u32 {
+    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> Result<u32> {
         let shared = self.shared;
         let slot = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
-        let (row, index) = self.batch.rows.get(at).copied().unwrap_or_default();
-        let asked = self.batch.numbers.get(at);
+        let (row, _, index) = self.batch.rows.get(at).copied().unwrap_or_default();
         let event = columns.row(row).of_principal(index);
-        let Some(principal) = shared.principals.all.get(index as usize) else { return slot };
+        let principal = shared.principal(index)?;
+        let mut known = Vec::with_capacity(principal.keys.len());
+        for key in &principal.keys {
+            let (fact, _) = state(&mut self.states, *key, event, principal, &mut self.codes, &mut self.facts, shared)?;
+            known.extend(self.facts.get(fact).cloned());
+        }
         let context = EventContext::new(event, principal, shared.catalog);
-        let facts = asked.get(FIRST_FACT..).unwrap_or_default().iter().filter_map(|fact| self.facts.get(*fact)).cloned().collect();
-        self.requests.push(RequestKey::new(index as usize, facts, event_layers(event, principal), &context, event, shared));
+        self.requests.push(RequestKey::new(index as usize, known, event_layers(event, principal), &context, event, shared));
         self.measuring.push(Measuring::default());
-        self.numbers.push(asked);
+        self.numbers.push(self.batch.numbers.get(at));
         let numbers = &self.numbers;
         self.known.insert_unique(hash, slot, |slot| self::hash(numbers.get(*slot as usize)));
-        slot
+        Ok(slot)
     }
 
     /// What is measured of it.
@@ -363,12 +374,11 @@ impl<'a> Kernel<'a> {
         order.sort_unstable();
         for place in order.iter() {
             let [slot, at] = [place >> 32, place & u64::from(u32::MAX)].map(|half| usize::try_from(half).unwrap_or(usize::MAX));
-            let Some((row, principal)) = rows.get(at) else { continue };
-            let event = columns.row(*row);
-            let session = session(columns, *row, event, &mut self.codes);
+            let Some((row, session, principal)) = rows.get(at) else { continue };
+            let (event, Some(common)) = (columns.row(*row), self.sessions.get(*session)) else { continue };
             let Some(measuring) = self.measuring.get_mut(slot) else { continue };
-            if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), session) {
-                let name = event.text_code(Text::SessionName);
+            if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), common.session) {
+                let name = common.session_name;
                 if name != 0 && measuring.add_name(name) {
                     self.session_names.insert((*principal, name));
                 }
@@ -377,8 +387,82 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// How many numbers of a request come before its facts.
-const FIRST_FACT: usize = 12;
+/// What is asked of the event itself.
+const ASKED: [Text; 8] =
+    [Text::Action, Text::Resource, Text::MappingSource, Text::Region, Text::AccountId, Text::Outcome, Text::DeniedBy, Text::ResourceSource];
+
+/// What is asked of a session once.
+struct Rules<'k, 'a> {
+    keeps: &'k mut Memo<bool>,
+    callers: &'k mut Memo<Caller>,
+    opaque: &'k mut Memo<Layers>,
+    states: &'k mut [Memo<u32>],
+    codes: &'k mut Codes,
+    facts: &'k mut Facts,
+    contexts: &'k mut Contexts,
+    shared: &'a Shared<'a>,
+}
+
+impl Rules<'_, '_> {
+    /// What is common to the events of the session of an event.
+    fn common(&mut self, columns: &EventColumns, event: EventView<'_>) -> Result<Common> {
+        let (shared, codes) = (self.shared, &mut *self.codes);
+        let keeps = match shared.filter.has_only_times() {
+            true => Some(true),
+            false => {
+                let (keeps, fields) = self.keeps.get_with_fields(event, codes, |_| Ok(shared.filter.keeps_rest(event)))?;
+                Some(keeps).filter(|_| are_common(fields))
+            }
+        };
+        let (caller, fields) = self.callers.get_with_fields(event, codes, |_| Ok(Caller::of(event, shared)))?;
+        assert_common("the caller", fields)?;
+        let mut common = Common {
+            caller,
+            keeps,
+            context: 0,
+            session: session(columns, event, codes),
+            session_name: if columns.texts(Text::SessionName).is_some() { event.text_code(Text::SessionName) } else { 0 },
+        };
+        let Caller { principal: Some(index), reason: None, .. } = caller else { return Ok(common) };
+        let (event, principal) = (event.of_principal(index), shared.principal(index)?);
+        let (opaque, fields) = self.opaque.get_with_fields(event, codes, |_| Ok(event_layers(event, principal)))?;
+        assert_common("the layers of a call", fields)?;
+        let identity = if principal.is_federated_user() { common.session_name } else { 0 };
+        let (mut numbers, mut open) = (vec![index, u32::from(opaque.bits()), identity], Vec::new());
+        for key in &principal.keys {
+            let (fact, fields) = state(self.states, *key, event, principal, codes, self.facts, shared)?;
+            let is_common = are_common(fields);
+            numbers.push(if is_common { fact } else { u32::MAX });
+            open.extend((!is_common).then_some(*key));
+        }
+        common.context = self.contexts.number(numbers, open);
+        Ok(common)
+    }
+}
+
+fn assert_common(what: &str, fields: u64) -> Result<()> {
+    match are_common(fields) {
+        true => Ok(()),
+        false => Err(Error::Internal(format!("{what} depends on {:?}", Field::all_of(fields)))),
+    }
+}
+
+/// The number of what is known of a key, and the fields of the event that tell it.
+fn state(
+    states: &mut [Memo<u32>],
+    key: KeyId,
+    event: EventView<'_>,
+    principal: &Principal,
+    codes: &mut Codes,
+    facts: &mut Facts,
+    shared: &Shared<'_>,
+) -> Result<(u32, u64)> {
+    let memo = states.get_mut(key).ok_or_else(|| Error::Internal(format!("there is no key {key}")))?;
+    memo.get_with_fields(event, codes, |_| {
+        let state = EventContext::new(event, principal, shared.catalog).state(shared.program.key_name(key));
+        Ok(facts.number(key, state, shared.program))
+    })
+}
 
 fn hash(numbers: &[u32]) -> u64 {
     let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
@@ -426,9 +510,9 @@ fn not_replayed(event: EventView<'_>, principal: Option<usize>, shared: &Shared<
 }
 
 /// Tells the sessions of a principal apart: the credentials and the session's name.
-fn session(columns: &EventColumns, row: usize, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
+fn session(columns: &EventColumns, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
     let parts = [Text::PrincipalId, Text::SessionName, Text::AccessKeyId]
-        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, row)));
+        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, event.at())));
     if parts == [0; 3] {
         return None;
     }

@@ -57,21 +57,33 @@ impl<T: Copy> Memo<T> {
     /// The answer for an event: a known one, or that of `rule`.
     #[inline]
     pub(super) fn get(&mut self, event: EventView<'_>, codes: &mut Codes, rule: impl FnOnce(&mut Codes) -> Result<T>) -> Result<T> {
+        self.get_with_fields(event, codes, rule).map(|(answer, _)| answer)
+    }
+
+    /// The answer for an event, and the fields of which it was worked out.
+    #[inline]
+    pub(super) fn get_with_fields(
+        &mut self,
+        event: EventView<'_>,
+        codes: &mut Codes,
+        rule: impl FnOnce(&mut Codes) -> Result<T>,
+    ) -> Result<(T, u64)> {
         for at in 0..self.tables.len() {
             let Some(table) = self.tables.get(at) else { break };
             if let Some(answer) = table.find(event, codes)? {
+                let set = table.set;
                 if at > 0 {
                     // The table that answers most comes first.
                     self.tables.swap(at, at - 1);
                 }
-                return Ok(answer);
+                return Ok((answer, set));
             }
         }
         self.work_out(event, codes, rule)
     }
 
     #[cold]
-    fn work_out(&mut self, event: EventView<'_>, codes: &mut Codes, rule: impl FnOnce(&mut Codes) -> Result<T>) -> Result<T> {
+    fn work_out(&mut self, event: EventView<'_>, codes: &mut Codes, rule: impl FnOnce(&mut Codes) -> Result<T>) -> Result<(T, u64)> {
         let (answer, set) = event.traced(|| rule(codes));
         let answer = answer?;
         let table = match self.tables.iter_mut().position(|table| table.set == set) {
@@ -84,7 +96,7 @@ impl<T: Copy> Memo<T> {
         if let Some(table) = self.tables.get_mut(table) {
             table.insert(event, codes, answer)?;
         }
-        Ok(answer)
+        Ok((answer, set))
     }
 }
 

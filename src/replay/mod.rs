@@ -4,6 +4,7 @@
 //! every candidate together ([`compare`] says what that makes of it), and the rows are added up by everything that
 //! describes them.
 
+mod callers;
 mod changes;
 mod codes;
 pub mod compare;

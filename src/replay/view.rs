@@ -2,6 +2,7 @@
 //! out of one row can be used for every other that agrees in it ([`super::memo`]).
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, RecordBatch, TimestampMicrosecondArray};
 
@@ -92,11 +93,36 @@ pub(super) struct CheckRow {
     pub(super) source: String,
 }
 
+/// The numbers of a column's texts.
+#[derive(Default)]
+enum Numbers {
+    /// It is not compared.
+    #[default]
+    None,
+    /// Row by row.
+    Rows(Vec<u32>),
+    /// Code by code, for columns that are looked at in few rows.
+    Values(Arc<Vec<u32>>),
+}
+
+/// The columns that are looked at in every row.
+const EVERY_ROW: [Text; 9] = [
+    Text::Action,
+    Text::Resource,
+    Text::MappingSource,
+    Text::Region,
+    Text::AccountId,
+    Text::Outcome,
+    Text::DeniedBy,
+    Text::ResourceSource,
+    Text::SourceFile,
+];
+
 /// The columns of a batch, those that were loaded.
 pub(super) struct EventColumns {
     text: [Option<Texts>; Text::NAMES.len()],
-    /// [`Codes::texts`] of the columns that are compared.
-    numbers: [Vec<u32>; Text::NAMES.len()],
+    /// The numbers of the columns that are compared.
+    numbers: [Numbers; Text::NAMES.len()],
     flags: [Option<BooleanArray>; Flag::NAMES.len()],
     event_time: TimestampMicrosecondArray,
     session_created: Option<TimestampMicrosecondArray>,
@@ -123,7 +149,7 @@ impl EventColumns {
         }
         Ok(Self {
             text,
-            numbers: [const { Vec::new() }; Text::NAMES.len()],
+            numbers: [const { Numbers::None }; Text::NAMES.len()],
             flags,
             event_time: read::time(batch, "event_time")?.clone(),
             session_created: has("session_created").then(|| read::time(batch, "session_created").cloned()).transpose()?,
@@ -139,7 +165,10 @@ impl EventColumns {
     pub(super) fn number(&mut self, codes: &mut Codes) -> Result<()> {
         for ((column, texts), numbers) in Text::ALL.into_iter().zip(&self.text).zip(&mut self.numbers) {
             if let Some(texts) = texts.as_ref().filter(|_| !matches!(column, Text::EventId | Text::AccessKeyId)) {
-                *numbers = codes.texts(column, texts)?;
+                *numbers = match texts {
+                    Texts::Coded(_, values) if !EVERY_ROW.contains(&column) => Numbers::Values(codes.values(column, values)?),
+                    texts => Numbers::Rows(codes.texts(column, texts)?),
+                };
             }
         }
         Ok(())
@@ -153,6 +182,21 @@ impl EventColumns {
     /// One event, as the log has it.
     pub(super) fn row(&self, row: usize) -> EventView<'_> {
         EventView { columns: self, row, principal: 0 }
+    }
+
+    /// Adds what a flag is in each row to the numbers of the rows.
+    pub(super) fn add_flag(&self, flag: Flag, numbers: &mut [u32]) {
+        let Some(flags) = self.flags.get(flag as usize).and_then(Option::as_ref) else { return };
+        for (number, flag) in numbers.iter_mut().zip(flags) {
+            *number = *number * 3 + flag.map_or(2, u32::from);
+        }
+    }
+
+    /// `session_created` of a row, for what is counted; the least number for none.
+    #[inline]
+    pub(super) fn created(&self, row: usize) -> i64 {
+        let created = self.session_created.as_ref().filter(|created| created.is_valid(row));
+        created.map_or(i64::MIN, |created| created.values().get(row).copied().unwrap_or_default())
     }
 
     /// A text column.
@@ -191,6 +235,11 @@ impl<'b> EventView<'b> {
     /// The event of a principal, by its number.
     pub(super) fn of_principal(self, principal: u32) -> Self {
         Self { principal, ..self }
+    }
+
+    /// Its row.
+    pub(super) fn at(&self) -> usize {
+        self.row
     }
 
     /// Runs `work`, and says which fields it read.
@@ -363,12 +412,17 @@ impl<'b> EventView<'b> {
     /// [`Self::code`] of a text; 0 for none.
     #[inline]
     pub(super) fn text_code(&self, column: Text) -> u32 {
-        match self.columns.numbers.get(column as usize).and_then(|numbers| numbers.get(self.row)) {
-            Some(number) => *number,
-            None => {
-                self.misses(Field::Text(column));
-                0
-            }
-        }
+        let number = match self.columns.numbers.get(column as usize) {
+            Some(Numbers::Rows(numbers)) => numbers.get(self.row).copied(),
+            Some(Numbers::Values(numbers)) => match self.columns.texts(column).and_then(|texts| texts.code(self.row)) {
+                Some(code) => numbers.get(code as usize).copied(),
+                None => Some(0),
+            },
+            _ => None,
+        };
+        number.unwrap_or_else(|| {
+            self.misses(Field::Text(column));
+            0
+        })
     }
 }
