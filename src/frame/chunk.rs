@@ -354,29 +354,37 @@ pub(super) fn same_in_all(mut bytes: &[u8], count: usize) -> Option<u32> {
 }
 
 fn pull_groups(groups: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) {
-    let mask = (1u64 << width) - 1;
     let width = width as usize;
-    // Eight numbers of up to eight bits are in one word.
+    let begin = numbers.len();
+    numbers.resize(begin + count.next_multiple_of(8), 0);
+    let eights = numbers.get_mut(begin..).unwrap_or_default().chunks_exact_mut(8);
     if (1..=8).contains(&width) {
-        let end = numbers.len() + count;
-        for eight in groups.chunks(width) {
+        let mask = (1u64 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
             let mut word = [0; 8];
-            word.iter_mut().zip(eight).for_each(|(to, from)| *to = *from);
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             let word = u64::from_le_bytes(word);
-            numbers.extend((0..8).map(|at| (word >> (at * width) & mask) as u32));
+            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
         }
-        numbers.truncate(end);
-        return;
+    } else if (9..=16).contains(&width) {
+        let mask = (1u128 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
+            let mut word = [0; 16];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            let word = u128::from_le_bytes(word);
+            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
+        }
+    } else if width > 0 {
+        let mask = (1u64 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
+            for (at, number) in eight.iter_mut().enumerate() {
+                let rest = bytes.get(at * width / 8..).unwrap_or_default();
+                let bits = rest.iter().take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+                *number = (bits >> (at * width % 8) & mask) as u32;
+            }
+        }
     }
-    numbers.extend((0..count).map(|at| {
-        let bit = at * width;
-        let rest = groups.get(bit / 8..).unwrap_or_default();
-        let bits = match rest.first_chunk() {
-            Some(eight) => u64::from_le_bytes(*eight),
-            None => rest.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
-        };
-        (bits >> (bit % 8) & mask) as u32
-    }));
+    numbers.truncate(begin + count);
 }
 
 fn pull_varint(bytes: &mut &[u8]) -> Option<usize> {

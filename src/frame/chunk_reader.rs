@@ -7,7 +7,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray, UInt32Array,
+    ArrayRef, BooleanArray, DictionaryArray, Int64Array, ListArray, MapArray, StringArray, StructArray, TimestampMicrosecondArray,
+    UInt32Array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
@@ -135,22 +136,53 @@ impl ChunkReader {
             leaves.push(values);
         }
         let Some(first) = leaves.first().filter(|_| leaves.len() == fields.len()) else { return Ok(None) };
-        let (mut ends, mut valid, mut entries) = (vec![0i32], Vec::with_capacity(rows), 0);
-        for (repeated, defined) in first.repeated.iter().zip(&first.defined) {
-            if *repeated == 0 && !valid.is_empty() {
-                ends.push(entries);
-            }
-            if *repeated == 0 {
-                valid.push(*defined > 0);
-            }
-            entries += i32::from(*defined > 1);
-        }
-        ends.push(entries);
+        let (ends, valid) = first.rows();
         let present: Vec<bool> = first.defined.iter().filter(|defined| **defined > 1).map(|defined| *defined > 2).collect();
-        let columns = leaves.iter().map(|leaf| Arc::new(leaf.entries()) as ArrayRef).collect();
+        let columns = leaves.iter().map(|leaf| Arc::new(leaf.entries(1, 4)) as ArrayRef).collect();
         let structs = StructArray::try_new(fields.clone(), columns, Some(NullBuffer::from(present)))?;
         let lists = ListArray::try_new(Arc::clone(item), OffsetBuffer::new(ends.into()), Arc::new(structs), Some(NullBuffer::from(valid)))?;
         Ok(Some(Arc::new(lists)))
+    }
+
+    /// A column of maps of texts to lists of texts, from the chunks of its keys and values. `None` as for [`Self::read`].
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(super) fn read_maps(
+        &mut self,
+        file: &File,
+        chunks: &[&ColumnChunkMetaData],
+        entry: &FieldRef,
+        rows: usize,
+    ) -> Result<Option<ArrayRef>> {
+        let levels = |chunk: &ColumnChunkMetaData| (chunk.column_descr().max_def_level(), chunk.column_descr().max_rep_level());
+        let ([keys, values], DataType::Struct(fields)) = (chunks, entry.data_type()) else { return Ok(None) };
+        let [_, list] = fields.as_ref() else { return Ok(None) };
+        let DataType::List(item) = list.data_type() else { return Ok(None) };
+        if levels(keys) != (2, 1) || levels(values) != (5, 2) {
+            return Ok(None);
+        }
+        let Some(keys) = self.values(file, keys, &DataType::Utf8, rows)? else { return Ok(None) };
+        let Some(values) = self.values(file, values, &DataType::Utf8, rows)? else { return Ok(None) };
+        let (ends, valid) = keys.rows();
+        let (mut list_ends, mut lists_valid, mut items) = (vec![0i32], Vec::new(), 0);
+        for (repeated, defined) in values.repeated.iter().zip(&values.defined).filter(|(_, defined)| **defined > 1) {
+            if *repeated < 2 {
+                if !lists_valid.is_empty() {
+                    list_ends.push(items);
+                }
+                lists_valid.push(*defined > 2);
+            }
+            items += i32::from(*defined > 3);
+        }
+        if !lists_valid.is_empty() {
+            list_ends.push(items);
+        }
+        let items = Arc::new(values.entries(3, 5));
+        let lists = ListArray::try_new(Arc::clone(item), OffsetBuffer::new(list_ends.into()), items, Some(NullBuffer::from(lists_valid)))?;
+        let entries = StructArray::try_new(fields.clone(), vec![Arc::new(keys.entries(1, 2)), Arc::new(lists)], None)?;
+        let maps = MapArray::try_new(Arc::clone(entry), OffsetBuffer::new(ends.into()), entries, Some(NullBuffer::from(valid)), false)?;
+        Ok(Some(Arc::new(maps)))
     }
 
     fn values(&mut self, file: &File, chunk: &ColumnChunkMetaData, kind: &DataType, rows: usize) -> Result<Option<Values>> {
@@ -286,16 +318,32 @@ impl Values {
         Some(true)
     }
 
-    /// Of nested texts, the one of each entry.
-    fn entries(&self) -> StringArray {
+    /// Of nested values, where the entries of each row end, and which rows have a list or map at all.
+    fn rows(&self) -> (Vec<i32>, Vec<bool>) {
+        let (mut ends, mut valid, mut entries) = (vec![0], Vec::with_capacity(self.rows), 0);
+        for (repeated, defined) in self.repeated.iter().zip(&self.defined) {
+            if *repeated == 0 {
+                if !valid.is_empty() {
+                    ends.push(entries);
+                }
+                valid.push(*defined > 0);
+            }
+            entries += i32::from(*defined > 1);
+        }
+        ends.push(entries);
+        (ends, valid)
+    }
+
+    /// Of nested texts, those at places that are defined beyond a level; a text stands where they are defined up to `most`.
+    fn entries(&self, beyond: u32, most: u32) -> StringArray {
         let (ends, texts) = self.dictionary.as_ref().map_or((&[][..], &[][..]), |(ends, texts)| (ends.as_slice(), texts.as_slice()));
         let text = |code: u32| {
             let (begin, end) = (*ends.get(code as usize)?, *ends.get(code as usize + 1)?);
             std::str::from_utf8(texts.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?)?).ok()
         };
         let mut codes = self.codes.iter();
-        let entries = self.defined.iter().filter(|defined| **defined > 1);
-        entries.map(|defined| (*defined == 4).then(|| codes.next()).flatten().and_then(|code| text(*code))).collect()
+        let entries = self.defined.iter().filter(|defined| **defined > beyond);
+        entries.map(|defined| (*defined == most).then(|| codes.next()).flatten().and_then(|code| text(*code))).collect()
     }
 
     /// Notes which rows have a value.

@@ -195,6 +195,7 @@ fn read_group(
         let chunks: Vec<&ColumnChunkMetaData> = chunks.collect();
         let column = match (field.data_type(), chunks.as_slice()) {
             (DataType::List(item), chunks) => reader.read_lists(file, chunks, item, rows)?,
+            (DataType::Map(entry, _), chunks) => reader.read_maps(file, chunks, entry, rows)?,
             (kind, [chunk]) => reader.read(file, chunk, kind, rows)?,
             _ => None,
         };

@@ -6,6 +6,7 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use arrow::array::{Array as _, StringArray};
+use arrow::buffer::ScalarBuffer;
 use hashbrown::HashTable;
 
 use super::codes::is_held;
@@ -65,24 +66,83 @@ pub(super) struct Common {
 /// What distinct requests have in common that come from sessions alike, by number.
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
-    known: hashbrown::HashMap<Vec<u32>, u32, foldhash::fast::FixedState>,
-    /// The keys that each leaves open: what is known of them depends on more than the session.
+    known: HashTable<u32>,
+    numbers: Vec<Vec<u32>>,
+    /// The keys that each leaves open, since what is known of them depends on more than the session: the ones that what is
+    /// asked for tells, and the ones that are asked for event by event.
+    told: Vec<Vec<KeyId>>,
     open: Vec<Vec<KeyId>>,
+    /// Keys of which what is asked for did not tell what was thought.
+    untold: Vec<KeyId>,
+    /// The context in the making.
+    making: (Vec<u32>, Vec<KeyId>, Vec<KeyId>),
 }
 
 impl Contexts {
-    /// The number of a context: its numbers, which tell of each key that it leaves open that it does.
-    pub(super) fn number(&mut self, numbers: Vec<u32>, open: Vec<KeyId>) -> u32 {
-        let next = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
-        let number = *self.known.entry(numbers).or_insert(next);
-        if number == next {
-            self.open.push(open);
-        }
-        number
+    /// Begins a context.
+    pub(super) fn begin(&mut self, numbers: [u32; 3]) {
+        let (making, told, open) = &mut self.making;
+        making.clear();
+        making.extend(numbers);
+        told.clear();
+        open.clear();
     }
 
-    /// The keys that a context leaves open.
-    pub(super) fn open(&self, context: u32) -> &[KeyId] {
+    /// Adds what is known of a key.
+    pub(super) fn fact(&mut self, fact: u32) {
+        self.making.0.push(fact);
+    }
+
+    /// Adds a key of which what is asked for tells what is known.
+    pub(super) fn told(&mut self, key: KeyId) {
+        if self.untold.contains(&key) {
+            return self.open(key);
+        }
+        self.making.0.push(u32::MAX - 1);
+        self.making.1.push(key);
+    }
+
+    /// Adds a key that is asked for event by event.
+    pub(super) fn open(&mut self, key: KeyId) {
+        self.making.0.push(u32::MAX);
+        self.making.2.push(key);
+    }
+
+    /// The number of the context.
+    pub(super) fn end(&mut self) -> u32 {
+        let (numbers, told, open) = &self.making;
+        let hash_of = |numbers: &[u32]| hash(numbers, 0);
+        let of = |context: &u32| self.numbers.get(*context as usize).map(Vec::as_slice).unwrap_or_default();
+        let hash = hash_of(numbers);
+        if let Some(known) = self.known.find(hash, |context| of(context) == numbers) {
+            return *known;
+        }
+        let context = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        self.numbers.push(numbers.clone());
+        self.told.push(told.clone());
+        self.open.push(open.clone());
+        let all = &self.numbers;
+        self.known.insert_unique(hash, context, |context| hash_of(all.get(*context as usize).map(Vec::as_slice).unwrap_or_default()));
+        context
+    }
+
+    /// Whether what is asked for should tell of a key what is known.
+    pub(super) fn is_told(&self, context: u32, key: KeyId) -> bool {
+        self.told.get(context as usize).is_some_and(|told| told.contains(&key))
+    }
+
+    /// It does not: from now on the key is asked for event by event.
+    pub(super) fn ask(&mut self, key: KeyId) {
+        self.untold.push(key);
+        for (told, open) in self.told.iter_mut().zip(&mut self.open) {
+            let before = told.len();
+            told.retain(|known| *known != key);
+            open.extend((told.len() < before).then_some(key));
+        }
+    }
+
+    /// The keys that are asked for event by event.
+    pub(super) fn asked(&self, context: u32) -> &[KeyId] {
         self.open.get(context as usize).map(Vec::as_slice).unwrap_or_default()
     }
 }
@@ -103,7 +163,7 @@ pub(super) struct Callers {
     /// The session that was found last for an access key.
     recent: Vec<u32>,
     /// The codes of the batch at hand, column by column, and the flags.
-    batch: Vec<Vec<u32>>,
+    batch: Vec<ScalarBuffer<u32>>,
     row: Vec<u32>,
 }
 
@@ -145,26 +205,22 @@ impl Callers {
                 ..Self::default()
             };
         }
-        self.batch.resize_with(texts.len() + 1, Vec::new);
-        for ((_, texts), codes) in texts.iter().zip(&mut self.batch) {
-            codes.clear();
-            match texts {
+        self.batch.clear();
+        for (_, texts) in &texts {
+            self.batch.push(match texts {
                 Texts::Coded(array, _) => match array.nulls() {
-                    None => codes.extend_from_slice(array.values()),
-                    Some(valid) => codes.extend(array.values().iter().zip(valid).map(|(code, valid)| if valid { *code } else { NONE })),
+                    None => array.values().clone(),
+                    Some(valid) => array.values().iter().zip(valid).map(|(code, valid)| if valid { *code } else { NONE }).collect(),
                 },
                 Texts::Plain(array) => {
-                    for text in array {
-                        codes.push(text.map_or(Ok(NONE), |text| self.plain.number(text).map(|(number, _)| number))?);
-                    }
+                    let number = |text: Option<&str>| text.map_or(Ok(NONE), |text| self.plain.number(text).map(|(number, _)| number));
+                    array.iter().map(number).collect::<Result<Vec<u32>>>()?.into()
                 }
-            }
+            });
         }
-        if let Some(flags) = self.batch.last_mut() {
-            flags.clear();
-            flags.resize(columns.len(), 0);
-            FLAGS.iter().for_each(|flag| columns.add_flag(*flag, flags));
-        }
+        let mut flags = vec![0; columns.len()];
+        FLAGS.iter().for_each(|flag| columns.add_flag(*flag, &mut flags));
+        self.batch.push(flags.into());
         Ok(())
     }
 

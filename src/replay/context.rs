@@ -414,7 +414,8 @@ impl<'b> EventContext<'b> {
         }
         let endpoint = self.text(Text::VpcEndpointId);
         let address = self.address();
-        let workmail = self.text(Text::Action).is_some_and(|action| action.starts_with("workmail"));
+        // Asked only where it matters: an address then means the same whatever the action is.
+        let workmail = || self.text(Text::Action).is_some_and(|action| action.starts_with("workmail"));
         Some(match (key, endpoint) {
             ("aws:sourceip", None) => known_or(address, ContextState::Unknown),
             ("aws:sourceip", Some(_)) if address.is_some() => ContextState::Absent,
@@ -423,7 +424,7 @@ impl<'b> EventContext<'b> {
             ("aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths", None) => ContextState::Absent,
             ("aws:vpcsourceip", Some(_)) => known_or(address, ContextState::Unknown),
             ("aws:sourcevpce", Some(id)) if address.is_some() => ContextState::value(id),
-            ("aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgpaths", Some(_)) if workmail => ContextState::Absent,
+            ("aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgpaths", Some(_)) if workmail() => ContextState::Absent,
             (
                 "aws:sourcevpc" | "aws:sourcevpce" | "aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths",
                 Some(_),

@@ -136,9 +136,9 @@ pub struct ExplainedCheck {
 /// [`Error::Io`] and [`Error::Columns`].
 pub fn explain(dataset: &Dataset, options: &Options, catalog: &Catalog, id: &str, only: Option<&str>) -> Result<Vec<ExplainedEvent>> {
     let rows = find(dataset, id)?;
-    let mut seen = BTreeSet::new();
-    rows.iter().try_for_each(|row| super::principals::scan(row, &mut seen))?;
-    let (principals, program) = Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent);
+    let mut scan = super::principals::Scan::default();
+    rows.iter().try_for_each(|row| scan.add(row))?;
+    let (principals, program) = Principals::compile(scan.seen(), &options.baseline, &options.candidates, options.assume_absent);
     let everything = Filter::default();
     let shared = Shared {
         program: &program,

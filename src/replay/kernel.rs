@@ -24,7 +24,7 @@ use super::view::{EventColumns, EventView, Field};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{ContextState, KeyId, Layers, Program};
-use crate::frame::Text;
+use crate::frame::{Flag, Text};
 
 /// What a replay of events needs, shared by threads.
 pub(super) struct Shared<'a> {
@@ -163,26 +163,18 @@ pub(super) struct Caller {
 #[derive(Debug, Default)]
 struct Facts {
     all: Vec<Fact>,
-    of_state: HashMap<(KeyId, ContextState), u32, foldhash::fast::FixedState>,
     of_fact: HashMap<Fact, u32, foldhash::fast::FixedState>,
 }
 
 impl Facts {
     fn number(&mut self, key: KeyId, state: ContextState, program: &Program) -> u32 {
-        // Times and ages are never the same twice: only what policies tell of them is kept.
-        let is_kept = !matches!(state, ContextState::PresentUnknown(Some(_)));
-        if let Some(known) = self.of_state.get(&(key, state.clone())).filter(|_| is_kept) {
+        let fact = Fact::new(key, state, program);
+        if let Some(known) = self.of_fact.get(&fact) {
             return *known;
         }
-        let fact = Fact::new(key, &state, program);
-        let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let number = *self.of_fact.entry(fact.clone()).or_insert(next);
-        if number == next {
-            self.all.push(fact);
-        }
-        if is_kept {
-            self.of_state.insert((key, state), number);
-        }
+        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(fact.clone());
+        self.of_fact.insert(fact, number);
         number
     }
 
@@ -310,14 +302,21 @@ impl<'a> Kernel<'a> {
         let Batch { rows, numbers, hashes, .. } = &mut self.batch;
         numbers.clear();
         hashes.clear();
+        let asked = columns.rows_of(ASKED)?;
+        let has_context = columns.has_request_context();
         for (row, session, index) in rows.iter().copied() {
             let begin = numbers.numbers.len();
             let event = columns.row(row).of_principal(index);
             let context = sessions.get(session).map(|common| common.context).unwrap_or_default();
             numbers.numbers.push(context);
-            numbers.numbers.extend(ASKED.map(|column| event.text_code(column)));
+            numbers.numbers.extend(asked.map(|column| column.get(row).copied().unwrap_or_default()));
             numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
-            for key in contexts.open(context) {
+            if has_context {
+                let complete = event.code(Field::Flag(Flag::RequestContextComplete), codes)?;
+                let listed = event.code(Field::RequestContext, codes)?;
+                numbers.numbers.push(u32::try_from(listed * 3 + complete).unwrap_or(u32::MAX));
+            }
+            for key in contexts.asked(context) {
                 let principal = shared.principal(index)?;
                 numbers.numbers.push(state(states, *key, event, principal, codes, facts, shared)?.0);
             }
@@ -331,29 +330,39 @@ impl<'a> Kernel<'a> {
     fn group(&mut self, columns: &EventColumns) -> Result<()> {
         let mut slots = std::mem::take(&mut self.batch.slots);
         slots.clear();
-        for at in 0..self.batch.hashes.len() {
+        let mut at = 0;
+        while at < self.batch.rows.len() {
             let (asked, hash) = (self.batch.numbers.get(at), self.batch.hashes.get(at).copied().unwrap_or_default());
-            let known = self.known.find(hash, |slot| self.numbers.get(*slot as usize).iter().eq(asked)).copied();
-            slots.push(match known {
-                Some(slot) => slot,
-                None => self.insert(columns, at, hash)?,
-            });
+            let known = self.known.find(hash, |slot| self.numbers.get(*slot as usize) == asked).copied();
+            match known.map_or_else(|| self.insert(columns, at, hash), |slot| Ok(Some(slot)))? {
+                Some(slot) => {
+                    slots.push(slot);
+                    at += 1;
+                }
+                // What is asked does not tell of some key what was thought: it is asked for now.
+                None => self.describe(columns)?,
+            }
         }
         self.batch.slots = slots;
         Ok(())
     }
 
-    /// Enters the request of an event of the batch.
+    /// Enters the request of an event of the batch; `None` if some key has to be asked for event by event first.
     #[cold]
-    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> Result<u32> {
+    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> Result<Option<u32>> {
         let shared = self.shared;
         let slot = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
-        let (row, _, index) = self.batch.rows.get(at).copied().unwrap_or_default();
+        let (row, session, index) = self.batch.rows.get(at).copied().unwrap_or_default();
         let event = columns.row(row).of_principal(index);
         let principal = shared.principal(index)?;
+        let common = self.sessions.get(session).map(|common| common.context).unwrap_or_default();
         let mut known = Vec::with_capacity(principal.keys.len());
         for key in &principal.keys {
-            let (fact, _) = state(&mut self.states, *key, event, principal, &mut self.codes, &mut self.facts, shared)?;
+            let (fact, fields) = state(&mut self.states, *key, event, principal, &mut self.codes, &mut self.facts, shared)?;
+            if self.contexts.is_told(common, *key) && !are_asked(fields) {
+                self.contexts.ask(*key);
+                return Ok(None);
+            }
             known.extend(self.facts.get(fact).cloned());
         }
         let context = EventContext::new(event, principal, shared.catalog);
@@ -362,7 +371,7 @@ impl<'a> Kernel<'a> {
         self.numbers.push(self.batch.numbers.get(at));
         let numbers = &self.numbers;
         self.known.insert_unique(hash, slot, |slot| self::hash(numbers.get(*slot as usize)));
-        Ok(slot)
+        Ok(Some(slot))
     }
 
     /// What is measured of it.
@@ -390,6 +399,13 @@ impl<'a> Kernel<'a> {
 /// What is asked of the event itself.
 const ASKED: [Text; 8] =
     [Text::Action, Text::Resource, Text::MappingSource, Text::Region, Text::AccountId, Text::Outcome, Text::DeniedBy, Text::ResourceSource];
+
+/// Whether a rule that read these fields answers the same for all events of a principal that ask for the same.
+fn are_asked(fields: u64) -> bool {
+    const OTHERS: [Field; 4] = [Field::Checks, Field::RequestContext, Field::Flag(Flag::RequestContextComplete), Field::Principal];
+    let asked = ASKED.into_iter().map(Field::Text).chain(OTHERS).fold(0, |set, field| set | field.bit());
+    fields & !asked == 0
+}
 
 /// What is asked of a session once.
 struct Rules<'k, 'a> {
@@ -428,14 +444,16 @@ impl Rules<'_, '_> {
         let (opaque, fields) = self.opaque.get_with_fields(event, codes, |_| Ok(event_layers(event, principal)))?;
         assert_common("the layers of a call", fields)?;
         let identity = if principal.is_federated_user() { common.session_name } else { 0 };
-        let (mut numbers, mut open) = (vec![index, u32::from(opaque.bits()), identity], Vec::new());
+        self.contexts.begin([index, u32::from(opaque.bits()), identity]);
         for key in &principal.keys {
             let (fact, fields) = state(self.states, *key, event, principal, codes, self.facts, shared)?;
-            let is_common = are_common(fields);
-            numbers.push(if is_common { fact } else { u32::MAX });
-            open.extend((!is_common).then_some(*key));
+            match () {
+                () if are_common(fields) => self.contexts.fact(fact),
+                () if are_asked(fields) => self.contexts.told(*key),
+                () => self.contexts.open(*key),
+            }
         }
-        common.context = self.contexts.number(numbers, open);
+        common.context = self.contexts.end();
         Ok(common)
     }
 }

@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree as _;
 
 use super::filter::Filter;
 use super::kernel::{Accumulator, Kernel, Shared};
-use super::principals::{Principals, scan};
+use super::principals::{Principals, Scan};
 use crate::account::load::{CandidateType, load};
 use crate::catalog::Catalog;
 use crate::evaluate::{LayerKind, Layers};
@@ -231,11 +231,11 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
     let candidate = candidate.into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
     let (first, second) = rows.split_at(cut.min(rows.len()));
     let coded = [batch(first), batch(second)];
-    let mut seen = std::collections::BTreeSet::new();
-    coded.iter().for_each(|batch| scan(batch, &mut seen).unwrap());
-    let mut seen_alone = std::collections::BTreeSet::new();
-    rows.iter().for_each(|row| scan(&plain(&batch(std::slice::from_ref(row))), &mut seen_alone).unwrap());
-    assert_eq!(seen, seen_alone);
+    let (mut scan, mut alone) = (Scan::default(), Scan::default());
+    coded.iter().for_each(|batch| scan.add(batch).unwrap());
+    rows.iter().for_each(|row| alone.add(&plain(&batch(std::slice::from_ref(row)))).unwrap());
+    let seen = scan.seen();
+    assert_eq!(seen, alone.seen());
     let (principals, program) = Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE);
     let filters = [
         Filter::default(),

@@ -31,11 +31,8 @@ pub mod tally;
 mod tally_table;
 mod view;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use rayon::prelude::*;
 
 use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
@@ -178,17 +175,14 @@ fn columns(shared: &Shared<'_>) -> Vec<&'static str> {
 
 /// First pass: who is in the log, and with which policies.
 fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::evaluate::Program)> {
-    let seen = files
-        .par_iter()
-        .map(|file| {
-            let mut seen = BTreeSet::new();
-            parquet::read_coded(file, &principals::COLUMNS, |batch| principals::scan(&batch, &mut seen))?;
-            Ok(seen)
-        })
-        .try_reduce(BTreeSet::new, |mut a, b| {
-            a.extend(b);
-            Ok::<_, Error>(a)
-        })?;
+    let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
+        let mut scan = principals::Scan::default();
+        while let Some(file) = next().and_then(|at| files.get(at)) {
+            parquet::read_coded(file, &principals::COLUMNS, |batch| scan.add(&batch))?;
+        }
+        Ok(scan.seen())
+    })?;
+    let seen = threads.into_iter().flatten().collect();
     Ok(Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 
+use super::codes::is_held;
 use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program};
-use crate::frame::Texts;
+use crate::frame::{Distinct, Texts};
 use crate::iam::arn::{is_service_linked, permission_set};
 
 /// The columns that tell principals apart.
@@ -137,24 +138,71 @@ pub(super) fn principal_type(identity_type: &str) -> &str {
     }
 }
 
-/// The principals of a batch whose texts are codes.
-pub(super) fn scan(batch: &RecordBatch, seen: &mut BTreeSet<Seen>) -> Result<()> {
-    let columns = COLUMNS.map(|name| Texts::of(batch, name)).into_iter().collect::<Result<Vec<Texts>>>()?;
-    let (mut last, mut known) = (None, hashbrown::HashSet::<[Option<u32>; COLUMNS.len()], foldhash::fast::FixedState>::default());
-    for row in 0..batch.num_rows() {
-        let mut codes = [None; COLUMNS.len()];
-        codes.iter_mut().zip(&columns).for_each(|(code, column)| *code = column.code(row));
-        if last == Some(codes) {
-            continue;
-        }
-        last = Some(codes);
-        if known.insert(codes) {
-            let mut values = [None; COLUMNS.len()];
-            values.iter_mut().zip(&columns).for_each(|(value, column)| *value = column.get(row));
-            seen.insert(Seen::of(values));
+/// Who is in a log, batch by batch.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// All texts of a column, numbered, and the numbers of the values that were numbered last.
+    columns: [Column; COLUMNS.len()],
+    /// The numbers of those who were seen, 0 for no text.
+    known: hashbrown::HashSet<[u32; COLUMNS.len()], foldhash::fast::FixedState>,
+    seen: BTreeSet<Seen>,
+}
+
+#[derive(Default)]
+struct Column {
+    distinct: Distinct,
+    held: Option<StringArray>,
+    numbers: Vec<u32>,
+}
+
+impl Column {
+    /// The number of a row's text.
+    fn number(&mut self, texts: &Texts, row: usize) -> Result<u32> {
+        match texts {
+            Texts::Plain(_) => texts.get(row).map_or(Ok(0), |text| Ok(1 + self.distinct.number(text)?.0)),
+            Texts::Coded(..) => Ok(texts.code(row).and_then(|code| self.numbers.get(code as usize)).copied().unwrap_or_default()),
         }
     }
-    Ok(())
+
+    /// Numbers the values of a batch.
+    fn hold(&mut self, texts: &Texts) -> Result<()> {
+        let Texts::Coded(_, values) = texts else { return Ok(()) };
+        if !is_held(self.held.as_ref(), values) {
+            self.numbers.clear();
+            for value in values {
+                self.numbers.push(value.map_or(Ok(0), |text| Ok::<_, Error>(1 + self.distinct.number(text)?.0))?);
+            }
+            self.held = Some(values.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Scan {
+    /// Adds the principals of a batch.
+    pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        let texts = COLUMNS.map(|name| Texts::of(batch, name)).into_iter().collect::<Result<Vec<Texts>>>()?;
+        self.columns.iter_mut().zip(&texts).try_for_each(|(column, texts)| column.hold(texts))?;
+        let mut last = None;
+        for row in 0..batch.num_rows() {
+            let mut numbers = [0; COLUMNS.len()];
+            for ((number, column), texts) in numbers.iter_mut().zip(&mut self.columns).zip(&texts) {
+                *number = column.number(texts, row)?;
+            }
+            if last != Some(numbers) && self.known.insert(numbers) {
+                let mut values = [None; COLUMNS.len()];
+                values.iter_mut().zip(&texts).for_each(|(value, texts)| *value = texts.get(row));
+                self.seen.insert(Seen::of(values));
+            }
+            last = Some(numbers);
+        }
+        Ok(())
+    }
+
+    /// Those who were seen.
+    pub(super) fn seen(self) -> BTreeSet<Seen> {
+        self.seen
+    }
 }
 
 impl Seen {

@@ -67,10 +67,10 @@ pub(super) struct RequestKey {
 }
 
 impl Fact {
-    pub(super) fn new(key: KeyId, state: &ContextState, program: &Program) -> Self {
-        let cell = Arc::new(program.classify(key, state));
+    pub(super) fn new(key: KeyId, state: ContextState, program: &Program) -> Self {
+        let cell = Arc::new(program.classify(key, &state));
         let by_value = program.key_is_by_value(key) || !cell.is_told();
-        Self { key, cell, state: Arc::new(state.clone()), by_value }
+        Self { key, cell, state: Arc::new(state), by_value }
     }
 }
 
@@ -98,7 +98,7 @@ impl RequestKey {
             let states: Vec<_> = keys.iter().map(named).map(|(key, name)| (key, name, context.state(name))).collect();
             for check in further {
                 let facts =
-                    states.iter().map(|(key, name, state)| Fact::new(*key, &context.check_state(name, state, &check), shared.program));
+                    states.iter().map(|(key, name, state)| Fact::new(*key, context.check_state(name, state, &check), shared.program));
                 checks.push(CheckKey::new(check.clone(), facts.collect(), opaque, event, shared));
             }
         }

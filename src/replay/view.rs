@@ -174,6 +174,26 @@ impl EventColumns {
         Ok(())
     }
 
+    /// The numbers of columns that are looked at in every row.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if one of them was not loaded.
+    pub(super) fn rows_of<const N: usize>(&self, columns: [Text; N]) -> Result<[&[u32]; N]> {
+        let mut rows = [&[][..]; N];
+        for (rows, column) in rows.iter_mut().zip(columns) {
+            let Some(Numbers::Rows(numbers)) = self.numbers.get(column as usize) else {
+                return Err(Error::Internal(format!("{column:?} was asked for and not loaded")));
+            };
+            *rows = numbers;
+        }
+        Ok(rows)
+    }
+
+    /// Whether what requests say beside their parameters was loaded.
+    pub(super) fn has_request_context(&self) -> bool {
+        self.request_context.is_some() && self.flags.get(Flag::RequestContextComplete as usize).is_some_and(Option::is_some)
+    }
+
     /// Rows.
     pub(super) fn len(&self) -> usize {
         self.rows
