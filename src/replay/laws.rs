@@ -278,8 +278,9 @@ fn each_key_brings_the_columns_that_it_needs() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let rows = proptest::collection::vec(row(), 150).new_tree(&mut runner).unwrap().current();
     let whole = batch(&rows);
-    let mut seen = std::collections::BTreeSet::new();
-    scan(&whole, &mut seen).unwrap();
+    let mut scan = Scan::default();
+    scan.add(&whole).unwrap();
+    let seen = scan.seen();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("snapshot.json");
     for key in KEYS {
