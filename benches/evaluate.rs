@@ -146,6 +146,7 @@ fn pool(program: &Program, bundles: &[BundleId], known: Known) -> Vec<(Request, 
                 },
                 resource_account: Some("111122223333".to_owned()),
                 opaque,
+                rcps_act: false,
                 no_permission: false,
             }),
         };

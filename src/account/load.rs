@@ -1,6 +1,6 @@
 //! Finds out what a policy path is, from its content, and loads it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,11 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::bundle::Policy;
 use super::changeset::ChangeSet;
+use super::organization::{ControlType, Organization, Outputs};
 use super::policy_set::{Override, PolicySet};
-use super::snapshot;
+use super::reading::{Reading, complete_pages, same_file};
+use super::side_data::{SideData, is_side_data};
 use crate::error::{Error, Result};
-use crate::iam::json::{Kind, Source};
-use crate::iam::{Pattern, PolicyType, parse};
+use crate::iam::json::Source;
+use crate::iam::{Pattern, PolicyType};
 
 /// A policy file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +35,22 @@ pub enum CandidateType {
     Identity,
     /// The permissions boundary of the principals.
     Boundary,
+    /// Service control policies, added at the root of every organization.
+    Scp,
+    /// Resource control policies, added at the root of every organization.
+    Rcp,
+}
+
+impl CandidateType {
+    /// What the documents are parsed as.
+    pub fn policy_type(self) -> PolicyType {
+        match self {
+            Self::Identity => PolicyType::Identity,
+            Self::Boundary => PolicyType::Boundary,
+            Self::Scp => PolicyType::Scp,
+            Self::Rcp => PolicyType::Rcp,
+        }
+    }
 }
 
 /// What one or more policy paths come to.
@@ -40,6 +58,10 @@ pub enum CandidateType {
 pub struct Loaded {
     /// The complete set of the snapshots, if there are any.
     pub snapshot: Option<PolicySet>,
+    /// Organizations.
+    pub organizations: Vec<Organization>,
+    /// Side data.
+    pub side_data: SideData,
     /// Bare documents.
     pub documents: Vec<Arc<Policy>>,
     /// Change sets, to be applied in order on top of another set.
@@ -48,14 +70,23 @@ pub struct Loaded {
     pub files: Vec<PolicyFile>,
 }
 
-/// Loads policy paths: files and folders (walked) of account snapshots, bare documents and change sets.
+/// Loads policy paths: files and folders (walked) of account snapshots, organizations, bare documents, change sets and
+/// side data.
 ///
 /// # Errors
 /// [`Error::Policy`] with its place for what cannot be given one meaning, [`Error::Format`] for files that are none of
 /// these, [`Error::Io`].
 pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
+    load_as(paths, PolicyType::Identity)
+}
+
+/// The same, with what bare documents are.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
     let mut loaded = Loaded::default();
-    let mut pages: Vec<(PathBuf, snapshot::Page)> = Vec::new();
+    let mut reading = Reading { policy_type, pages: Vec::new(), outputs: Outputs::default(), bare: Vec::new(), own: BTreeSet::new() };
     for path in paths {
         let files = policy_files(path)?;
         if files.is_empty() {
@@ -63,22 +94,52 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
         }
         let mut changes = Vec::new();
         for file in files.iter().filter(|file| has_extension(file, "toml")) {
-            changes.push(ChangeSet::read(file, &read(file, &mut loaded.files)?)?);
-        }
-        let mut own: Vec<PathBuf> = Vec::new();
-        for change_set in &mut changes {
-            own.extend(change_set.load_documents(|file| Ok((read(file, &mut loaded.files)?, file.to_path_buf())))?);
-        }
-        for file in files.iter().filter(|file| !has_extension(file, "toml") && !own.contains(file)) {
             let text = read(file, &mut loaded.files)?;
-            json_file(file, &text, &mut loaded, &mut pages).map_err(|error| at(error, file))?;
+            if is_side_data(file) {
+                let side_data = SideData::read(file, &text, |file| read(file, &mut loaded.files))?;
+                reading.own.extend(side_data.documents.values().map(|(file, _)| same_file(file)));
+                loaded.side_data.extend(side_data);
+            } else {
+                changes.push(ChangeSet::read(file, &text)?);
+            }
+        }
+        for change_set in &mut changes {
+            let own = change_set.load_documents(|file| Ok((read(file, &mut loaded.files)?, file.to_path_buf())))?;
+            reading.own.extend(own.iter().map(|file| same_file(file)));
+        }
+        for file in files.iter().filter(|file| !has_extension(file, "toml")) {
+            if reading.own.contains(&same_file(file)) {
+                continue;
+            }
+            let text = read(file, &mut loaded.files)?;
+            reading.json_file(file, &text, &mut loaded).map_err(|error| at(error, file))?;
         }
         loaded.changes.extend(changes);
     }
-    complete_pages(&pages)?;
+    complete_pages(&reading.pages)?;
+    loaded.organizations.extend(reading.outputs.build()?);
+    // What an organization file names is its own, wherever it stands in the order.
+    for (file, policy) in reading.bare {
+        if !reading.own.contains(&same_file(&file)) {
+            loaded.documents.push(policy.map_err(|error| at(error, &file))?);
+        }
+    }
     loaded.files.sort();
     loaded.files.dedup();
     Ok(loaded)
+}
+
+/// Reads side data, a file of any name; also the files that were read.
+///
+/// # Errors
+/// [`Error::Policy`] with its place, [`Error::Io`].
+pub fn load_context(path: &Path) -> Result<(SideData, Vec<PolicyFile>)> {
+    let mut files = Vec::new();
+    let text = read(path, &mut files)?;
+    let side_data = SideData::read(path, &text, |file| read(file, &mut files))?;
+    files.sort();
+    files.dedup();
+    Ok((side_data, files))
 }
 
 impl Loaded {
@@ -95,22 +156,53 @@ impl Loaded {
         }
         let mut set = match self.snapshot {
             Some(set) => set,
-            None if self.documents.is_empty() => PolicySet::logged(),
+            None if self.documents.is_empty() && self.organizations.is_empty() => PolicySet::logged(),
             None => PolicySet::default(),
         };
+        self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
         if !self.documents.is_empty() {
             set.overrides.push(Override { policies: self.documents, principals: Vec::new(), candidate_type: CandidateType::Identity });
         }
+        set.add_side_data(self.side_data);
         Ok(set)
     }
 
     /// The set that a candidate comes to on top of `baseline`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a change set without a policy baseline, and for identity documents without any Allow;
-    /// the errors of applying a change set.
+    /// [`Error::Usage`] for a change set without a policy baseline, for identity documents without any Allow, and for side
+    /// data that belongs to the baseline; the errors of applying a change set.
     pub fn into_candidate(self, baseline: &PolicySet, candidate_type: CandidateType, principals: &[Pattern]) -> Result<PolicySet> {
+        self.into_listed_candidate(baseline, candidate_type, principals).map(|(set, _)| set)
+    }
+
+    /// The same, with a line for everything that its changes touch.
+    ///
+    /// # Errors
+    /// Those of [`Self::into_candidate`].
+    pub fn into_listed_candidate(
+        self,
+        baseline: &PolicySet,
+        candidate_type: CandidateType,
+        principals: &[Pattern],
+    ) -> Result<(PolicySet, Vec<String>)> {
+        if let Some(part) = self.side_data.shared_part() {
+            return Err(Error::Usage(format!(
+                "`{part}` of side data is the same for all policies: write it to `context.toml` in the baseline's folder, or name the file \
+                 with --context"
+            )));
+        }
+        let is_snapshot = self.snapshot.is_some();
         let mut set = self.snapshot.unwrap_or_else(|| baseline.clone());
+        if is_snapshot {
+            // A snapshot says nothing of the organization, nor of what is beside all policies.
+            set.organizations = baseline.organizations.clone();
+            set.side_data = Arc::clone(&baseline.side_data);
+            Arc::clone(&set.side_data).supply(&mut set, false);
+        }
+        self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
+        self.side_data.supply(&mut set, true);
+        let mut lines = Vec::new();
         for change_set in &self.changes {
             if set.logged {
                 let path = change_set.path.display();
@@ -118,85 +210,41 @@ impl Loaded {
                     "`{path}` changes a policy baseline, and there is none: add --baseline with an account snapshot"
                 )));
             }
-            change_set.apply(&mut set)?;
+            lines.extend(change_set.apply(&mut set)?);
         }
-        if !self.documents.is_empty() {
-            let allows = self.documents.iter().any(|policy| policy.document.has_allow());
-            if !allows {
-                let name = self.documents.first().map(|policy| policy.name.clone()).unwrap_or_default();
-                return Err(Error::Usage(format!(
-                    "`{name}` has no Allow statement: in the place of what the principals have it would deny everything; \
-                     to add it to what they have, use a change set with `attach`"
-                )));
-            }
-            set.overrides.push(Override { policies: self.documents, principals: principals.to_vec(), candidate_type });
-        }
-        Ok(set)
+        documents_of_candidate(&mut set, self.documents, candidate_type, principals)?;
+        Ok((set, lines))
     }
 }
 
-fn json_file(file: &Path, text: &str, loaded: &mut Loaded, pages: &mut Vec<(PathBuf, snapshot::Page)>) -> Result<()> {
-    let text = parse::decode(text);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let source = Source::new(text);
-    let root = source.root()?;
-    if root.kind() != Kind::Object {
-        let help = "write one policy document, which begins with `{`, or an account snapshot; give each document a file of its own";
-        return Err(source.error(&root, format!("a policy file is an object, not {}", root.kind()), Some(help)).into());
-    }
-    let members = root.members(&source)?;
-    let has = |name: &str| members.iter().any(|(member, _)| member == name);
-    if snapshot::LISTS.iter().any(|list| has(list)) {
-        let set = loaded.snapshot.get_or_insert_with(PolicySet::default);
-        pages.push((file.to_path_buf(), snapshot::read(&source, &members, file, set)?));
+/// Bare documents in the place of what principals have, or at the roots of organizations.
+fn documents_of_candidate(
+    set: &mut PolicySet,
+    documents: Vec<Arc<Policy>>,
+    candidate_type: CandidateType,
+    principals: &[Pattern],
+) -> Result<()> {
+    let control = match candidate_type {
+        CandidateType::Scp => Some(ControlType::Scp),
+        CandidateType::Rcp => Some(ControlType::Rcp),
+        CandidateType::Identity | CandidateType::Boundary => None,
+    };
+    if let Some(control) = control {
+        documents.iter().for_each(|policy| set.organizations.try_at_roots(control, policy));
         return Ok(());
     }
-    let later = [
-        ("management_account", "an organization file"),
-        ("resource_changes", "a Terraform plan"),
-        ("planned_values", "a Terraform plan"),
-        ("Resources", "a CloudFormation template"),
-    ];
-    if let Some((_, kind)) = later.iter().find(|(member, _)| has(member)) {
-        return Err(Error::format(
-            file,
-            format!("looks like {kind}, which this version cannot read yet: express the change as a change set (`*.toml`)"),
-        ));
+    if documents.is_empty() {
+        return Ok(());
     }
-    if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
-        let known = "an account snapshot (`aws iam get-account-authorization-details`) nor a policy document with `Statement`";
-        let help = match ["PolicyVersion", "PolicyDocument", "Policy"].into_iter().find(|name| has(name)) {
-            Some(name) => format!("give the document inside `{name}` a file of its own"),
-            None => "take it out of the folder, or name the policy files one by one".to_owned(),
-        };
-        return Err(source.error(&root, format!("this file is neither {known}"), Some(&help)).into());
+    if !documents.iter().any(|policy| policy.document.has_allow()) {
+        let name = documents.first().map(|policy| policy.name.clone()).unwrap_or_default();
+        return Err(Error::Usage(format!(
+            "`{name}` has no Allow statement: in the place of what the principals have it would deny everything; to add it to what \
+             they have, use a change set with `attach`; if it is a service control policy, add --candidate-type scp"
+        )));
     }
-    let document = parse::document(text, PolicyType::Identity)?;
-    let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    loaded.documents.push(Arc::new(Policy { name, file: Some(file.to_path_buf()), document }));
+    set.overrides.push(Override { policies: documents, principals: principals.to_vec(), candidate_type });
     Ok(())
-}
-
-/// Every account with a page that announces another needs one that ends the series.
-fn complete_pages(pages: &[(PathBuf, snapshot::Page)]) -> Result<()> {
-    let mut open: BTreeMap<&str, &Path> = BTreeMap::new();
-    for (file, page) in pages.iter().filter(|(_, page)| page.truncated) {
-        open.extend(page.accounts.iter().map(|account| (account.as_str(), file.as_path())));
-    }
-    for (_, page) in pages.iter().filter(|(_, page)| !page.truncated) {
-        page.accounts.iter().for_each(|account| {
-            open.remove(account.as_str());
-        });
-    }
-    match open.into_iter().next() {
-        None => Ok(()),
-        Some((account, file)) => Err(Error::format(
-            file,
-            format!(
-                "`IsTruncated` is true and the next page of account {account} is not there: collect all pages (`aws iam get-account-authorization-details` without `--max-items` or `--no-paginate`)"
-            ),
-        )),
-    }
 }
 
 /// The `.json` and `.toml` files of a path, sorted; a file named directly is taken whatever its name.
@@ -222,7 +270,7 @@ pub(crate) fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(wanted))
 }
 
-fn read(path: &Path, files: &mut Vec<PolicyFile>) -> Result<String> {
+pub(super) fn read(path: &Path, files: &mut Vec<PolicyFile>) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     let sha256 = hex(&Sha256::digest(&bytes));
     files.push(PolicyFile { path: path.to_path_buf(), sha256, bytes: bytes.len() as u64 });

@@ -1,14 +1,21 @@
 //! Who has which policy: policy sets as people keep them.
 //!
-//! A [`PolicySet`] holds users, roles, groups and managed policies of any number of accounts. It is read from account
-//! snapshots ([`snapshot`]), bare policy documents, and [change sets](changeset) on top of another set.
+//! A [`PolicySet`] holds users, roles, groups and managed policies of any number of accounts, and the [organizations](organization)
+//! that these belong to. It is read from account snapshots ([`snapshot`]), organization files, bare policy documents, and
+//! [change sets](changeset) on top of another set. [`side_data`] is what none of these tells.
 
 mod bundle;
 pub mod changeset;
 pub mod load;
+mod names;
+pub mod organization;
 mod policy_set;
+mod reading;
+pub mod side_data;
 mod snapshot;
 
-pub use bundle::{Bundle, Layer, Policy};
-pub use load::{CandidateType, Loaded, PolicyFile, load};
-pub use policy_set::{Entity, EntityKind, Group, InSnapshot, Override, PolicySet, PrincipalKey};
+pub use bundle::{AccountRcps, Bundle, Layer, Levels, Policy};
+pub use load::{CandidateType, Loaded, PolicyFile, load, load_as, load_context};
+pub use organization::{ControlType, Organization, OrganizationEdit, Organizations, Place};
+pub use policy_set::{Boundary, Entity, EntityKind, Group, InSnapshot, Override, PolicySet, PrincipalKey};
+pub use side_data::SideData;

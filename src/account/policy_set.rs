@@ -1,11 +1,14 @@
 //! Users, roles, groups and managed policies, and the [`Bundle`] of each principal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::bundle::{Bundle, Layer, Policy};
-use crate::iam::Pattern;
-use crate::iam::arn::Arn;
+use super::bundle::{AccountRcps, Bundle, Layer, Policy};
+use super::organization::{ControlType, Organizations, Place};
+use super::side_data::{SideData, Tags};
+use crate::iam::arn::{Arn, is_service_linked};
+use crate::iam::{Pattern, PolicyDocument};
 
 /// Everything that a policy set says about identities.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,14 @@ pub struct PolicySet {
     pub logged: bool,
     /// Bare documents in place of what the identities have.
     pub overrides: Vec<Override>,
+    /// The organizations that its accounts belong to.
+    pub organizations: Organizations,
+    /// What neither log nor snapshot tells; the baseline's counts.
+    pub side_data: Arc<SideData>,
+    /// Tags of principals that no snapshot has, by ARN.
+    pub tags: BTreeMap<String, Tags>,
+    /// Users and roles that are no more, by ARN, with their ids: nothing is allowed to them.
+    pub removed: BTreeMap<String, String>,
 }
 
 /// Bare documents that take the place of a layer.
@@ -134,12 +145,80 @@ impl PolicySet {
         if !entity.id.is_empty() {
             self.ids.insert(entity.id.clone(), entity.arn.clone());
         }
+        self.removed.remove(&entity.arn);
         self.entities.insert(entity.arn.clone(), entity);
+    }
+
+    /// Takes a user, role or group away; whether it was there.
+    pub fn remove(&mut self, arn: &str) -> bool {
+        if let Some(entity) = self.entities.remove(arn) {
+            self.removed.insert(entity.arn, entity.id);
+            return true;
+        }
+        let Some(group) =
+            self.groups.remove(arn).and_then(|group| Some((account_of(&group.arn)?, Arn::parse(&group.arn)?.name().to_owned())))
+        else {
+            return false;
+        };
+        let (account, name) = group;
+        for entity in self.entities.values_mut().filter(|entity| account_of(&entity.arn).is_some_and(|of| of == account)) {
+            entity.groups.retain(|group| *group != name);
+        }
+        true
+    }
+
+    /// Gives a managed policy that is missing, or only named, its document.
+    pub(super) fn supply(&mut self, arn: &str, file: &Path, document: &PolicyDocument) {
+        let policy = self.managed.entry(arn.to_owned()).or_default();
+        policy.get_or_insert_with(|| Arc::new(Policy { name: arn.to_owned(), file: Some(file.to_path_buf()), document: document.clone() }));
+    }
+
+    /// Adds side data: what it says of all policy sets, and what this set lacks.
+    pub fn add_side_data(&mut self, other: SideData) {
+        let mut all = SideData::clone(&self.side_data);
+        all.extend(other);
+        all.supply(self, true);
+        self.side_data = Arc::new(all);
+    }
+
+    /// Says which tags a principal has, all of them.
+    pub fn set_tags(&mut self, arn: &str, tags: Tags) {
+        match self.entities.get_mut(arn) {
+            Some(entity) => entity.tags = tags,
+            None => {
+                self.tags.insert(arn.to_owned(), tags);
+            }
+        }
+    }
+
+    /// The tags of a principal; `None` if they are not known.
+    pub fn tags_of(&self, principal: &PrincipalKey) -> Option<&Tags> {
+        match self.find(principal) {
+            Ok(entity) => Some(&entity.tags),
+            Err(_) => self.tags.get(&principal.arn),
+        }
+    }
+
+    /// Where accounts stand: those of the organizations, and those of which side data tells it.
+    pub fn places(&self) -> BTreeMap<String, Place> {
+        let mut places = self.side_data.accounts.clone();
+        places.extend(self.organizations.places());
+        places
+    }
+
+    /// Whether a principal of the log is one that is no more.
+    fn is_removed(&self, principal: &PrincipalKey) -> bool {
+        let same = |(arn, id): (&String, &String)| {
+            if is_unique_id(id) && is_unique_id(&principal.id) { *id == principal.id } else { *arn == principal.arn }
+        };
+        self.removed.iter().any(same)
     }
 
     /// Finds a principal of the log: by unique id, then by ARN.
     pub fn find(&self, principal: &PrincipalKey) -> Result<&Entity, InSnapshot> {
-        if let Some(entity) = self.ids.get(&principal.id).and_then(|arn| self.entities.get(arn)) {
+        // An id of an older snapshot may lead to what was made again under the ARN.
+        let by_id = self.ids.get(&principal.id).and_then(|arn| self.entities.get(arn));
+        if let Some(entity) = by_id.filter(|entity| entity.id == principal.id) {
             return Ok(entity);
         }
         match self.entities.get(&principal.arn) {
@@ -159,20 +238,24 @@ impl PolicySet {
         self.find(principal).map_or_else(|missing| missing, |_| InSnapshot::Yes)
     }
 
-    /// Whether the set says anything of a principal: it has it, its account's snapshot, or documents in its place. A
-    /// caller of whom only the account is known has none.
+    /// Whether the set says anything of a principal: it has it, its account's snapshot, its account's organization, or
+    /// documents in its place. A caller of whom only the account is known has none.
     pub fn speaks_of(&self, principal: &PrincipalKey) -> bool {
         self.accounts.contains(&principal.account)
             || self.find(principal).is_ok()
+            || (!principal.arn.is_empty() && self.organizations.of(&principal.account).is_some())
             || (self.logged && !principal.arn.is_empty())
             || self.overrides.iter().any(|replacement| replacement.covers(principal))
     }
 
     /// What applies to a principal. An unknown principal has an opaque identity layer and boundary.
     pub fn bundle(&self, principal: &PrincipalKey) -> Bundle {
-        let mut bundle = match self.find(principal) {
+        let found = self.find(principal);
+        let arn = found.map_or(principal.arn.as_str(), |entity| entity.arn.as_str());
+        let mut bundle = match found {
             _ if is_root(&principal.arn) => Bundle { unlimited: true, ..Bundle::default() },
             _ if self.logged => opaque("the log is the baseline"),
+            _ if self.is_removed(principal) => Bundle::default(),
             Ok(entity) => self.entity_bundle(entity),
             Err(InSnapshot::IdDiffers) => opaque("the snapshot has this ARN with another unique id"),
             Err(InSnapshot::AccountMissing) => opaque("no snapshot covers its account"),
@@ -181,7 +264,21 @@ impl PolicySet {
         for replacement in self.overrides.iter().filter(|replacement| replacement.covers(principal)) {
             replacement.apply(&mut bundle);
         }
+        self.control(&mut bundle, arn, &principal.account);
         bundle
+    }
+
+    /// The policies of the organization. Service-linked roles are exempt from them.
+    fn control(&self, bundle: &mut Bundle, arn: &str, account: &str) {
+        if is_service_linked(arn) {
+            bundle.rcps_by_account = Some(AccountRcps::exempt());
+            return;
+        }
+        if let Some(levels) = self.organizations.levels(account, ControlType::Scp) {
+            bundle.scps_opaque = levels.opaque;
+            bundle.scps = Some(levels.policies).filter(|levels| !levels.is_empty());
+        }
+        bundle.rcps_by_account = self.organizations.rcps();
     }
 
     fn entity_bundle(&self, entity: &Entity) -> Bundle {
@@ -221,8 +318,12 @@ impl PolicySet {
         }
     }
 
-    /// Who has a policy that applies to a principal: the principal itself, or one of its groups, by ARN.
+    /// Who has a policy that applies to a principal: the principal itself, or one of its groups, by ARN; of the organization
+    /// the root, organizational unit or account.
     pub fn holder(&self, principal: &PrincipalKey, policy: &str) -> Option<String> {
+        if let Some(holder) = self.organizations.holder(&principal.account, policy) {
+            return Some(holder);
+        }
         let entity = self.find(principal).ok()?;
         let has = |inline: &BTreeMap<String, Arc<Policy>>, attached: &[String]| {
             inline.values().any(|own| own.name == policy) || attached.iter().any(|arn| arn == policy)
@@ -241,14 +342,19 @@ impl PolicySet {
 
     /// The group of a user's account by its name.
     pub fn group(&self, user_arn: &str, name: &str) -> Option<&Group> {
-        let account = Arn::parse(user_arn)?.account;
-        self.groups.values().find(|group| Arn::parse(&group.arn).is_some_and(|arn| arn.account == account && arn.name() == name))
+        let Arn { partition, account, .. } = Arn::parse(user_arn)?;
+        let first = format!("arn:{partition}:iam::{account}:group/");
+        // Most stand at the root; of the others one has to be found among those of the account.
+        self.groups.get(&format!("{first}{name}")).or_else(|| {
+            let of_account = self.groups.range(first.clone()..).take_while(|(arn, _)| arn.starts_with(&first));
+            of_account.map(|(_, group)| group).find(|group| Arn::parse(&group.arn).is_some_and(|arn| arn.name() == name))
+        })
     }
 }
 
 impl Override {
     fn covers(&self, principal: &PrincipalKey) -> bool {
-        let identity = !principal.arn.is_empty() && !is_root(&principal.arn) && !crate::iam::arn::is_service_linked(&principal.arn);
+        let identity = !principal.arn.is_empty() && !is_root(&principal.arn) && !is_service_linked(&principal.arn);
         identity && (self.principals.is_empty() || self.principals.iter().any(|pattern| pattern.matches(&principal.arn)))
     }
 
@@ -259,6 +365,8 @@ impl Override {
                 bundle.identity_opaque = None;
             }
             super::CandidateType::Boundary => bundle.boundary = Layer::Policies(self.policies.clone()),
+            // They are at the roots of the organizations.
+            super::CandidateType::Scp | super::CandidateType::Rcp => {}
         }
     }
 }
@@ -270,6 +378,10 @@ fn opaque(reason: &str) -> Bundle {
 /// Whether the ARN is that of an account's root user.
 pub(crate) fn is_root(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|arn| arn.service == "iam" && arn.resource == "root")
+}
+
+fn account_of(arn: &str) -> Option<String> {
+    Arn::parse(arn).map(|arn| arn.account.to_owned())
 }
 
 fn is_unique_id(id: &str) -> bool {

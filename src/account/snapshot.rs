@@ -94,18 +94,30 @@ impl<'a> Reader<'_, 'a> {
     fn managed(&self, node: &Node<'a>, set: &mut PolicySet, page: &mut Page) -> Parsed<()> {
         let members = node.members(self.source)?;
         let arn = self.arn(node, &members, page)?;
+        let named = self.text(&members, "DefaultVersionId")?;
         let mut default = None;
         if let Some(versions) = find(&members, "PolicyVersionList") {
             self.each(versions, |version| {
                 let members = version.members(self.source)?;
-                let is_default = find(&members, "IsDefaultVersion").is_some_and(|node| node.text() == "true");
-                if let (true, Some(document)) = (is_default, find(&members, "Document")) {
+                let is_default = match find(&members, "IsDefaultVersion") {
+                    Some(node) => node.text() == "true",
+                    None => named.is_some() && self.text(&members, "VersionId")? == named,
+                };
+                let document = find(&members, "Document").filter(|document| is_default && document.kind() != Kind::Null);
+                if let Some(document) = document {
+                    if default.is_some() {
+                        let help = "a policy has one default version: collect the account anew";
+                        return Err(self.source.error(version, format!("`{arn}` has two default versions"), Some(help)));
+                    }
                     default = Some(self.policy(document, arn.clone())?);
                 }
                 Ok(())
             })?;
         }
-        set.managed.insert(arn, default);
+        // Another page, or the snapshot of another account, may name a policy without its document.
+        if default.is_some() || !set.managed.contains_key(&arn) {
+            set.managed.insert(arn, default);
+        }
         Ok(())
     }
 
@@ -152,7 +164,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(node) = find(members, "Tags") {
             self.each(node, |entry| {
                 let members = entry.members(self.source)?;
-                tags.insert(self.required(entry, &members, "Key")?, self.required(entry, &members, "Value")?);
+                tags.insert(self.required(entry, &members, "Key")?, self.text(&members, "Value")?.unwrap_or_default());
                 Ok(())
             })?;
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::account::CandidateType;
 use crate::iam::PolicyType;
 use crate::ingest;
 use crate::replay::Shard;
@@ -109,15 +110,18 @@ pub(super) struct Replay {
     pub(super) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) reading: Reading,
-    /// The policies in force: account snapshots, policy documents, folders of them; without it the log is the baseline
+    /// The policies in force: account snapshots, organizations, documents, folders; without it the log is the baseline
     #[arg(long, value_name = "PATH")]
     pub(super) baseline: Vec<PathBuf>,
-    /// A draft: a change set (*.toml), an account snapshot, policy documents, or a folder
+    /// A draft: a change set (*.toml), an account snapshot, an organization, policy documents, or a folder
     #[arg(long, required = true, value_name = "[NAME=]PATH")]
     pub(super) candidate: Vec<String>,
-    /// What bare policy documents of a candidate are
+    /// What bare policy documents of a candidate are; service and resource control policies are added at the root
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
+    /// Side data that neither log nor snapshot holds, as context.toml in the baseline's folder
+    #[arg(long, value_name = "FILE")]
+    pub(super) context: Option<PathBuf>,
     /// The report folder: new, empty, or an older report to replace
     #[arg(short, long, value_name = "REPORT")]
     pub(super) output: PathBuf,
@@ -156,9 +160,10 @@ impl Replay {
         }
         self.baseline.iter().for_each(|baseline| push(&mut arguments, "--baseline", path(baseline)));
         self.candidate.iter().for_each(|candidate| push(&mut arguments, "--candidate", candidate));
-        if self.candidate_type == CandidateTypeArg::Boundary {
-            push(&mut arguments, "--candidate-type", "boundary");
+        if self.candidate_type != CandidateTypeArg::Identity {
+            push(&mut arguments, "--candidate-type", self.candidate_type.name());
         }
+        self.context.iter().for_each(|context| push(&mut arguments, "--context", path(context)));
         self.keep.iter().for_each(|keep| push(&mut arguments, "--keep", path(keep)));
         self.assume_absent.iter().for_each(|layer| push(&mut arguments, "--assume-absent", layer));
         if self.decisions {
@@ -195,6 +200,29 @@ pub(super) struct Merge {
 pub(super) enum CandidateTypeArg {
     Identity,
     Boundary,
+    Scp,
+    Rcp,
+}
+
+impl CandidateTypeArg {
+    /// As it is typed.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Boundary => "boundary",
+            Self::Scp => "scp",
+            Self::Rcp => "rcp",
+        }
+    }
+
+    pub(super) fn candidate_type(self) -> CandidateType {
+        match self {
+            Self::Identity => CandidateType::Identity,
+            Self::Boundary => CandidateType::Boundary,
+            Self::Scp => CandidateType::Scp,
+            Self::Rcp => CandidateType::Rcp,
+        }
+    }
 }
 
 #[derive(Debug, Default, Args)]
@@ -240,6 +268,9 @@ pub(super) struct Explain {
     /// What bare policy documents of a candidate are
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
+    /// Without a report: side data, as for `replay`
+    #[arg(long, value_name = "FILE")]
+    pub(super) context: Option<PathBuf>,
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
     #[arg(long, value_name = "LAYER", value_delimiter = ',')]
     pub(super) assume_absent: Vec<String>,
@@ -259,6 +290,7 @@ impl Explain {
             baseline: self.baseline.clone(),
             candidate: self.candidate.clone(),
             candidate_type: self.candidate_type,
+            context: self.context.clone(),
             output: PathBuf::new(),
             keep: None,
             assume_absent: self.assume_absent.clone(),

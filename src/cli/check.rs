@@ -64,15 +64,15 @@ pub(super) fn run(arguments: &args::Check, printer: &Printer) -> Result<Exit> {
     let policy_type = arguments.policy_type.policy_type();
     let mut found = Found::default();
     let (documents, change_sets) = files(&arguments.policies, policy_type, &mut found);
-    let mut snapshots = Vec::new();
+    let mut parts = Vec::new();
     for (path, policy_type) in &documents {
-        if let Err(error) = check(path, *policy_type, arguments.strict, &mut found, &mut snapshots) {
+        if let Err(error) = check(path, *policy_type, arguments.strict, &mut found, &mut parts) {
             found.add(error);
         }
     }
-    // What no single file shows, as a missing page.
-    if found.count(Severity::Error) == 0 && !snapshots.is_empty() {
-        account::load(&snapshots).map(drop).unwrap_or_else(|error| found.add(error));
+    // What no single file shows, as a missing page, or a list of what is in no tree.
+    if found.count(Severity::Error) == 0 && !parts.is_empty() {
+        account::load(&parts).map(drop).unwrap_or_else(|error| found.add(error));
     }
     let counts = Counts::of(&found, documents.len() + change_sets);
     if printer.quiet() {
@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &args::Check, printer: &Printer) -> Result<Exit> {
 }
 
 /// Lints one file.
-fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, snapshots: &mut Vec<PathBuf>) -> Result<()> {
+fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, parts: &mut Vec<PathBuf>) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
     let text = text_of(path, bytes)?;
     let kind = lint::file_kind(&text);
@@ -110,13 +110,14 @@ fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, 
             found.findings.push(diagnostic);
         }
     }
-    if kind == FileKind::Snapshot {
-        snapshots.push(path.to_path_buf());
+    let is_part = matches!(kind, FileKind::Snapshot | FileKind::Organization);
+    if is_part {
+        parts.push(path.to_path_buf());
     }
     if kind != FileKind::Document {
-        // The loader says what is wrong with the rest of the file. Pages that are missing are looked for in all files.
+        // The loader says what is wrong with the rest of the file. What is missing is looked for in all files.
         match account::load(&[path.to_path_buf()]) {
-            Err(Error::Format { .. }) if kind == FileKind::Snapshot => {}
+            Err(Error::Format { .. }) if is_part => {}
             other => other.map(drop)?,
         }
     }
@@ -143,11 +144,12 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> (BTre
         change_sets.extend(sets);
         files.extend(documents.into_iter().map(|file| (file, policy_type)));
     }
+    let in_organizations: Vec<_> = files.keys().flat_map(|file: &PathBuf| named_in_organization(file)).collect();
+    in_organizations.into_iter().for_each(|(file, policy_type)| enter(&mut files, file, policy_type));
     for change_set in &change_sets {
         // One that cannot be read names nothing here, and is reported by the loader below.
         for (file, policy_type) in named(change_set).unwrap_or_default() {
-            let same = files.keys().find(|known| known.canonicalize().ok() == file.canonicalize().ok()).cloned();
-            files.insert(same.unwrap_or(file), policy_type);
+            enter(&mut files, file, policy_type);
         }
         match account::load(std::slice::from_ref(change_set)) {
             Ok(_) => {}
@@ -157,6 +159,21 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> (BTre
         }
     }
     (files, change_sets.len())
+}
+
+/// Notes what a file is that another one names.
+fn enter(files: &mut BTreeMap<PathBuf, PolicyType>, file: PathBuf, policy_type: PolicyType) {
+    let same = files.keys().find(|known| known.canonicalize().ok() == file.canonicalize().ok()).cloned();
+    files.insert(same.unwrap_or(file), policy_type);
+}
+
+/// The documents that an organization file names, and what they are; none of another file.
+fn named_in_organization(file: &Path) -> Vec<(PathBuf, PolicyType)> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    if lint::file_kind(&text) != FileKind::Organization {
+        return Vec::new();
+    }
+    account::organization::named_documents(&text, file).into_iter().filter(|(file, _)| file.is_file()).collect()
 }
 
 /// The documents that a change set names, relative to it, and what they are; nothing of one that is no TOML.

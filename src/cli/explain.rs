@@ -65,9 +65,9 @@ pub(super) fn run(arguments: &args::Explain, printer: &Printer) -> Result<Exit> 
 
 /// From a report: its own inputs, opened again.
 fn from_report(folder: &Path, arguments: &args::Explain, printer: &Printer) -> Result<(Vec<ExplainedEvent>, Wanted)> {
-    if !arguments.baseline.is_empty() || !arguments.candidate.is_empty() {
+    if !arguments.baseline.is_empty() || !arguments.candidate.is_empty() || arguments.context.is_some() {
         return Err(Error::Usage(format!(
-            "`{}` is a report and names its own policies: leave --baseline and --candidate away, or name the logs in its place",
+            "`{}` is a report and names its own policies: leave --baseline, --candidate and --context away, or name the logs in its place",
             folder.display()
         )));
     }

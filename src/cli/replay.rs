@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::args::{self, CandidateTypeArg, Filters, Format};
+use super::args::{self, Filters, Format};
 use super::output::{Staged, Temporary};
 use super::printer::Printer;
 use super::{Exit, ingest as ingest_command};
-use crate::account::{CandidateType, Loaded, PolicySet, load};
+use crate::account::{Loaded, PolicySet, load, load_as, load_context};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
@@ -98,17 +98,19 @@ fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Opti
 pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Options> {
     let principals: Vec<Pattern> = arguments.filters.principal.iter().map(|glob| Pattern::glob(glob)).collect();
     let mut policy_files = Vec::new();
-    let baseline = if arguments.baseline.is_empty() || arguments.baseline == [PathBuf::from("logged")] {
+    let mut baseline = if arguments.baseline.is_empty() || arguments.baseline == [PathBuf::from("logged")] {
         PolicySet::logged()
     } else {
         let loaded = load(&arguments.baseline)?;
         policy_files.push(("baseline".to_owned(), loaded.files.clone()));
         loaded.into_baseline()?
     };
-    let candidate_type = match arguments.candidate_type {
-        CandidateTypeArg::Identity => CandidateType::Identity,
-        CandidateTypeArg::Boundary => CandidateType::Boundary,
-    };
+    if let Some(context) = &arguments.context {
+        let (side_data, files) = load_context(context)?;
+        policy_files.push(("context".to_owned(), files));
+        baseline.add_side_data(side_data);
+    }
+    let candidate_type = arguments.candidate_type.candidate_type();
     let mut candidates = Vec::new();
     let mut names = BTreeSet::from(["baseline".to_owned()]);
     for text in &arguments.candidate {
@@ -116,10 +118,12 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         if !names.insert(name.clone()) {
             return Err(Error::Usage(format!("the name `{name}` is taken: name the candidate with --candidate NAME=PATH")));
         }
-        let loaded = load(std::slice::from_ref(&path))?;
+        let loaded = load_as(std::slice::from_ref(&path), candidate_type.policy_type())?;
         policy_files.push((name.clone(), loaded.files.clone()));
         warn_of_missing_accounts(&name, &loaded, &baseline, printer);
-        candidates.push((name, loaded.into_candidate(&baseline, candidate_type, &principals)?));
+        let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals)?;
+        touched.iter().for_each(|line| printer.detail(line));
+        candidates.push((name, set));
     }
     Ok(Options {
         baseline,

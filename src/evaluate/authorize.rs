@@ -101,6 +101,9 @@ impl SideBuilder<'_> {
             return side;
         }
         side.opaque = bundle.opaque.union(subject.opaque);
+        if !program.rcps(bundle, subject).1 {
+            side.opaque = side.opaque.without(Layers::NONE.with(LayerKind::Rcp));
+        }
         let identity = self.group(LayerKind::Identity, None, &bundle.identity, &mut side.denies);
         if bundle.identity_opaque && !bundle.unlimited {
             side.opaque_identity = true;
@@ -126,8 +129,10 @@ impl SideBuilder<'_> {
     }
 
     fn guards(&mut self, bundle: &CompiledBundle, side: &mut Side) {
-        for (layer, levels) in [(LayerKind::Scp, &bundle.scps), (LayerKind::Rcp, &bundle.rcps)] {
-            for (level, documents) in levels.iter().flatten().enumerate() {
+        let program = self.program;
+        let (rcps, _) = program.rcps(bundle, &self.request.subject);
+        for (layer, levels) in [(LayerKind::Scp, bundle.scps.as_deref().unwrap_or_default()), (LayerKind::Rcp, rcps)] {
+            for (level, documents) in levels.iter().enumerate() {
                 let group = self.group(layer, Some(level), documents, &mut side.denies);
                 side.guards.push(group);
             }

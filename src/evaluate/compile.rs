@@ -3,13 +3,14 @@
 //! One program holds every bundle of the baseline and of all candidates, so that an entry that stands in both is one
 //! question with one answer.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::cell::{Cell, Openness, openness};
 use super::domain::{KeyShape, Question, vectors};
-use super::request::{ContextState, LayerKind, Layers};
-use crate::account::{Bundle, Layer, Policy};
+use super::request::{ContextState, LayerKind, Layers, Subject};
+use super::scope::{Scope, unscoped};
+use crate::account::{AccountRcps, Bundle, Layer, Levels, Policy};
 use crate::catalog;
 use crate::iam::action::ActionPattern;
 use crate::iam::condition::{Base, Matcher, Operator, Piece, Test};
@@ -35,6 +36,23 @@ pub struct Program {
     pub(super) actions: Vec<ActionElement>,
     pub(super) documents: Vec<CompiledPolicy>,
     pub(super) bundles: Vec<CompiledBundle>,
+    /// The distinct tables of resource control policies.
+    pub(super) rcp_tables: Vec<CompiledRcps>,
+}
+
+/// Resource control policies by the account of the resource.
+#[derive(Debug)]
+pub(super) struct CompiledRcps {
+    accounts: BTreeMap<String, CompiledLevels>,
+    otherwise: CompiledLevels,
+    /// Every document of it, once.
+    pub(super) documents: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct CompiledLevels {
+    levels: Vec<Vec<usize>>,
+    opaque: bool,
 }
 
 /// A context key that some policy looks at.
@@ -134,6 +152,8 @@ pub(super) struct CompiledBundle {
     pub(super) resource: Option<Vec<usize>>,
     pub(super) scps: Option<Vec<Vec<usize>>>,
     pub(super) rcps: Option<Vec<Vec<usize>>>,
+    /// Index of its table of resource control policies.
+    pub(super) rcps_by_account: Option<usize>,
     pub(super) opaque: Layers,
     /// The keys that its policies look at, sorted.
     pub(super) keys: Vec<KeyId>,
@@ -168,6 +188,21 @@ impl Program {
         Cell::new(vectors, openness(state))
     }
 
+    /// The resource control policies that act on a request, level by level, and whether there are more that were not
+    /// supplied.
+    pub(super) fn rcps<'p>(&'p self, bundle: &'p CompiledBundle, subject: &Subject) -> (&'p [Vec<usize>], bool) {
+        if let Some(levels) = &bundle.rcps {
+            return (levels.as_slice(), false);
+        }
+        if !subject.rcps_act {
+            return (&[], false);
+        }
+        let Some(table) = bundle.rcps_by_account.and_then(|table| self.rcp_tables.get(table)) else { return (&[], true) };
+        let of_account = subject.resource_account.as_ref().and_then(|account| table.accounts.get(account));
+        let CompiledLevels { levels, opaque } = of_account.unwrap_or(&table.otherwise);
+        (levels.as_slice(), *opaque)
+    }
+
     /// The id of a key, by its name in lower case.
     pub(super) fn key_id(&self, name: &str) -> Option<KeyId> {
         self.key_ids.get(name).copied()
@@ -186,15 +221,21 @@ impl Program {
 pub struct Compiler {
     program: Program,
     action_ids: HashMap<ActionElement, usize>,
-    atom_ids: HashMap<(Operator, KeyId, Vec<String>, Version), AtomId>,
-    document_ids: HashMap<(usize, PolicyType), usize>,
+    /// The last is the policy set of whose keys the values take the value.
+    atom_ids: HashMap<(Operator, KeyId, Vec<String>, Version, usize), AtomId>,
+    document_ids: HashMap<(usize, PolicyType, Scope), usize>,
     bundle_ids: HashMap<BundleKey, BundleId>,
+    /// The tables of resource control policies, in the order of the program's, with the scopes that they were compiled in.
+    tables: Vec<(Arc<AccountRcps>, Scope)>,
     declared_lists: Option<Vec<String>>,
+    /// Of the bundle at hand.
+    scope: Scope,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct BundleKey {
     layers: Vec<Option<Vec<Vec<usize>>>>,
+    rcps_by_account: Option<usize>,
     opaque: Layers,
     identity_opaque: bool,
     unlimited: bool,
@@ -213,6 +254,16 @@ impl Compiler {
 
     /// Adds a bundle; equal bundles get the same id.
     pub fn bundle(&mut self, bundle: &Bundle) -> BundleId {
+        self.bundle_in(bundle, Scope::default())
+    }
+
+    /// Adds a bundle that asks of some keys as keys of its own policy set.
+    pub fn bundle_in(&mut self, bundle: &Bundle, scope: Scope) -> BundleId {
+        self.scope = scope;
+        self.add(bundle)
+    }
+
+    fn add(&mut self, bundle: &Bundle) -> BundleId {
         let mut opaque = Layers::NONE;
         let mut layer = |this: &mut Self, layer: &Layer, kind: LayerKind, policy_type: PolicyType| match layer {
             Layer::Absent => None,
@@ -227,12 +278,12 @@ impl Compiler {
         let endpoint = layer(self, &bundle.endpoint, LayerKind::Endpoint, PolicyType::Endpoint);
         let resource = layer(self, &bundle.resource, LayerKind::Resource, PolicyType::Resource);
         if bundle.scps_opaque {
-            opaque = opaque.with(LayerKind::Scp);
+            opaque = if bundle.scps_own { opaque.with_own(LayerKind::Scp) } else { opaque.with(LayerKind::Scp) };
         }
         let scps = bundle.scps.as_ref().map(|levels| self.levels(levels, PolicyType::Scp));
         let rcps = bundle.rcps.as_ref().map(|levels| self.levels(levels, PolicyType::Rcp));
+        let rcps_by_account = bundle.rcps_by_account.as_ref().map(|table| self.table(table));
         let identity = self.policies(&bundle.identity, PolicyType::Identity);
-        let identity_opaque = bundle.identity_opaque.is_some();
         let one = |documents: &Option<Vec<usize>>| documents.as_ref().map(|d| vec![d.clone()]);
         let key = BundleKey {
             layers: vec![
@@ -244,17 +295,19 @@ impl Compiler {
                 scps.clone(),
                 rcps.clone(),
             ],
+            rcps_by_account,
             opaque,
-            identity_opaque,
+            identity_opaque: bundle.identity_opaque.is_some(),
             unlimited: bundle.unlimited,
         };
         if let Some(id) = self.bundle_ids.get(&key) {
             return *id;
         }
-        let keys = self.keys_of(key.layers.iter().flatten().flatten().flatten().copied());
+        let of_table = rcps_by_account.and_then(|table| self.program.rcp_tables.get(table)).into_iter().flat_map(|table| &table.documents);
+        let keys = self.keys_of(key.layers.iter().flatten().flatten().flatten().chain(of_table).copied());
         let compiled = CompiledBundle {
             identity,
-            identity_opaque,
+            identity_opaque: bundle.identity_opaque.is_some(),
             unlimited: bundle.unlimited,
             boundary,
             session,
@@ -262,18 +315,36 @@ impl Compiler {
             resource,
             scps,
             rcps,
+            rcps_by_account,
             opaque,
             keys,
         };
         let id = self.program.bundles.len();
         self.program.bundles.push(compiled);
-        self.bundle_ids.insert(key, id);
-        id
+        *self.bundle_ids.entry(key).or_insert(id)
     }
 
     /// The finished program.
     pub fn finish(self) -> Program {
         self.program
+    }
+
+    /// The index of a table of resource control policies; equal ones get the same.
+    fn table(&mut self, table: &Arc<AccountRcps>) -> usize {
+        let scope = self.scope;
+        let same = self.tables.iter().position(|(known, of)| *of == scope && Arc::ptr_eq(known, table));
+        if let Some(at) = same.or_else(|| self.tables.iter().position(|(known, of)| *of == scope && known == table)) {
+            return at;
+        }
+        let mut compile =
+            |levels: &Levels| CompiledLevels { levels: self.levels(&levels.policies, PolicyType::Rcp), opaque: levels.opaque };
+        let accounts: BTreeMap<_, _> = table.accounts.iter().map(|(account, levels)| (account.clone(), compile(levels))).collect();
+        let otherwise = compile(&table.otherwise);
+        let documents: BTreeSet<usize> =
+            accounts.values().chain([&otherwise]).flat_map(|levels| &levels.levels).flatten().copied().collect();
+        self.program.rcp_tables.push(CompiledRcps { accounts, otherwise, documents: documents.into_iter().collect() });
+        self.tables.push((Arc::clone(table), scope));
+        self.tables.len() - 1
     }
 
     fn levels(&mut self, levels: &[Vec<Arc<Policy>>], policy_type: PolicyType) -> Vec<Vec<usize>> {
@@ -285,12 +356,15 @@ impl Compiler {
     }
 
     fn policy(&mut self, policy: &Arc<Policy>, policy_type: PolicyType) -> usize {
-        let identity = (Arc::as_ptr(policy) as usize, policy_type);
+        let scope = self.scope.of(policy);
+        let identity = (Arc::as_ptr(policy) as usize, policy_type, scope);
         if let Some(id) = self.document_ids.get(&identity) {
             return *id;
         }
         let version = policy.document.version;
+        let outer = std::mem::replace(&mut self.scope, scope);
         let statements: Vec<_> = policy.document.statements.iter().map(|s| self.statement(s, version, policy_type)).collect();
+        self.scope = outer;
         let actions = statements.iter().map(|statement| statement.action).collect();
         let id = self.program.documents.len();
         self.program.documents.push(CompiledPolicy { policy: Arc::clone(policy), statements, actions });
@@ -299,7 +373,12 @@ impl Compiler {
     }
 
     fn statement(&mut self, statement: &Statement, version: Version, policy_type: PolicyType) -> CompiledStatement {
-        let resource = |element: &Element| element.patterns.iter().map(|text| ResourcePattern::new(text, version, policy_type)).collect();
+        let scope = self.scope;
+        let pattern = |text: &String| match ResourcePattern::new(text, version, policy_type) {
+            ResourcePattern::Template { head, tail } => ResourcePattern::Template { head, tail: scope.template(tail) },
+            other => other,
+        };
+        let resource = |element: &Element| element.patterns.iter().map(pattern).collect();
         let resources: Option<Vec<ResourcePattern>> = statement.resource.as_ref().map(resource);
         for pattern in resources.iter().flatten() {
             if let ResourcePattern::Template { tail, .. } = pattern {
@@ -329,15 +408,17 @@ impl Compiler {
     }
 
     fn atom(&mut self, condition: &Condition, version: Version) -> AtomId {
-        let key = self.key(&condition.key, &condition.written_key);
-        let identity = (condition.operator, key, condition.values.clone(), version);
+        let scope = self.scope;
+        let key = self.key(&scope.name(&condition.key), &condition.written_key);
+        let base = condition.operator.base;
+        let variables = version == Version::V2012 && base.takes_variables();
+        let template = |value: &String| if variables { scope.template(Template::parse(value)) } else { Template::literal(value) };
+        let templates: Vec<Template> = condition.values.iter().map(template).collect();
+        let of_set = templates.iter().flat_map(Template::keys).map(|name| unscoped(name).1).max().unwrap_or_default();
+        let identity = (condition.operator, key, condition.values.clone(), version, of_set);
         if let Some(id) = self.atom_ids.get(&identity) {
             return *id;
         }
-        let base = condition.operator.base;
-        let variables = version == Version::V2012 && base.takes_variables();
-        let templates: Vec<Template> =
-            condition.values.iter().map(|value| if variables { Template::parse(value) } else { Template::literal(value) }).collect();
         let id = self.program.atoms.len();
         let kind = if templates.iter().any(Template::has_variables) {
             templates.iter().for_each(|template| self.by_value(template));
@@ -359,7 +440,7 @@ impl Compiler {
 
     fn by_value(&mut self, template: &Template) {
         for name in template.keys() {
-            let key = self.key(name, name);
+            let key = self.key(name, unscoped(name).0);
             self.mark_by_value(key);
         }
     }
@@ -374,9 +455,11 @@ impl Compiler {
         if let Some(id) = self.program.key_id(name) {
             return id;
         }
-        let known = catalog::key(name);
+        let (documented, _) = unscoped(name);
+        let known = catalog::key(documented);
+        let listed = self.declared_lists.iter().flatten().any(|list| list == documented);
         let shape = KeyShape {
-            multivalued: known.as_ref().is_some_and(|key| key.multivalued) || self.declared_lists.iter().flatten().any(|list| list == name),
+            multivalued: known.as_ref().is_some_and(|key| key.multivalued) || listed,
             may_be_empty: known.as_ref().is_some_and(|key| key.tag),
             undeclared: known.is_none() && self.declared_lists.is_none(),
         };

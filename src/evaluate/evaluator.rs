@@ -148,7 +148,7 @@ impl<'p> Evaluator<'p> {
             return Vec::new();
         }
         let bundles = bundles.iter().filter_map(|bundle| program.bundles.get(*bundle));
-        let documents: BTreeSet<usize> = bundles.flat_map(|bundle| bundle.all_documents()).collect();
+        let documents: BTreeSet<usize> = bundles.flat_map(|bundle| bundle.all_documents(program)).collect();
         let long = documents.into_iter().filter_map(|id| Some((id, program.documents.get(id).filter(|document| document.is_long())?)));
         long.map(|(id, document)| (id, self.covering_of(id, document, action, resource))).collect()
     }
@@ -182,7 +182,7 @@ impl<'p> Evaluator<'p> {
         let (program, action) = (self.program, self.action(asked));
         let bundles = bundles.iter().filter_map(|bundle| program.bundles.get(*bundle));
         let mut seen = BTreeSet::new();
-        let documents = bundles.flat_map(|bundle| bundle.all_documents()).filter(|document| seen.insert(*document));
+        let documents = bundles.flat_map(|bundle| bundle.all_documents(program)).filter(|document| seen.insert(*document));
         let statements = documents.filter_map(|id| program.documents.get(id)).flat_map(|document| &document.statements);
         let may_cover = |statement: &CompiledStatement| {
             action.may_cover(statement.action) && resource.is_none_or(|resource| !rules_out(statement, resource))

@@ -172,7 +172,7 @@ impl Program {
 
     /// The Allow statement that came nearest, and what it lacks.
     fn nearest_miss(&self, request: &Request, side: &Side, layer: LayerKind, inside: &InCase<'_>) -> Option<String> {
-        let documents = self.layer_documents(side, layer)?;
+        let documents = self.layer_documents(request, side, layer)?;
         let mut resource_miss = None;
         for (reference, statement) in self.statements(&documents).filter(|(_, statement)| statement.effect == Effect::Allow) {
             let Some(deciding) = self.deciding(reference, layer) else { continue };
@@ -266,16 +266,18 @@ impl Evaluator<'_> {
 }
 
 impl super::compile::CompiledBundle {
-    pub(super) fn all_documents(&self) -> Vec<usize> {
+    pub(super) fn all_documents(&self, program: &Program) -> Vec<usize> {
         let optional = [&self.boundary, &self.session, &self.endpoint, &self.resource].into_iter().flatten().flatten();
         let levels = self.scps.iter().chain(&self.rcps).flatten().flatten();
-        self.identity.iter().chain(optional).chain(levels).copied().collect()
+        let by_account =
+            self.rcps_by_account.and_then(|table| program.rcp_tables.get(table)).into_iter().flat_map(|table| &table.documents);
+        self.identity.iter().chain(optional).chain(levels).chain(by_account).copied().collect()
     }
 }
 
 impl Program {
     /// The documents of a layer, as the bundle of the side has them.
-    fn layer_documents(&self, side: &Side, layer: LayerKind) -> Option<Vec<usize>> {
+    fn layer_documents(&self, request: &Request, side: &Side, layer: LayerKind) -> Option<Vec<usize>> {
         let bundle = self.bundles.get(side.bundle)?;
         let documents = match layer {
             LayerKind::Identity => bundle.identity.clone(),
@@ -284,7 +286,7 @@ impl Program {
             LayerKind::Endpoint => bundle.endpoint.clone()?,
             LayerKind::Resource => bundle.resource.clone()?,
             LayerKind::Scp => bundle.scps.as_ref()?.iter().flatten().copied().collect(),
-            LayerKind::Rcp => bundle.rcps.as_ref()?.iter().flatten().copied().collect(),
+            LayerKind::Rcp => self.rcps(bundle, &request.subject).0.iter().flatten().copied().collect(),
         };
         Some(documents)
     }

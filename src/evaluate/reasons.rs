@@ -10,7 +10,7 @@ use super::compile::{CompiledBundle, CompiledStatement, Program, ResourcePattern
 use super::decision::{Decision, Which};
 use super::entry::ConditionReasons;
 use super::record::{FailedLayer, LayerReasons, PolicyNote, Reasons, Settling, StatementReasons};
-use super::request::{LayerKind, Layers, ResourceState};
+use super::request::{LayerKind, ResourceState};
 use super::split::{Case, Chosen, Evaluation};
 use super::statement::{Ask, Miss, Open, Request, applies};
 use crate::account::Policy;
@@ -84,7 +84,7 @@ impl<'a> Possible<'a> {
         let decision = Decision::of(verdicts.iter().copied());
         let mut layers = Vec::new();
         for layer in LayerKind::ALL.into_iter().filter(|_| !self.side.always) {
-            for (level, documents) in self.bundle.levels(layer) {
+            for (level, documents) in self.levels(layer) {
                 layers.push(self.layer(layer, level, documents));
             }
         }
@@ -181,6 +181,7 @@ impl<'a> Possible<'a> {
         match layer {
             LayerKind::Identity if self.bundle.unlimited => "unlimited",
             LayerKind::Identity if side.opaque_identity => "partly_opaque",
+            LayerKind::Scp | LayerKind::Rcp if supplied && side.opaque.contains(layer) => "partly_opaque",
             _ if supplied => "present",
             _ if side.opaque.contains(layer) => "opaque",
             LayerKind::Resource if cross_account => "missing",
@@ -226,7 +227,7 @@ impl<'a> Possible<'a> {
             let open: Vec<&Found<'_>> = of_effect().filter(|found| found.share == Share::Some).collect();
             if open.is_empty() { Share::None } else { self.share(|case| open.iter().any(|found| self.all_hold(&found.open, case))) }
         };
-        let permits = || self.share(|case| self.chosen(case).permits(Layers::NONE.with(kind)));
+        let permits = || self.share(|case| self.chosen(case).permits(self.side.opaque.only(kind)));
         let grants = || self.share(|case| self.chosen(case).grants(kind));
         let named = |share: Share| match share {
             Share::All => "allows",
@@ -246,8 +247,11 @@ impl<'a> Possible<'a> {
                 })
             }
             ("opaque", ..) => Some(named(permits())),
-            ("partly_opaque", Share::None, Share::None) => Some(named(grants())),
-            ("partly_opaque", Share::None, Share::Some) => Some(if grants() == Share::All { "allows" } else { "may_allow" }),
+            ("partly_opaque", Share::None, Share::All) if kind != LayerKind::Identity => Some(named(permits())),
+            ("partly_opaque", Share::None, Share::None) if kind == LayerKind::Identity => Some(named(grants())),
+            ("partly_opaque", Share::None, Share::Some) if kind == LayerKind::Identity => {
+                Some(if grants() == Share::All { "allows" } else { "may_allow" })
+            }
             (_, Share::Some, _) => Some("may_deny"),
             (_, Share::None, Share::None) if kind == LayerKind::Resource && !self.needs_resource_policy() => Some("grants_nothing"),
             (_, Share::None, allows) => Some(named(allows)),
@@ -334,20 +338,23 @@ impl<'a> Possible<'a> {
     }
 }
 
-impl CompiledBundle {
+impl<'a> Possible<'a> {
     /// The documents of a layer, level by level; `None` where none were supplied.
-    fn levels(&self, layer: LayerKind) -> Vec<(Option<usize>, Option<&[usize]>)> {
+    fn levels(&self, layer: LayerKind) -> Vec<(Option<usize>, Option<&'a [usize]>)> {
+        let (program, bundle): (&'a Program, &'a CompiledBundle) = (self.program, self.bundle);
         let several = match layer {
-            LayerKind::Scp => &self.scps,
-            LayerKind::Rcp => &self.rcps,
-            LayerKind::Endpoint => return vec![(None, self.endpoint.as_deref())],
-            LayerKind::Resource => return vec![(None, self.resource.as_deref())],
-            LayerKind::Boundary => return vec![(None, self.boundary.as_deref())],
-            LayerKind::Session => return vec![(None, self.session.as_deref())],
-            LayerKind::Identity => return vec![(None, Some(self.identity.as_slice()))],
+            LayerKind::Scp => bundle.scps.as_deref().unwrap_or_default(),
+            LayerKind::Rcp => program.rcps(bundle, &self.request.subject).0,
+            LayerKind::Endpoint => return vec![(None, bundle.endpoint.as_deref())],
+            LayerKind::Resource => return vec![(None, bundle.resource.as_deref())],
+            LayerKind::Boundary => return vec![(None, bundle.boundary.as_deref())],
+            LayerKind::Session => return vec![(None, bundle.session.as_deref())],
+            LayerKind::Identity => return vec![(None, Some(bundle.identity.as_slice()))],
         };
-        let Some(levels) = several else { return vec![(None, None)] };
-        levels.iter().enumerate().map(|(level, documents)| (Some(level), Some(documents.as_slice()))).collect()
+        if several.is_empty() {
+            return vec![(None, None)];
+        }
+        several.iter().enumerate().map(|(level, documents)| (Some(level), Some(documents.as_slice()))).collect()
     }
 }
 

@@ -11,9 +11,10 @@ use super::entry::ConditionReasons;
 pub struct PolicyNote {
     /// Its name in reports.
     pub name: String,
-    /// `aws_managed`, `customer_managed`, `inline`, `group_inline` or `document`.
+    /// `aws_managed`, `customer_managed`, `inline`, `group_inline`, `service_control_policy`, `resource_control_policy` or
+    /// `document`.
     pub policy_type: &'static str,
-    /// The principal or group that has it, where the policy set says so.
+    /// The principal or group that has it, or where in the organization it is attached, where the policy set says so.
     pub attached_to: Option<String>,
 }
 

@@ -109,7 +109,8 @@ impl ActionState {
     }
 }
 
-/// Layers that exist for this request but whose policies were not supplied. A bit set over [`LayerKind`].
+/// Layers that exist for this request but whose policies were not supplied. A bit set over [`LayerKind`]; a second bit for each
+/// says that its policies are a candidate's own: what is not known of them is not what is not known of the baseline's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Layers(u16);
 
@@ -184,11 +185,19 @@ impl LayerKind {
 impl Layers {
     /// No layer.
     pub const NONE: Self = Self(0);
+    const OWN: u16 = 1 << 8;
+    const EITHER: u16 = 1 | Self::OWN;
 
     /// With one layer more.
     #[must_use]
     pub fn with(self, layer: LayerKind) -> Self {
         Self(self.0 | (1 << layer as u16))
+    }
+
+    /// With one layer more, of which a candidate does not know other policies than the baseline.
+    #[must_use]
+    pub fn with_own(self, layer: LayerKind) -> Self {
+        Self(self.0 | (Self::OWN << layer as u16))
     }
 
     /// With the layers of both.
@@ -203,12 +212,28 @@ impl Layers {
         Self(self.0 & !other.0)
     }
 
-    /// Whether it holds the layer.
+    /// Whether it holds the layer, shared or of a candidate.
     pub fn contains(self, layer: LayerKind) -> bool {
+        self.0 & (Self::EITHER << layer as u16) != 0
+    }
+
+    /// Whether it holds the layer as the baseline has it.
+    pub fn shares(self, layer: LayerKind) -> bool {
         self.0 & (1 << layer as u16) != 0
     }
 
-    /// One bit for each layer.
+    /// What it holds of one layer.
+    #[must_use]
+    pub fn only(self, layer: LayerKind) -> Self {
+        Self(self.0 & (Self::EITHER << layer as u16))
+    }
+
+    /// Whether the two have something in common.
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Two bits for each layer.
     pub fn bits(self) -> u16 {
         self.0
     }
@@ -231,8 +256,11 @@ pub struct Subject {
     pub caller: Caller,
     /// The account of the resource; `None` if unknown.
     pub resource_account: Option<String>,
-    /// Layers of this event that exist but were not supplied, beyond those of the bundle.
+    /// Layers of this event that exist but were not supplied, beyond those of the bundle. Of resource control policies only
+    /// where the bundle does not know those of the resource's account.
     pub opaque: Layers,
+    /// Whether resource control policies act on the action.
+    pub rcps_act: bool,
     /// Whether the call succeeds without any permission (`sts:GetCallerIdentity`).
     pub no_permission: bool,
 }

@@ -114,7 +114,7 @@ impl Situation for Chosen<'_> {
 
     fn permits(&self, opaque: Layers) -> bool {
         self.own().all(|(variable, state)| match variable.what {
-            Unknown::Permit(layers) if layers.iter().any(|layer| opaque.contains(layer)) => state == 1,
+            Unknown::Permit(layers) if layers.meets(opaque) => state == 1,
             _ => true,
         })
     }

@@ -176,13 +176,22 @@ impl<'a> Node<'a> {
 
     /// The members of an object in order; empty for other kinds. Duplicate names are an error of `source`.
     pub fn members(&self, source: &Source<'a>) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, PolicyError> {
+        // Most objects have few members: looking through them is faster than hashing.
+        const FEW: usize = 16;
         let members: Members<'a> = self.read(source)?;
         let mut nodes: Vec<(Cow<'a, str>, Node<'a>)> = Vec::with_capacity(members.0.len());
-        let mut seen: HashSet<Cow<'a, str>> = HashSet::with_capacity(members.0.len());
+        let mut seen: Option<HashSet<Cow<'a, str>>> = (members.0.len() > FEW).then(HashSet::new);
         for (name, raw) in members.0 {
-            let escaped = name.replace('~', "~0").replace('/', "~1");
-            let node = Node { raw: raw.get(), pointer: format!("{}/{escaped}", self.pointer) };
-            if !seen.insert(name.clone()) {
+            let pointer = match name.contains(['~', '/']) {
+                true => format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1")),
+                false => format!("{}/{name}", self.pointer),
+            };
+            let node = Node { raw: raw.get(), pointer };
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(name.clone()),
+                None => nodes.iter().all(|(known, _)| *known != name),
+            };
+            if !is_new {
                 let message = format!("`{name}` stands twice in one object");
                 return Err(source.error(&node, message, Some("keep one of the two: JSON readers disagree on which one counts")));
             }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::organization::is_organization;
 use super::{Diagnostic, Linter, lint, plain};
 use crate::iam::json::{Kind, Node, Source};
 use crate::iam::{PolicyType, parse};
@@ -13,6 +14,8 @@ pub enum FileKind {
     Document,
     /// Account authorization details.
     Snapshot,
+    /// An organization, or a part of one: an output of the AWS CLI.
+    Organization,
     /// Something else.
     Other,
 }
@@ -39,21 +42,25 @@ const MANAGED_LIMIT: usize = 6_144;
 pub fn file_kind(text: &str) -> FileKind {
     let (text, _) = plain(text);
     let source = Source::new(&text);
-    let Some(members) = source.root().ok().filter(|root| root.kind() == Kind::Object).and_then(|root| root.members(&source).ok()) else {
-        return FileKind::Document;
-    };
+    let Some(root) = source.root().ok().filter(|root| root.kind() == Kind::Object) else { return FileKind::Document };
+    let Ok(members) = root.members(&source) else { return FileKind::Document };
     let has = |name: &str| members.iter().any(|(member, _)| member == name);
     match () {
+        () if is_organization(&source, &root) => FileKind::Organization,
         () if LISTS.iter().any(|list| has(list.name)) || has(MANAGED) => FileKind::Snapshot,
         () if ["Statement", "statement", "Version", "Id"].into_iter().any(has) => FileKind::Document,
         () => FileKind::Other,
     }
 }
 
-/// Lints a file: a bare document of type `policy_type`, or every document of an account snapshot, which are
-/// identity-based. Policies that AWS manages are only read, not judged.
+/// Lints a file: a bare document of type `policy_type`, every document of an account snapshot, which are identity-based, or
+/// of an organization. Policies that AWS manages are only read, not judged.
 pub fn file(text: &str, policy_type: PolicyType, strict: bool) -> Vec<Diagnostic> {
-    let mut found = if file_kind(text) == FileKind::Snapshot { snapshot(text, strict) } else { lint(text, policy_type, strict) };
+    let mut found = match file_kind(text) {
+        FileKind::Snapshot => whole(text, strict, |linter, root| linter.snapshot(root)),
+        FileKind::Organization => whole(text, strict, |linter, root| linter.organization(root)),
+        FileKind::Document | FileKind::Other => lint(text, policy_type, strict),
+    };
     if let Cow::Owned(_) = parse::decode(text) {
         for diagnostic in &mut found {
             diagnostic.finding.message.insert_str(0, "in the percent-decoded text: ");
@@ -62,12 +69,13 @@ pub fn file(text: &str, policy_type: PolicyType, strict: bool) -> Vec<Diagnostic
     found
 }
 
-fn snapshot(text: &str, strict: bool) -> Vec<Diagnostic> {
+/// Lints a file of many documents, which `each` finds.
+fn whole(text: &str, strict: bool, each: for<'s, 'a> fn(&mut Linter<'s, 'a>, &Node<'a>)) -> Vec<Diagnostic> {
     let (text, _) = plain(text);
     let source = Source::new(&text);
     let mut linter = Linter::new(&source, PolicyType::Identity, strict);
     if let Ok(root) = source.root() {
-        linter.snapshot(&root);
+        each(&mut linter, &root);
     }
     linter.finish()
 }
@@ -116,7 +124,7 @@ impl<'a> Linter<'_, 'a> {
     }
 
     /// A document of a larger text; one that is kept as a string has its findings at the string.
-    fn within(&mut self, node: &Node<'a>) {
+    pub(super) fn within(&mut self, node: &Node<'a>) {
         if node.kind() != Kind::String {
             self.document(node);
             return;
@@ -130,14 +138,14 @@ impl<'a> Linter<'_, 'a> {
         }
     }
 
-    fn member(&self, node: &Node<'a>, name: &str) -> Option<Node<'a>> {
+    pub(super) fn member(&self, node: &Node<'a>, name: &str) -> Option<Node<'a>> {
         if node.kind() != Kind::Object {
             return None;
         }
         node.members(self.source).ok()?.into_iter().find(|(member, _)| member == name).map(|(_, node)| node)
     }
 
-    fn list_of(&self, node: &Node<'a>, name: &str) -> Vec<Node<'a>> {
+    pub(super) fn list_of(&self, node: &Node<'a>, name: &str) -> Vec<Node<'a>> {
         let list = self.member(node, name).filter(|node| node.kind() == Kind::Array);
         list.and_then(|node| node.elements(self.source).ok()).unwrap_or_default()
     }

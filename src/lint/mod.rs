@@ -6,6 +6,7 @@
 mod conditions;
 mod file;
 mod keys;
+mod organization;
 mod reach;
 mod resources;
 mod strict;

@@ -206,6 +206,7 @@ impl<'a> Decider<'a> {
                 },
                 resource_account: check.resource_account.clone(),
                 opaque: check.opaque,
+                rcps_act: check.rcps_act,
                 no_permission: false,
             }),
             context,

@@ -7,13 +7,15 @@
 
 use std::collections::BTreeSet;
 
+use crate::account::Place;
 use crate::catalog::Catalog;
-use crate::evaluate::{Bounds, ContextState};
+use crate::evaluate::{Bounds, ContextState, unscoped};
 use crate::frame::{Flag, Text};
 use crate::iam::arn::{Arn, is_service_linked, permission_set};
 use crate::iam::condition::date;
 use crate::iam::condition::numeric::Decimal;
 
+use super::beside::{Beside, tag};
 use super::principals::Principal;
 use super::view::{EventView, Field, KeyKind};
 
@@ -84,7 +86,9 @@ pub(super) fn columns<'k>(keys: impl IntoIterator<Item = &'k str>) -> Vec<&'stat
 
 /// The columns beside [`ALWAYS`] that tell a key's state.
 fn columns_of(key: &str) -> &'static [&'static str] {
-    match key {
+    match unscoped(key).0 {
+        "aws:vpceorgid" => &["vpc_endpoint_account_id"],
+        "aws:principalorgid" | "aws:principalorgpaths" | "aws:resourceorgid" | "aws:resourceorgpaths" => &[],
         "aws:currenttime" | "aws:epochtime" | "aws:requestedregion" | "aws:resourceaccount" => &[],
         "aws:principalarn" | "aws:principalaccount" | "aws:principaltype" | "aws:userid" | "aws:username" => &[],
         "aws:useragent" | "aws:referer" | "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
@@ -126,6 +130,8 @@ pub(super) struct EventContext<'b> {
     event: EventView<'b>,
     principal: &'b Principal,
     catalog: &'b Catalog,
+    /// The same for all principals: what is read of it tells none of them apart.
+    beside: &'b Beside,
 }
 
 /// Who made the call, as far as context keys differ by it.
@@ -152,10 +158,19 @@ fn known_or(value: Option<&str>, otherwise: ContextState) -> ContextState {
     value.map_or(otherwise, ContextState::value)
 }
 
+/// The state of a key of which it is not known whether the request has it at all.
+fn or_absent(state: ContextState) -> ContextState {
+    match state {
+        ContextState::Known(values) => ContextState::OneOf(vec![None, Some(values)]),
+        ContextState::PresentUnknown(_) => ContextState::Unknown,
+        other => other,
+    }
+}
+
 impl<'b> EventContext<'b> {
     /// The event with its principal.
     pub(super) fn new(event: EventView<'b>, principal: &'b Principal, catalog: &'b Catalog) -> Self {
-        Self { event, principal, catalog }
+        Self { event, principal, catalog, beside: &principal.beside }
     }
 
     fn principal(&self) -> &'b Principal {
@@ -165,6 +180,7 @@ impl<'b> EventContext<'b> {
 
     /// What is known of a key, by its name in lower case, for the event's own check.
     pub(super) fn state(&self, key: &str) -> ContextState {
+        let (key, set) = unscoped(key);
         match key {
             "aws:currenttime" | "aws:epochtime" => {
                 let [from, to] = possible_times(self.event.time_for_rules());
@@ -183,10 +199,10 @@ impl<'b> EventContext<'b> {
             "aws:assumedroot" if self.event.flag(Flag::AssumedRoot) == Some(true) => ContextState::value("true"),
             "aws:assumedroot" => ContextState::Absent,
             _ => self
-                .principal_state(key)
+                .principal_state(key, set)
                 .or_else(|| self.service_state(key))
                 .or_else(|| self.network_state(key))
-                .or_else(|| self.resource_state(key))
+                .or_else(|| self.resource_state(key, set))
                 .unwrap_or_else(|| self.request_state(key)),
         }
     }
@@ -296,7 +312,7 @@ impl<'b> EventContext<'b> {
     }
 
     /// Keys of the caller.
-    fn principal_state(&self, key: &str) -> Option<ContextState> {
+    fn principal_state(&self, key: &str, set: usize) -> Option<ContextState> {
         let present_unknown = ContextState::PresentUnknown(None);
         let arn = self.principal().arn.as_deref();
         Some(match (key, self.kind()) {
@@ -334,7 +350,9 @@ impl<'b> EventContext<'b> {
             ("aws:federatedprovider", _) => known_or(self.text(Text::FederatedProvider), ContextState::Absent),
             ("aws:signinsessionarn", _) if self.temporary() == Some(false) => ContextState::Absent,
             ("aws:signinsessionarn", _) => ContextState::Unknown,
-            _ => return self.session_state(key).or_else(|| self.tag_state(key)),
+            ("aws:principalorgid" | "aws:principalorgpaths", Kind::Service) => ContextState::Unknown,
+            ("aws:principalorgid" | "aws:principalorgpaths", _) => self.organization(key, set, Some(self.principal().account.as_str())),
+            _ => return self.session_state(key).or_else(|| self.tag_state(key, set)),
         })
     }
 
@@ -354,16 +372,12 @@ impl<'b> EventContext<'b> {
     }
 
     /// Tags of a user come from the snapshot; those of a role may be overridden by tags of the session.
-    fn tag_state(&self, key: &str) -> Option<ContextState> {
-        let tag = key.strip_prefix("aws:principaltag/")?;
-        let Some(tags) = &self.principal().tags else { return Some(ContextState::Unknown) };
-        let mut values = tags.iter().filter(|(name, _)| name.to_lowercase() == tag).map(|(_, value)| value);
-        let value = match (values.next(), values.next()) {
-            (Some(_), Some(_)) => return Some(ContextState::Unknown),
-            (value, _) => value,
-        };
+    fn tag_state(&self, key: &str, set: usize) -> Option<ContextState> {
+        let name = key.strip_prefix("aws:principaltag/")?;
+        let Some(tags) = self.principal().tags_in(set) else { return Some(ContextState::Unknown) };
+        let Some(value) = tag(tags, name) else { return Some(ContextState::Unknown) };
         Some(match (self.kind(), value) {
-            (Kind::User, Some(value)) => ContextState::value(value.clone()),
+            (Kind::User, Some(value)) => ContextState::value(value),
             (Kind::User, None) => ContextState::Absent,
             (_, Some(_)) => ContextState::PresentUnknown(None),
             (_, None) => ContextState::Unknown,
@@ -424,6 +438,19 @@ impl<'b> EventContext<'b> {
             ("aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths", None) => ContextState::Absent,
             ("aws:vpcsourceip", Some(_)) => known_or(address, ContextState::Unknown),
             ("aws:sourcevpce", Some(id)) if address.is_some() => ContextState::value(id),
+            // Of a call that a service makes, the endpoint is the service's own.
+            ("aws:sourcevpc", Some(id)) if address.is_some() => {
+                known_or(self.beside.endpoint(id).and_then(|endpoint| endpoint.vpc.as_deref()), ContextState::Unknown)
+            }
+            ("aws:vpceorgid", Some(id)) if address.is_some() => {
+                let owner = self.beside.endpoint(id).and_then(|endpoint| endpoint.account.as_deref());
+                let state = self.organization(key, 0, self.text(Text::VpcEndpointAccountId).or(owner));
+                if workmail() || self.text(Text::Action).is_some_and(|action| action.starts_with("ses:")) {
+                    state
+                } else {
+                    or_absent(state)
+                }
+            }
             ("aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgpaths", Some(_)) if workmail() => ContextState::Absent,
             (
                 "aws:sourcevpc" | "aws:sourcevpce" | "aws:sourcevpcarn" | "aws:vpceaccount" | "aws:vpceorgid" | "aws:vpceorgpaths",
@@ -433,16 +460,51 @@ impl<'b> EventContext<'b> {
         })
     }
 
+    /// The organization of an account, or the account's path there, as a policy set has it.
+    fn organization(&self, key: &str, set: usize, account: Option<&str>) -> ContextState {
+        match account.and_then(|account| self.beside.place(set, account)) {
+            None => ContextState::Unknown,
+            Some(Place::Outside) => ContextState::Absent,
+            Some(Place::Member { organization, .. }) if key.ends_with("orgid") => ContextState::value(organization.clone()),
+            Some(Place::Member { path: Some(path), .. }) => ContextState::value(path.clone()),
+            Some(Place::Member { path: None, .. }) => ContextState::PresentUnknown(None),
+        }
+    }
+
+    /// The organization of the account that a resource is in, where the resource tells it.
+    fn resource_organization(&self, key: &str, set: usize, action: Option<&str>, resource: Option<&str>) -> ContextState {
+        let account = match resource {
+            Some("*") => self.text(Text::AccountId),
+            Some(arn) => Arn::parse(arn).map(|arn| arn.account).filter(|account| !account.is_empty()),
+            None => None,
+        };
+        let state = self.organization(key, set, account);
+        // A few actions of other services leave the key out.
+        let service = action.and_then(|action| action.split(':').next()).and_then(|prefix| self.catalog.service(prefix));
+        if service.is_some() { state } else { or_absent(state) }
+    }
+
+    /// A tag of a resource. Only the key of all services is known to hold the tags of the resource.
+    fn resource_tag(&self, key: &str, resource: Option<&str>) -> ContextState {
+        let name = key.strip_prefix("aws:resourcetag/");
+        let tags = resource.and_then(|resource| self.beside.resource_tags(resource));
+        match (resource, name.zip(tags).and_then(|(name, tags)| tag(tags, name))) {
+            (Some("*"), _) => ContextState::Absent,
+            (_, Some(value)) => known_or(value, ContextState::Absent),
+            (_, None) => ContextState::Unknown,
+        }
+    }
+
     /// Keys of the resource.
-    fn resource_state(&self, key: &str) -> Option<ContextState> {
+    fn resource_state(&self, key: &str, set: usize) -> Option<ContextState> {
         let resource = self.text(Text::Resource);
         match key {
             "aws:resourceaccount" => {
                 let of_arn = resource.and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
                 Some(known_or(of_arn.or(self.text(Text::AccountId)), ContextState::PresentUnknown(None)))
             }
-            "aws:resourceorgid" | "aws:resourceorgpaths" | "aws:principalorgid" | "aws:principalorgpaths" => Some(ContextState::Unknown),
-            _ => is_resource_tag(key).then_some(if resource == Some("*") { ContextState::Absent } else { ContextState::Unknown }),
+            "aws:resourceorgid" | "aws:resourceorgpaths" => Some(self.resource_organization(key, set, self.text(Text::Action), resource)),
+            _ => is_resource_tag(key).then(|| self.resource_tag(key, resource)),
         }
     }
 
@@ -460,6 +522,7 @@ impl<'b> EventContext<'b> {
 
     /// What is known of a key for a further check of the event: the caller and the call are the same, the request is another.
     pub(super) fn check_state(&self, key: &str, own: &ContextState, check: &super::view::CheckRow) -> ContextState {
+        let (key, set) = unscoped(key);
         let own_action = self.text(Text::Action).unwrap_or_default();
         let also =
             self.catalog.action(own_action).and_then(|(_, operation)| operation.also.iter().find(|also| also.action == check.action));
@@ -475,7 +538,10 @@ impl<'b> EventContext<'b> {
                 let account = check.resource.as_deref().and_then(Arn::parse).map(|arn| arn.account).filter(|account| !account.is_empty());
                 known_or(account, ContextState::PresentUnknown(None))
             }
-            _ if is_resource_tag(key) => ContextState::Unknown,
+            "aws:resourceorgid" | "aws:resourceorgpaths" => {
+                self.resource_organization(key, set, Some(&check.action), check.resource.as_deref())
+            }
+            _ if is_resource_tag(key) => self.resource_tag(key, check.resource.as_deref()),
             _ if key.starts_with("aws:") => own.clone(),
             _ => ContextState::Unknown,
         }

@@ -17,7 +17,7 @@ use super::principals::{Principal, Principals, Seen};
 use super::request::RequestKey;
 use super::row::policy_name;
 use super::view::EventColumns;
-use crate::account::{Policy, PolicySet, PrincipalKey};
+use crate::account::{ControlType, Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Case, Evaluation, Evaluator, Program, Request, Which, code_words};
@@ -352,12 +352,14 @@ fn first_difference(baseline: &Reasons, candidate: &Reasons) -> Option<&'static 
 /// What a reader calls a policy of a side, and who has it.
 fn note(set: &PolicySet, key: &PrincipalKey, principal: &Principal, policy: &Policy) -> PolicyNote {
     let resource = Arn::parse(&policy.name).map(|arn| (arn.account, arn.resource));
-    let policy_type = match resource {
-        Some(("aws", _)) => "aws_managed",
-        Some((_, resource)) if resource.starts_with("policy/") => "customer_managed",
-        Some((_, resource)) if resource.starts_with("group/") => "group_inline",
-        Some(_) => "inline",
-        None => "document",
+    let control = ControlType::ALL.into_iter().find(|control| policy.name.contains(&format!("/{}/", control.name())));
+    let policy_type = match (resource, control) {
+        (Some(("aws", _)), _) => "aws_managed",
+        (Some(_), Some(control)) => control.name(),
+        (Some((_, resource)), None) if resource.starts_with("policy/") => "customer_managed",
+        (Some((_, resource)), None) if resource.starts_with("group/") => "group_inline",
+        (Some(_), None) => "inline",
+        (None, _) => "document",
     };
     PolicyNote { name: policy_name(policy, principal), policy_type, attached_to: set.holder(key, &policy.name) }
 }

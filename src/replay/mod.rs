@@ -4,6 +4,7 @@
 //! every candidate together ([`compare`] says what that makes of it), and the rows are added up by everything that
 //! describes them.
 
+mod beside;
 mod callers;
 mod changes;
 mod codes;
@@ -199,7 +200,9 @@ fn write(
     manifest: &Manifest,
 ) -> Result<()> {
     row::write(&folder.join("changes.parquet"), &CHANGES, &changes.rows, Row::cells)?;
-    let accounts = options.baseline.accounts.iter().chain(options.candidates.iter().flat_map(|(_, set)| &set.accounts)).cloned();
+    let sets = || std::iter::once(&options.baseline).chain(options.candidates.iter().map(|(_, set)| set));
+    let of_organizations = sets().flat_map(|set| set.organizations.accounts()).map(str::to_owned);
+    let accounts = sets().flat_map(|set| &set.accounts).cloned().chain(of_organizations);
     let tables = [
         (&*STATEMENTS, vec![changes.statements_table()?]),
         (

@@ -1,15 +1,18 @@
 //! The principals of a log, joined with the policy sets: who has which bundle in each of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
 
+use super::beside::Beside;
 use super::codes::is_held;
+use crate::account::side_data::Tags;
 use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
 use crate::error::{Error, Result};
-use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program};
+use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program, Scope};
 use crate::frame::{Distinct, Texts};
-use crate::iam::arn::{is_service_linked, permission_set};
+use crate::iam::arn::permission_set;
 
 /// The columns that tell principals apart.
 pub(super) const COLUMNS: [&str; 5] = ["principal_arn", "principal_id", "principal_account_id", "identity_type", "session_issuer_arn"];
@@ -37,11 +40,15 @@ pub(crate) struct Principal {
     pub(crate) permission_set: Option<String>,
     pub(super) in_snapshot: InSnapshot,
     /// Tags of the newest baseline; `None` if they are not known.
-    pub(super) tags: Option<BTreeMap<String, String>>,
+    pub(super) tags: Option<Tags>,
+    /// By policy set, counted from 1: the tags in candidates that say something else.
+    pub(super) tags_of_sets: BTreeMap<usize, Option<Tags>>,
     /// Whether some policy set says something of it.
     pub(super) decidable: bool,
     pub(super) baseline: BundleId,
     pub(super) candidates: Vec<BundleId>,
+    /// What is known beside log and policies: the same for all.
+    pub(super) beside: Arc<Beside>,
     /// The context keys that some of its policies look at, sorted.
     pub(super) keys: Vec<KeyId>,
     /// Whether each candidate's policies for it differ from the baseline's.
@@ -69,8 +76,9 @@ impl Principals {
     ) -> (Self, Program) {
         let mut compiler = Compiler::new();
         let mut principals = Self::default();
+        let sets = Sets { baseline, candidates, beside: Arc::new(Beside::new(baseline, candidates)), assume_absent };
         for seen in seen {
-            let principal = Principal::new(&seen, baseline, candidates, assume_absent, &mut compiler);
+            let principal = Principal::new(&seen, &sets, &mut compiler);
             principals.index.insert(seen, principals.all.len());
             principals.all.push(principal);
         }
@@ -84,23 +92,50 @@ impl Principals {
     }
 }
 
+/// The policy sets that a principal is looked up in.
+struct Sets<'s> {
+    baseline: &'s PolicySet,
+    candidates: &'s [(String, PolicySet)],
+    beside: Arc<Beside>,
+    assume_absent: Layers,
+}
+
 impl Principal {
+    /// The tags that a policy set says it has; `None` if they are not known.
+    pub(super) fn tags_in(&self, set: usize) -> Option<&Tags> {
+        self.tags_of_sets.get(&set).unwrap_or(&self.tags).as_ref()
+    }
+
     /// Whether it is a federated user: one principal for each name of its sessions.
     pub(super) fn is_federated_user(&self) -> bool {
         self.principal_type == "FederatedUser"
     }
 
-    fn new(seen: &Seen, baseline: &PolicySet, candidates: &[(String, PolicySet)], assume_absent: Layers, compiler: &mut Compiler) -> Self {
+    fn new(seen: &Seen, sets: &Sets<'_>, compiler: &mut Compiler) -> Self {
         let key = &seen.key;
+        let Sets { baseline, candidates, ref beside, assume_absent } = *sets;
         let entity = baseline.find(key).ok();
         let arn = entity.map(|entity| entity.arn.clone()).or_else(|| Some(key.arn.clone()).filter(|arn| !arn.is_empty()));
-        let mut compile = |set: &PolicySet| {
-            let mut bundle = set.bundle(key);
-            complete(&mut bundle, arn.as_deref().unwrap_or_default(), assume_absent);
-            (compiler.bundle(&bundle), bundle)
-        };
-        let (baseline_id, baseline_bundle) = compile(baseline);
-        let compiled: Vec<(BundleId, Bundle)> = candidates.iter().map(|(_, set)| compile(set)).collect();
+        let tags = baseline.tags_of(key);
+        let complete = |set: &PolicySet| complete(set.bundle(key), assume_absent);
+        let baseline_bundle = complete(baseline);
+        let baseline_id = compiler.bundle(&baseline_bundle);
+        let (mut ids, mut changed, mut tags_of_sets) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for ((_, set), index) in candidates.iter().zip(1..) {
+            let own_tags = set.tags_of(key);
+            let scope = Scope { set: index, tags: own_tags != tags, places: beside.has_places_of(index) };
+            let mut bundle = complete(set);
+            let moves = beside.place(0, &key.account) != beside.place(index, &key.account);
+            bundle.scps_own =
+                bundle.scps_opaque && baseline_bundle.scps_opaque && (moves || !bundle.shares_missing_scps_of(&baseline_bundle));
+            let id = compiler.bundle_in(&bundle, scope);
+            let asks_of_what_differs = (scope.tags || scope.places) && id != baseline_id;
+            changed.push(asks_of_what_differs || bundle.differs_from(&baseline_bundle, &key.account));
+            ids.push(id);
+            if scope.tags {
+                tags_of_sets.insert(index, own_tags.cloned());
+            }
+        }
         let all = std::iter::once(baseline).chain(candidates.iter().map(|(_, set)| set));
         let decidable = all.into_iter().any(|set| set.speaks_of(key));
         Self {
@@ -109,23 +144,28 @@ impl Principal {
             account: key.account.clone(),
             principal_type: principal_type(&seen.identity_type).to_owned(),
             in_snapshot: baseline.in_snapshot(key),
-            tags: entity.map(|entity| entity.tags.clone()),
+            tags: tags.cloned(),
+            tags_of_sets,
+            beside: Arc::clone(beside),
             decidable,
-            changed: compiled.iter().map(|(_, bundle)| *bundle != baseline_bundle).collect(),
+            changed,
             baseline: baseline_id,
-            candidates: compiled.into_iter().map(|(id, _)| id).collect(),
+            candidates: ids,
             keys: Vec::new(),
             arn,
         }
     }
 }
 
-/// Adds the layers that exist without having been supplied, and takes away those that are assumed absent.
-fn complete(bundle: &mut Bundle, arn: &str, assume_absent: Layers) {
-    bundle.scps_opaque = bundle.scps.is_none() && !is_service_linked(arn) && !assume_absent.contains(LayerKind::Scp);
+/// Takes away the layers that were not supplied and are assumed absent.
+fn complete(mut bundle: Bundle, assume_absent: Layers) -> Bundle {
+    if assume_absent.contains(LayerKind::Scp) {
+        bundle.scps_opaque = false;
+    }
     if assume_absent.contains(LayerKind::Boundary) && matches!(bundle.boundary, Layer::Opaque(_)) {
         bundle.boundary = Layer::Absent;
     }
+    bundle
 }
 
 /// The kind of principal in reports, from the identity type of the record.

@@ -69,7 +69,7 @@ pub(super) fn table(
                 permission_set: permission_set(&entity.arn).map(str::to_owned),
                 account: Some(key.account.clone()),
                 in_snapshot: Some(baseline.in_snapshot(&key)),
-                changed: baseline.bundle(&key) != set.bundle(&key),
+                changed: set.bundle(&key).differs_from(&baseline.bundle(&key), &key.account) || set.tags_of(&key) != baseline.tags_of(&key),
                 ..Row::default()
             });
             (row.granted_unused, row.not_observable) = granted.unused(&set.bundle(&key), &row.decided.used, catalog);

@@ -49,6 +49,8 @@ pub(super) struct CheckKey {
     pub(super) resource_account: Option<String>,
     /// Layers of the event that exist and were not supplied.
     pub(super) opaque: Layers,
+    /// Whether resource control policies act on the action.
+    pub(super) rcps_act: bool,
     pub(super) facts: Vec<Fact>,
 }
 
@@ -123,8 +125,10 @@ impl CheckKey {
             Some("*") => None,
             _ => of_arn.or(event.text(Text::AccountId)).map(str::to_owned),
         };
-        let opaque = opaque.union(check_layers(&check, shared.catalog)).without(shared.assume_absent);
-        Self { resource_account, opaque, facts, action: check.action, resource: check.resource, source: check.source }
+        let of_check = check_layers(&check, shared.catalog);
+        let opaque = opaque.union(of_check).without(shared.assume_absent);
+        let rcps_act = of_check.contains(LayerKind::Rcp);
+        Self { resource_account, opaque, rcps_act, facts, action: check.action, resource: check.resource, source: check.source }
     }
 }
 
@@ -150,11 +154,12 @@ pub(super) fn event_layers(event: EventView<'_>, principal: &Principal) -> Layer
     layers
 }
 
-/// The layers that take part in a check by what is asked for, and that no policy file supplies.
+/// The layers that take part in a check by what is asked for, and that no policy file supplies; resource control policies
+/// also where some are.
 fn check_layers(check: &CheckRow, catalog: &Catalog) -> Layers {
     let prefix = check.action.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let mut layers = Layers::NONE;
-    if catalog.rcp_applies(&prefix) {
+    if catalog.rcp_applies(&prefix) && !check.action.eq_ignore_ascii_case("kms:RetireGrant") {
         layers = layers.with(LayerKind::Rcp);
     }
     let resource_policies = catalog.service(&prefix).map_or(ResourcePolicies::Some, |service| service.resource_policies);

@@ -218,7 +218,13 @@ impl Asked {
         Request {
             action: ActionState::known(&self.action),
             resource: ResourceState::from_text(self.resource.as_deref()),
-            subject: Arc::new(Subject { caller, resource_account: self.resource_account, opaque: Layers::NONE, no_permission }),
+            subject: Arc::new(Subject {
+                caller,
+                resource_account: self.resource_account,
+                opaque: Layers::NONE,
+                rcps_act: false,
+                no_permission,
+            }),
             context: (0..program.key_count()).map(known).collect(),
         }
     }

@@ -13,6 +13,7 @@ mod fuzz_checks;
 mod fuzz_corpus;
 mod laws;
 mod layers;
+mod organization;
 mod parquet_inputs;
 mod quirks;
 mod reference;

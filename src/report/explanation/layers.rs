@@ -89,6 +89,11 @@ fn says(layer: &LayerReasons) -> String {
         ("opaque", Some("grants_nothing")) => "not supplied; the outcome shows that none denies it or allows it by itself".to_owned(),
         ("opaque", Some("may_allow")) if layer.layer == "resource" => "not supplied: whether one allows it by itself is open".to_owned(),
         ("opaque", _) => format!("not supplied: whether {they} {permit} it is open"),
+        ("partly_opaque", Some("does_not_allow")) if is_control(layer) && own => {
+            "not all supplied; the outcome shows that one denies it".to_owned()
+        }
+        ("partly_opaque", Some("does_not_allow")) if is_control(layer) => allows_nothing(layer),
+        ("partly_opaque", Some("may_allow")) if is_control(layer) && own => format!("not all supplied: whether {they} {permit} it is open"),
         ("partly_opaque", Some("allows")) if own => "allow it (not all were supplied)".to_owned(),
         ("partly_opaque", Some("allows")) => "not all supplied; the outcome shows that one allows it".to_owned(),
         ("partly_opaque", Some("does_not_allow")) => "not all supplied; the outcome shows that none allows it".to_owned(),
@@ -100,6 +105,11 @@ fn says(layer: &LayerReasons) -> String {
         (_, Some("does_not_allow")) => allows_nothing(layer),
         _ => "say nothing of it".to_owned(),
     }
+}
+
+/// Whether the layer is a level of an organization.
+fn is_control(layer: &LayerReasons) -> bool {
+    matches!(layer.layer, "scp" | "rcp")
 }
 
 fn allows_nothing(layer: &LayerReasons) -> String {

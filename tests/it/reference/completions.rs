@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Decision;
 use super::condition::{self, Operator};
-use super::layers::{all_documents, decide};
+use super::layers::{decide, taking_part};
 use super::policy::{Request, Token, expand, glob, has_variables, resource_matches, statements, texts};
 
 /// The decisions over all completions: the reference's answer to a partial case.
@@ -117,7 +117,7 @@ fn with(request: &Request, key: &str, state: State) -> Request {
 
 fn entries(case: &Value) -> Vec<Entry> {
     let mut found = Vec::new();
-    for (document, _) in all_documents(case) {
+    for (document, _) in taking_part(case) {
         for statement in statements(document) {
             for (name, block) in statement["Condition"].as_object().into_iter().flatten() {
                 let Some(operator) = Operator::parse(name) else { continue };
@@ -215,7 +215,7 @@ fn needed(key: &str, case: &Value, request: &Request, all: &[Entry], others: &[(
         let hits = parts.filter(|part| matches(&with(request, key, Some(vec![(*part).to_owned()]))));
         found.extend(hits.take(4).map(str::to_owned));
     };
-    for (document, kind) in all_documents(case).into_iter().filter(|(document, _)| has_variables(document)) {
+    for (document, kind) in taking_part(case).into_iter().filter(|(document, _)| has_variables(document)) {
         for statement in statements(document) {
             for pattern in texts(&statement["Resource"]).iter().chain(&texts(&statement["NotResource"])) {
                 if is_named(pattern) {

@@ -61,6 +61,27 @@ pub(crate) fn all_documents(case: &Value) -> Vec<(&Value, Kind)> {
     LAYERS.iter().flat_map(of).collect()
 }
 
+/// Those that take part in the case's request: others tell nothing of what its keys may hold.
+pub(crate) fn taking_part(case: &Value) -> Vec<(&Value, Kind)> {
+    let request = Request::read(case);
+    let (member, service_linked) = (!request.principal_is("inManagementAccount"), request.principal_is("serviceLinkedRole"));
+    let takes_part = |kind: Kind| match kind {
+        Kind::Scp => member && !service_linked,
+        Kind::Rcp => rcp_applies(&request),
+        _ => true,
+    };
+    all_documents(case).into_iter().filter(|(_, kind)| takes_part(*kind)).collect()
+}
+
+/// 4.3: RCPs bind resources of member accounts, for the services on the list.
+fn rcp_applies(request: &Request) -> bool {
+    let action = request.action.to_ascii_lowercase();
+    let service = action.split(':').next().unwrap_or_default();
+    let own_resource = request.resource_account == request.principal("account");
+    let exempt = request.principal_is("serviceLinkedRole") || request.principal_is("inManagementAccount") && own_resource;
+    RCP_SERVICES.contains(&service) && action != "kms:retiregrant" && !exempt
+}
+
 /// The decision of a fully known case; keys in neither `context` nor anywhere else are absent.
 pub(crate) fn decide(case: &Value) -> Decision {
     if all_documents(case).iter().any(|(document, kind)| is_refused(document, *kind)) {
@@ -95,10 +116,7 @@ pub(crate) fn decide(case: &Value) -> Decision {
     let resource = layer("resource", Kind::Resource, true);
     // 4.3: SCPs bind the principals of member accounts, except service-linked roles.
     let scps = levels("scps", Kind::Scp, member_account && !service_linked);
-    // 4.3: RCPs bind resources of member accounts, for the services on the list.
-    let rcp_applies =
-        RCP_SERVICES.contains(&service) && action != "kms:retiregrant" && !service_linked && (member_account || !same_account);
-    let rcps = levels("rcps", Kind::Rcp, rcp_applies);
+    let rcps = levels("rcps", Kind::Rcp, rcp_applies(&request));
 
     // 4.1: a Deny in any applicable document of any type.
     let single = [identity, boundary, session, endpoint, resource];

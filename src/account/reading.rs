@@ -1,0 +1,115 @@
+//! JSON files of policies: what each is, by its content, and what is only there when all are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::bundle::Policy;
+use super::load::{Loaded, read};
+use super::organization::{self, OutputKind, Outputs};
+use super::policy_set::PolicySet;
+use super::snapshot;
+use crate::error::{Error, PolicyError, Result};
+use crate::iam::json::{Kind, Node, Source};
+use crate::iam::{PolicyType, parse};
+
+/// What is read, until all of it is there.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) policy_type: PolicyType,
+    pub(super) pages: Vec<(PathBuf, snapshot::Page)>,
+    pub(super) outputs: Outputs,
+    /// Bare documents, or why they are none.
+    pub(super) bare: Vec<(PathBuf, Result<Arc<Policy>>)>,
+    /// Documents that belong to a change set, an organization file or side data.
+    pub(super) own: BTreeSet<PathBuf>,
+}
+
+impl Reading {
+    /// Finds out what a JSON file is, and reads it.
+    pub(super) fn json_file(&mut self, file: &Path, text: &str, loaded: &mut Loaded) -> Result<()> {
+        let text = parse::decode(text);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let source = Source::new(text);
+        let root = source.root()?;
+        if root.kind() != Kind::Object {
+            let help = "write one policy document, which begins with `{`, or an account snapshot; give each document a file of its own";
+            return Err(source.error(&root, format!("a policy file is an object, not {}", root.kind()), Some(help)).into());
+        }
+        let members = root.members(&source)?;
+        let has = |name: &str| members.iter().any(|(member, _)| member == name);
+        if organization::is_file(&members) {
+            let (found, own) = organization::read_file(&source, &members, file, &mut |file| read(file, &mut loaded.files))?;
+            self.own.extend(own.iter().map(|file| same_file(file)));
+            loaded.organizations.push(found);
+            return Ok(());
+        }
+        // Before snapshots: both have `Policies`.
+        if organization::is_tree(&source, &members) {
+            loaded.organizations.push(organization::read_tree(&source, &members, file)?);
+            return Ok(());
+        }
+        if let Some(kind) = OutputKind::of(&source, &members, file) {
+            return self.outputs.read(kind, &source, &members, file);
+        }
+        if snapshot::LISTS.iter().any(|list| has(list)) {
+            let set = loaded.snapshot.get_or_insert_with(PolicySet::default);
+            self.pages.push((file.to_path_buf(), snapshot::read(&source, &members, file, set)?));
+            return Ok(());
+        }
+        let later =
+            [("resource_changes", "a Terraform plan"), ("planned_values", "a Terraform plan"), ("Resources", "a CloudFormation template")];
+        if let Some((_, kind)) = later.iter().find(|(member, _)| has(member)) {
+            return Err(Error::format(
+                file,
+                format!("looks like {kind}, which this version cannot read yet: express the change as a change set (`*.toml`)"),
+            ));
+        }
+        if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
+            return Err(neither(&source, &root, &members).into());
+        }
+        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let document = parse::document(text, self.policy_type);
+        let policy = document.map(|document| Arc::new(Policy { name, file: Some(file.to_path_buf()), document }));
+        self.bare.push((file.to_path_buf(), policy.map_err(Error::from)));
+        Ok(())
+    }
+}
+
+/// A path by which a file is known again.
+pub(super) fn same_file(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// A file that is nothing that is read.
+fn neither<'a>(source: &Source<'a>, root: &Node<'a>, members: &[(std::borrow::Cow<'a, str>, Node<'a>)]) -> PolicyError {
+    let has = |name: &str| members.iter().any(|(member, _)| member == name);
+    let known = "an account snapshot (`aws iam get-account-authorization-details`), an organization nor a policy document with `Statement`";
+    let help = match ["PolicyVersion", "PolicyDocument", "Policy"].into_iter().find(|name| has(name)) {
+        Some(name) => format!("give the document inside `{name}` a file of its own"),
+        None => "take it out of the folder, or name the policy files one by one".to_owned(),
+    };
+    source.error(root, format!("this file is neither {known}"), Some(&help))
+}
+
+/// Every account with a page that announces another needs one that ends the series.
+pub(super) fn complete_pages(pages: &[(PathBuf, snapshot::Page)]) -> Result<()> {
+    let mut open: BTreeMap<&str, &Path> = BTreeMap::new();
+    for (file, page) in pages.iter().filter(|(_, page)| page.truncated) {
+        open.extend(page.accounts.iter().map(|account| (account.as_str(), file.as_path())));
+    }
+    for (_, page) in pages.iter().filter(|(_, page)| !page.truncated) {
+        page.accounts.iter().for_each(|account| {
+            open.remove(account.as_str());
+        });
+    }
+    match open.into_iter().next() {
+        None => Ok(()),
+        Some((account, file)) => Err(Error::format(
+            file,
+            format!(
+                "`IsTruncated` is true and the next page of account {account} is not there: collect all pages (`aws iam get-account-authorization-details` without `--max-items` or `--no-paginate`)"
+            ),
+        )),
+    }
+}
