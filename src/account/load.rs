@@ -12,6 +12,7 @@ use super::organization::{ControlType, Organization, Outputs};
 use super::policy_set::{Override, PolicySet};
 use super::reading::{Reading, complete_pages, same_file};
 use super::side_data::{SideData, is_side_data};
+use super::terraform::{Applied, TerraformPlan};
 use crate::error::{Error, Result};
 use crate::iam::json::Source;
 use crate::iam::{Pattern, PolicyType};
@@ -53,6 +54,17 @@ impl CandidateType {
     }
 }
 
+/// What a candidate's edits touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// A line for each change of who may do what.
+    pub changes: Vec<String>,
+    /// What of a plan is not replayed because it is about something else.
+    pub passed_over: Vec<String>,
+    /// What of a plan would change who may do what, and could not be followed: the candidate is not the whole of it.
+    pub unresolved: Vec<String>,
+}
+
 /// What one or more policy paths come to.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -66,12 +78,14 @@ pub struct Loaded {
     pub documents: Vec<Arc<Policy>>,
     /// Change sets, to be applied in order on top of another set.
     pub changes: Vec<ChangeSet>,
+    /// Terraform plans, to be applied in order on top of another set.
+    pub plans: Vec<TerraformPlan>,
     /// Every file that was read, sorted by path.
     pub files: Vec<PolicyFile>,
 }
 
-/// Loads policy paths: files and folders (walked) of account snapshots, organizations, bare documents, change sets and
-/// side data.
+/// Loads policy paths: files and folders (walked) of account snapshots, organizations, bare documents, change sets,
+/// Terraform plans and side data.
 ///
 /// # Errors
 /// [`Error::Policy`] with its place for what cannot be given one meaning, [`Error::Format`] for files that are none of
@@ -146,13 +160,17 @@ impl Loaded {
     /// The set that a baseline is.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it holds change sets, which are edits of something else.
+    /// [`Error::Usage`] if it holds change sets or plans, which are edits of something else.
     pub fn into_baseline(self) -> Result<PolicySet> {
         if let Some(change_set) = self.changes.first() {
             return Err(Error::Usage(format!(
                 "`{}` is a change set: it goes to --candidate, on top of a --baseline",
                 change_set.path.display()
             )));
+        }
+        if let Some(plan) = self.plans.first() {
+            let path = plan.path.display();
+            return Err(Error::Usage(format!("`{path}` is a Terraform plan: it goes to --candidate, on top of a --baseline")));
         }
         let mut set = match self.snapshot {
             Some(set) => set,
@@ -170,13 +188,13 @@ impl Loaded {
     /// The set that a candidate comes to on top of `baseline`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a change set without a policy baseline, for identity documents without any Allow, and for side
-    /// data that belongs to the baseline; the errors of applying a change set.
+    /// [`Error::Usage`] for edits without a policy baseline, for identity documents without any Allow, and for side
+    /// data that belongs to the baseline; the errors of applying a change set or a plan.
     pub fn into_candidate(self, baseline: &PolicySet, candidate_type: CandidateType, principals: &[Pattern]) -> Result<PolicySet> {
-        self.into_listed_candidate(baseline, candidate_type, principals).map(|(set, _)| set)
+        self.into_listed_candidate(baseline, candidate_type, principals, None).map(|(set, _)| set)
     }
 
-    /// The same, with a line for everything that its changes touch.
+    /// The same, with everything that its changes touch. `account` is the account of what a plan does not tell.
     ///
     /// # Errors
     /// Those of [`Self::into_candidate`].
@@ -185,7 +203,8 @@ impl Loaded {
         baseline: &PolicySet,
         candidate_type: CandidateType,
         principals: &[Pattern],
-    ) -> Result<(PolicySet, Vec<String>)> {
+        account: Option<&str>,
+    ) -> Result<(PolicySet, Touched)> {
         if let Some(part) = self.side_data.shared_part() {
             return Err(Error::Usage(format!(
                 "`{part}` of side data is the same for all policies: write it to `context.toml` in the baseline's folder, or name the file \
@@ -202,18 +221,37 @@ impl Loaded {
         }
         self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
         self.side_data.supply(&mut set, true);
-        let mut lines = Vec::new();
+        let mut touched = Touched::default();
+        let edits = self.changes.iter().map(|change_set| &change_set.path).chain(self.plans.iter().map(|plan| &plan.path));
+        if let Some(path) = edits.into_iter().next().filter(|_| set.logged) {
+            let path = path.display();
+            return Err(Error::Usage(format!(
+                "`{path}` changes a policy baseline, and there is none: add --baseline with an account snapshot"
+            )));
+        }
         for change_set in &self.changes {
-            if set.logged {
-                let path = change_set.path.display();
-                return Err(Error::Usage(format!(
-                    "`{path}` changes a policy baseline, and there is none: add --baseline with an account snapshot"
-                )));
-            }
-            lines.extend(change_set.apply(&mut set)?);
+            touched.changes.extend(change_set.apply(&mut set)?);
+        }
+        for plan in &self.plans {
+            touched.add(plan.apply(&mut set, account)?, &mut set);
         }
         documents_of_candidate(&mut set, self.documents, candidate_type, principals)?;
-        Ok((set, lines))
+        Ok((set, touched))
+    }
+}
+
+impl Touched {
+    /// Adds what a plan touches, and applies its edits of the organization.
+    fn add(&mut self, applied: Applied, set: &mut PolicySet) {
+        self.changes.extend(applied.changes.iter().map(ToString::to_string));
+        for note in &applied.ignored {
+            let notes = if note.unresolved { &mut self.unresolved } else { &mut self.passed_over };
+            notes.push(note.to_string());
+        }
+        for edit in &applied.organization {
+            // What the baseline does not know of the organization is said, and costs nothing else of the plan.
+            self.unresolved.extend(set.organizations.apply(edit).err());
+        }
     }
 }
 

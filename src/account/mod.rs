@@ -2,10 +2,11 @@
 //!
 //! A [`PolicySet`] holds users, roles, groups and managed policies of any number of accounts, and the [organizations](organization)
 //! that these belong to. It is read from account snapshots ([`snapshot`]), organization files, bare policy documents, and
-//! [change sets](changeset) on top of another set. [`side_data`] is what none of these tells.
+//! [change sets](changeset) and [Terraform plans](terraform) on top of another set. [`side_data`] is what none of these tells.
 
 mod bundle;
 pub mod changeset;
+mod edits;
 pub mod load;
 mod names;
 pub mod organization;
@@ -13,9 +14,11 @@ mod policy_set;
 mod reading;
 pub mod side_data;
 mod snapshot;
+pub mod terraform;
 
 pub use bundle::{AccountRcps, Bundle, Layer, Levels, Policy};
-pub use load::{CandidateType, Loaded, PolicyFile, load, load_as, load_context};
+pub use load::{CandidateType, Loaded, PolicyFile, Touched, load, load_as, load_context};
 pub use organization::{ControlType, Organization, OrganizationEdit, Organizations, Place};
 pub use policy_set::{Boundary, Entity, EntityKind, Group, InSnapshot, Override, PolicySet, PrincipalKey};
 pub use side_data::SideData;
+pub use terraform::TerraformPlan;

@@ -9,6 +9,7 @@ use super::load::{Loaded, read};
 use super::organization::{self, OutputKind, Outputs};
 use super::policy_set::PolicySet;
 use super::snapshot;
+use super::terraform::{self, TerraformPlan};
 use crate::error::{Error, PolicyError, Result};
 use crate::iam::json::{Kind, Node, Source};
 use crate::iam::{PolicyType, parse};
@@ -57,13 +58,14 @@ impl Reading {
             self.pages.push((file.to_path_buf(), snapshot::read(&source, &members, file, set)?));
             return Ok(());
         }
-        let later =
-            [("resource_changes", "a Terraform plan"), ("planned_values", "a Terraform plan"), ("Resources", "a CloudFormation template")];
-        if let Some((_, kind)) = later.iter().find(|(member, _)| has(member)) {
-            return Err(Error::format(
-                file,
-                format!("looks like {kind}, which this version cannot read yet: express the change as a change set (`*.toml`)"),
-            ));
+        if terraform::MEMBERS.iter().any(|member| has(member)) {
+            loaded.plans.push(TerraformPlan::read(&source, &root, &members, file)?);
+            return Ok(());
+        }
+        if has("Resources") {
+            let message =
+                "looks like a CloudFormation template, which this version cannot read yet: express the change as a change set (`*.toml`)";
+            return Err(Error::format(file, message.to_owned()));
         }
         if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
             return Err(neither(&source, &root, &members).into());

@@ -119,6 +119,9 @@ pub(super) struct Replay {
     /// What bare policy documents of a candidate are; service and resource control policies are added at the root
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
+    /// The account of a candidate that is a Terraform plan, where the plan does not tell it
+    #[arg(long, value_name = "NAME=ID")]
+    pub(super) candidate_account: Vec<String>,
     /// Side data that neither log nor snapshot holds, as context.toml in the baseline's folder
     #[arg(long, value_name = "FILE")]
     pub(super) context: Option<PathBuf>,
@@ -163,6 +166,7 @@ impl Replay {
         if self.candidate_type != CandidateTypeArg::Identity {
             push(&mut arguments, "--candidate-type", self.candidate_type.name());
         }
+        self.candidate_account.iter().for_each(|account| push(&mut arguments, "--candidate-account", account));
         self.context.iter().for_each(|context| push(&mut arguments, "--context", path(context)));
         self.keep.iter().for_each(|keep| push(&mut arguments, "--keep", path(keep)));
         self.assume_absent.iter().for_each(|layer| push(&mut arguments, "--assume-absent", layer));
@@ -268,6 +272,9 @@ pub(super) struct Explain {
     /// What bare policy documents of a candidate are
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
+    /// Without a report: the account of a candidate that is a Terraform plan, where the plan does not tell it
+    #[arg(long, value_name = "NAME=ID")]
+    pub(super) candidate_account: Vec<String>,
     /// Without a report: side data, as for `replay`
     #[arg(long, value_name = "FILE")]
     pub(super) context: Option<PathBuf>,
@@ -290,6 +297,7 @@ impl Explain {
             baseline: self.baseline.clone(),
             candidate: self.candidate.clone(),
             candidate_type: self.candidate_type,
+            candidate_account: self.candidate_account.clone(),
             context: self.context.clone(),
             output: PathBuf::new(),
             keep: None,

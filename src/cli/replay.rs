@@ -1,6 +1,6 @@
 //! `retrial replay`: the main job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::args::{self, Filters, Format};
@@ -111,6 +111,7 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         baseline.add_side_data(side_data);
     }
     let candidate_type = arguments.candidate_type.candidate_type();
+    let mut accounts = candidate_accounts(&arguments.candidate_account)?;
     let mut candidates = Vec::new();
     let mut names = BTreeSet::from(["baseline".to_owned()]);
     for text in &arguments.candidate {
@@ -121,9 +122,15 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         let loaded = load_as(std::slice::from_ref(&path), candidate_type.policy_type())?;
         policy_files.push((name.clone(), loaded.files.clone()));
         warn_of_missing_accounts(&name, &loaded, &baseline, printer);
-        let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals)?;
-        touched.iter().for_each(|line| printer.detail(line));
+        let account = accounts.remove(&name);
+        let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals, account.as_deref())?;
+        touched.changes.iter().for_each(|line| printer.detail(&format!("{name}: {line}")));
+        touched.passed_over.iter().for_each(|line| printer.detail(&format!("{name}: not replayed: {line}")));
+        touched.unresolved.iter().for_each(|line| printer.warn(&format!("candidate `{name}` is not the whole of its plan: {line}")));
         candidates.push((name, set));
+    }
+    if let Some((name, _)) = accounts.pop_first() {
+        return Err(Error::Usage(format!("`{name}` in --candidate-account is no candidate: name one of those of --candidate")));
     }
     Ok(Options {
         baseline,
@@ -135,6 +142,23 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         policy_files,
         arguments: arguments.deciding(),
     })
+}
+
+/// The accounts of `NAME=ID`.
+fn candidate_accounts(texts: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut accounts = BTreeMap::new();
+    for text in texts {
+        let pair = text.split_once('=').filter(|(_, id)| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()));
+        let Some((name, id)) = pair else {
+            return Err(Error::Usage(format!(
+                "`{text}` in --candidate-account is not NAME=ID: the candidate's name and an account id of twelve digits"
+            )));
+        };
+        if accounts.insert(name.to_owned(), id.to_owned()).is_some() {
+            return Err(Error::Usage(format!("--candidate-account names `{name}` twice")));
+        }
+    }
+    Ok(accounts)
 }
 
 /// A snapshot as candidate says nothing of accounts that it leaves out.

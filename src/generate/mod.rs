@@ -11,6 +11,7 @@ mod events;
 mod network;
 mod operations;
 mod personas;
+mod plan;
 mod policies;
 mod principals;
 mod records;

@@ -13,7 +13,12 @@ use super::roster::{GROUPS, PRINCIPALS};
 const DOCUMENTS: &str = include_str!("policies.json");
 
 /// Files of the candidates, as they are written below `policies/`.
-pub(super) const CANDIDATES: [(&str, &str); 10] = [
+pub(super) const CANDIDATES: [(&str, &str); 15] = [
+    ("old-admins/changes.toml", include_str!("candidates/old-admins/changes.toml")),
+    ("old-admins/workmail-helpdesk-read-only.json", include_str!("candidates/read-only/workmail-helpdesk-read-only.json")),
+    ("old-admins/legacy-mail-admins.json", include_str!("candidates/read-only/legacy-mail-admins.json")),
+    ("region-lock/changes.toml", include_str!("candidates/region-lock/changes.toml")),
+    ("region-lock/mail-stays-in-eu-west-1.json", include_str!("candidates/region-lock/mail-stays-in-eu-west-1.json")),
     ("read-only/changes.toml", include_str!("candidates/read-only/changes.toml")),
     ("read-only/workmail-helpdesk-read-only.json", include_str!("candidates/read-only/workmail-helpdesk-read-only.json")),
     ("read-only/mail-viewer-read-only.json", include_str!("candidates/read-only/mail-viewer-read-only.json")),
@@ -24,6 +29,13 @@ pub(super) const CANDIDATES: [(&str, &str); 10] = [
     ("wind-down/changes.toml", include_str!("candidates/wind-down/changes.toml")),
     ("wind-down/deny-new.json", include_str!("candidates/wind-down/deny-new.json")),
     ("wind-down/allow-export-everywhere.json", include_str!("candidates/wind-down/allow-export-everywhere.json")),
+];
+
+/// Files of what is beside the candidates: the organization, and side data.
+pub(super) const BESIDE: [(&str, &str); 3] = [
+    ("organization/organization.json", include_str!("organization/organization.json")),
+    ("organization/stay-in-the-organization.json", include_str!("organization/stay-in-the-organization.json")),
+    ("context.toml", include_str!("organization/context.toml")),
 ];
 
 const CREATED: &str = "2025-03-04T09:12:00+00:00";
@@ -38,7 +50,8 @@ impl Documents {
         Ok(Self(serde_json::from_str(DOCUMENTS)?))
     }
 
-    fn get(&self, name: &str) -> io::Result<&Value> {
+    /// A document by its name.
+    pub(super) fn get(&self, name: &str) -> io::Result<&Value> {
         self.0.get(name).ok_or_else(|| io::Error::other(format!("no policy document named {name}")))
     }
 
@@ -145,7 +158,8 @@ fn plain_name(name: &str) -> &str {
     name.rsplit(['/', ':']).next().unwrap_or(name)
 }
 
-fn policy_arn(account: &str, name: &str) -> String {
+/// The ARN of a policy by the name that it has here.
+pub(super) fn policy_arn(account: &str, name: &str) -> String {
     match name.strip_prefix("aws:") {
         Some(name) => format!("arn:aws:iam::aws:policy/{name}"),
         None => format!("arn:aws:iam::{account}:policy/{name}"),

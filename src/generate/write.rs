@@ -14,7 +14,7 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::estate::{ACCOUNTS, ORGANIZATION_TRAIL};
-use super::policies::{CANDIDATES, Documents};
+use super::policies::{BESIDE, CANDIDATES, Documents};
 use super::traffic::Contradiction;
 use super::values::{date, time_text};
 use super::{Options, Written};
@@ -166,7 +166,7 @@ fn suffix(rng: &mut ChaCha8Rng) -> String {
     (0..16).filter_map(|_| LETTERS.choose(rng).map(|letter| char::from(*letter))).collect()
 }
 
-/// Writes the snapshots of the accounts and the candidates. `more` says which users there are because of one.
+/// Writes the snapshots of the accounts, the organization and the candidates. `more` says which users there are because of one.
 pub(super) fn policies(out: &Path, more: &dyn Fn(&serde_json::Value) -> Vec<serde_json::Value>) -> io::Result<()> {
     let documents = Documents::load()?;
     let folder = out.join("policies");
@@ -177,7 +177,10 @@ pub(super) fn policies(out: &Path, more: &dyn Fn(&serde_json::Value) -> Vec<serd
         text.push('\n');
         fs::write(baseline.join(format!("account-{account}.json")), text)?;
     }
-    for (path, text) in CANDIDATES {
+    let plan = folder.join("old-admins-plan");
+    fs::create_dir_all(&plan)?;
+    fs::write(plan.join("plan.json"), format!("{:#}\n", super::plan::plan(&documents)?))?;
+    for (path, text) in CANDIDATES.into_iter().chain(BESIDE) {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;

@@ -21,4 +21,5 @@ mod replay;
 mod scale;
 mod shards;
 mod sources;
+mod terraform;
 mod witness;

@@ -278,8 +278,9 @@ fn what_is_not_known_is_the_same_only_in_the_same_place() {
 #[test]
 fn every_change_says_what_it_touches() {
     let loaded = load(&[case("candidates/move.toml")]).unwrap();
-    let (_, lines) = loaded.into_listed_candidate(&baseline(), CandidateType::Identity, &[]).unwrap();
-    let lines: Vec<&str> = lines.iter().map(|line| line.rsplit_once("move.toml:").map_or(line.as_str(), |(_, rest)| rest)).collect();
+    let (_, touched) = loaded.into_listed_candidate(&baseline(), CandidateType::Identity, &[], None).unwrap();
+    let lines: Vec<&str> =
+        touched.changes.iter().map(|line| line.rsplit_once("move.toml:").map_or(line.as_str(), |(_, rest)| rest)).collect();
     assert_eq!(
         lines,
         [

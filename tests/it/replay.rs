@@ -617,3 +617,42 @@ fn without_a_baseline_the_log_is_one_and_agreement_is_not_asked() {
     assert!(rows(&changes).filter(|row| row.text("change") == "lost").all(|row| row.text("observed") == "success"));
     assert!(!read::text(&changes, "baseline_sid").unwrap().is_valid(0), "the log has no statements");
 }
+
+/// The tables of a replay of the estate's events with one candidate.
+fn tables_of(baseline: &PolicySet, path: &str) -> (TempDir, RecordBatch) {
+    let folder = tempfile::tempdir().unwrap();
+    let candidates = vec![("draft".to_owned(), candidate(path, baseline))];
+    replay_into(folder.path(), &shipped().dataset, &Options { baseline: baseline.clone(), candidates, ..Options::default() });
+    let changes = table(folder.path(), "changes");
+    (folder, changes)
+}
+
+#[test]
+fn the_same_change_as_change_set_and_as_terraform_plan_gives_the_same_bytes() {
+    let baseline = baseline();
+    let [(changed, rows), (planned, _)] = ["old-admins", "old-admins-plan"].map(|path| tables_of(&baseline, path));
+    for name in ["changes.parquet", "principals.parquet", "coverage.parquet"] {
+        let [changed, planned] = [&changed, &planned].map(|folder| std::fs::read(folder.path().join(name)).unwrap());
+        assert!(changed == planned, "{name}");
+    }
+    let changes = read::text(&rows, "change").unwrap();
+    assert!(changes.iter().flatten().any(|change| change == "lost"));
+}
+
+#[test]
+fn a_region_lock_on_the_estates_organization_loses_the_other_regions_and_nothing_else() {
+    let baseline = load(&[estate("policies/baseline"), estate("policies/organization")]).unwrap().into_baseline().unwrap();
+    let (_folder, rows) = tables_of(&baseline, "region-lock");
+    let [change, region, action, account, layer] =
+        ["change", "region", "action", "account_id", "candidate_layer"].map(|name| read::text(&rows, name).unwrap());
+    let mut lost = 0;
+    for row in (0..rows.num_rows()).filter(|row| change.value(*row) == "lost") {
+        lost += 1;
+        let place = (region.value(row), action.value(row), account.value(row));
+        assert!(place.0 != "eu-west-1" && place.1.starts_with("workmail:") && place.2 != "777788889999", "{place:?}");
+        assert_eq!(layer.value(row), "scp", "{place:?}");
+    }
+    assert!(lost > 100, "{lost}");
+    let gained = change.iter().flatten().filter(|change| change.ends_with("gained")).count();
+    assert_eq!(gained, 0, "a Deny gains nobody anything");
+}

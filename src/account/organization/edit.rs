@@ -51,7 +51,7 @@ pub enum OrganizationEdit {
 
 impl OrganizationEdit {
     /// Of edits that belong together, which come first.
-    pub(super) fn phase(&self) -> u8 {
+    pub(in crate::account) fn phase(&self) -> u8 {
         match self {
             Self::Detach { .. } => 0,
             Self::Remove { .. } => 1,
