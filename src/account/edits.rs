@@ -9,6 +9,11 @@ use super::bundle::Policy;
 use super::policy_set::{Boundary, Entity, EntityKind, Group, PolicySet};
 use crate::iam::arn::Arn;
 
+/// The inline policies of a holder, and the ARNs of its attached ones.
+type Policies<'p> = (&'p BTreeMap<String, Arc<Policy>>, &'p Vec<String>);
+/// The same, to be changed.
+type PoliciesMut<'p> = (&'p mut BTreeMap<String, Arc<Policy>>, &'p mut Vec<String>);
+
 impl PolicySet {
     /// Adds a user or role without policies. One that is there keeps what it has.
     pub(super) fn add_entity(&mut self, arn: &str, kind: EntityKind) {
@@ -158,14 +163,14 @@ impl PolicySet {
         }
     }
 
-    fn policies(&self, holder: &str) -> Option<(&BTreeMap<String, Arc<Policy>>, &Vec<String>)> {
+    fn policies(&self, holder: &str) -> Option<Policies<'_>> {
         match self.entities.get(holder) {
             Some(entity) => Some((&entity.inline, &entity.attached)),
             None => self.groups.get(holder).map(|group| (&group.inline, &group.attached)),
         }
     }
 
-    fn policies_of(&mut self, holder: &str) -> Option<(&mut BTreeMap<String, Arc<Policy>>, &mut Vec<String>)> {
+    fn policies_of(&mut self, holder: &str) -> Option<PoliciesMut<'_>> {
         match self.entities.get_mut(holder) {
             Some(entity) => Some((&mut entity.inline, &mut entity.attached)),
             None => self.groups.get_mut(holder).map(|group| (&mut group.inline, &mut group.attached)),

@@ -185,11 +185,23 @@ fn named(change_set: &Path) -> Result<Vec<(PathBuf, PolicyType)>> {
     let mut named = Vec::new();
     for change in &changes {
         for (member, policy_type) in NAMED {
+            // A policy of an organization: which type it is, only a RCP having a `Principal`.
+            let replaced = change.get("replace").and_then(toml::Value::as_str).unwrap_or_default();
+            let is_control = member == "with" && replaced.starts_with("p-");
             let name = change.get(member).and_then(toml::Value::as_str).filter(|name| !name.is_empty() && !name.starts_with("arn:"));
-            named.extend(name.map(|name| folder.join(name)).filter(|file| file.is_file()).map(|file| (file, policy_type)));
+            named.extend(name.map(|name| folder.join(name)).filter(|file| file.is_file()).map(|file| {
+                let policy_type = if is_control { control_type(&file) } else { policy_type };
+                (file, policy_type)
+            }));
         }
     }
     Ok(named)
+}
+
+/// Whether a document is a service or a resource control policy.
+fn control_type(file: &Path) -> PolicyType {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    if text.contains("\"Principal\"") { PolicyType::Rcp } else { PolicyType::Scp }
 }
 
 /// How much there is of what.

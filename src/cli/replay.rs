@@ -112,7 +112,7 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
     }
     let candidate_type = arguments.candidate_type.candidate_type();
     let mut accounts = candidate_accounts(&arguments.candidate_account)?;
-    let mut candidates = Vec::new();
+    let (mut candidates, mut unresolved) = (Vec::new(), BTreeMap::new());
     let mut names = BTreeSet::from(["baseline".to_owned()]);
     for text in &arguments.candidate {
         let (name, path) = candidate_name(text)?;
@@ -127,6 +127,9 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         touched.changes.iter().for_each(|line| printer.detail(&format!("{name}: {line}")));
         touched.passed_over.iter().for_each(|line| printer.detail(&format!("{name}: not replayed: {line}")));
         touched.unresolved.iter().for_each(|line| printer.warn(&format!("candidate `{name}` is not the whole of its plan: {line}")));
+        if !touched.unresolved.is_empty() {
+            unresolved.insert(name.clone(), touched.unresolved);
+        }
         candidates.push((name, set));
     }
     if let Some((name, _)) = accounts.pop_first() {
@@ -135,6 +138,7 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
     Ok(Options {
         baseline,
         candidates,
+        unresolved,
         filter: filter(&arguments.filters, principals)?,
         assume_absent: assume_absent(&arguments.assume_absent)?,
         decisions: arguments.decisions,

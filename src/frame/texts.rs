@@ -166,7 +166,7 @@ fn bytes<'t>(text: &'t [u8], ends: &[u32], number: u32) -> Option<&'t [u8]> {
 pub(super) struct CodedBuilder {
     distinct: Distinct,
     codes: Vec<u32>,
-    recent: Recent,
+    recent: Box<Recent>,
 }
 
 /// Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
@@ -330,7 +330,7 @@ impl CodedBuilder {
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
         // The next batch is about as large: growing to it step by step would copy the codes and hash the texts again.
         let next =
-            Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), recent: Recent::default() };
+            Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), recent: Box::default() };
         let Self { distinct, codes, .. } = std::mem::replace(self, next);
         let offsets: Vec<i32> = std::iter::once(0).chain(distinct.ends.into_iter().map(u32::cast_signed)).collect();
         if offsets.last().is_some_and(|last| *last < 0) {

@@ -102,6 +102,9 @@ pub struct CandidateSummary {
     pub requests: BTreeMap<String, u64>,
     /// Events by change.
     pub events: BTreeMap<String, u64>,
+    /// What of its plan would change who may do what and could not be followed: the candidate is not the whole of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<String>,
 }
 
 /// The files of a policy set.
@@ -148,6 +151,7 @@ impl Manifest {
             bytes: file.bytes,
             sha256: file.sha256.clone(),
         };
+        let unresolved = |name: &str| options.unresolved.get(name).map(Vec::as_slice).unwrap_or_default();
         Self {
             tool: format!("retrial {}", env!("CARGO_PKG_VERSION")),
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -158,7 +162,7 @@ impl Manifest {
             counts,
             agreement: (!options.baseline.logged).then(|| changes.agreement.into()),
             skipped_by_reason,
-            candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, &changes.rows)).collect(),
+            candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, &changes.rows, unresolved(name))).collect(),
             policies: options.policy_files.iter().flat_map(|(side, files)| files.iter().map(move |file| policy(side, file))).collect(),
             inputs: ledger.sources.clone(),
             shard: options.shard,
@@ -223,11 +227,11 @@ impl CandidateSummary {
     /// Nothing yet.
     pub(super) fn empty(name: &str) -> Self {
         let zero: BTreeMap<String, u64> = Change::ALL.iter().map(|change| (change.name().to_owned(), 0)).collect();
-        Self { name: name.to_owned(), requests: zero.clone(), events: zero }
+        Self { name: name.to_owned(), requests: zero.clone(), events: zero, unresolved: Vec::new() }
     }
 
-    pub(super) fn of(name: &str, rows: &[Row]) -> Self {
-        let mut summary = Self::empty(name);
+    pub(super) fn of(name: &str, rows: &[Row], unresolved: &[String]) -> Self {
+        let mut summary = Self { unresolved: unresolved.to_vec(), ..Self::empty(name) };
         for row in rows.iter().filter(|row| row.candidate.as_ref() == name) {
             let change = row.key.change.name();
             *summary.requests.entry(change.to_owned()).or_default() += 1;

@@ -93,7 +93,11 @@ fn difference(one: &Manifest, other: &Manifest) -> Result<Option<String>> {
             counts: Counts { records, duplicates, skipped, id_conflicts, ..Counts::default() },
             window: None,
             agreement: None,
-            candidates: manifest.candidates.iter().map(|candidate| CandidateSummary::empty(&candidate.name)).collect(),
+            candidates: manifest
+                .candidates
+                .iter()
+                .map(|candidate| CandidateSummary { unresolved: candidate.unresolved.clone(), ..CandidateSummary::empty(&candidate.name) })
+                .collect(),
             shard: shard.map(|of| Shard { index: 0, of }),
             run: BTreeMap::new(),
             ..manifest.clone()
@@ -125,7 +129,7 @@ fn sum(first: Shard, manifests: &[&Manifest], rows: &[Row], coverage: &CoverageT
         window: super::manifest::window(coverage),
         counts,
         agreement,
-        candidates: one.candidates.iter().map(|candidate| CandidateSummary::of(&candidate.name, rows)).collect(),
+        candidates: one.candidates.iter().map(|candidate| CandidateSummary::of(&candidate.name, rows, &candidate.unresolved)).collect(),
         shard: None,
         run: BTreeMap::new(),
         ..(*one).clone()

@@ -32,6 +32,7 @@ pub mod tally;
 mod tally_table;
 mod view;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub struct Options {
     pub baseline: PolicySet,
     /// The drafts, by name.
     pub candidates: Vec<(String, PolicySet)>,
+    /// What of a candidate's plan could not be followed, by the candidate's name.
+    pub unresolved: BTreeMap<String, Vec<String>>,
     /// Which events.
     pub filter: Filter,
     /// Layers that are taken to be absent where no policy file supplies them.

@@ -230,6 +230,11 @@ pub(super) fn verdict(summary: &Summary, report: &Report, candidate: &CandidateS
     if unexercised > 0 {
         sentences.push(format!("{} changed without an event in the log", counted(unexercised, "principal")));
     }
+    if let Some(first) = candidate.unresolved.first() {
+        let more = candidate.unresolved.len() - 1;
+        let more = if more > 0 { format!(", and {more} more: see `unresolved` in manifest.json") } else { String::new() };
+        sentences.push(format!("not the whole of its plan, which says more than can be followed: {}{more}", visible(first)));
+    }
     Ok(sentences.join("; "))
 }
 

@@ -656,3 +656,26 @@ fn a_region_lock_on_the_estates_organization_loses_the_other_regions_and_nothing
     let gained = change.iter().flatten().filter(|change| change.ends_with("gained")).count();
     assert_eq!(gained, 0, "a Deny gains nobody anything");
 }
+
+#[test]
+fn columns_read_as_codes_are_the_columns_that_the_parquet_crate_reads() {
+    let names: Vec<&str> = EVENTS.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    for file in shipped().dataset.files().unwrap() {
+        let mut coded = Vec::new();
+        parquet::read_coded(&file, &names, |batch| {
+            coded.push(batch);
+            Ok(())
+        })
+        .unwrap();
+        let coded = concat_batches(&coded[0].schema(), &coded).unwrap();
+        let plain = parquet::read(&file, None).unwrap();
+        let plain = concat_batches(&plain[0].schema(), &plain).unwrap();
+        assert_eq!((coded.num_rows(), coded.num_columns()), (plain.num_rows(), names.len()));
+        for name in &names {
+            let [coded, plain] = [&coded, &plain].map(|batch| batch.column_by_name(name).unwrap());
+            let is_text = plain.data_type() == &DataType::Utf8;
+            let coded = if is_text { retrial::arrow::compute::cast(coded, &DataType::Utf8).unwrap() } else { coded.clone() };
+            assert_eq!(coded.as_ref(), plain.as_ref(), "{name} of {}", file.display());
+        }
+    }
+}

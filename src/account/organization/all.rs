@@ -111,7 +111,11 @@ impl Organizations {
     pub(in crate::account) fn supply(&mut self, name: &str, file: &std::path::Path, document: &PolicyDocument) -> bool {
         self.rcps = OnceLock::new();
         // Each is to have it.
-        self.all.iter_mut().fold(false, |supplied, organization| organization.supply(name, file, document) || supplied)
+        let mut supplied = false;
+        for organization in &mut self.all {
+            supplied |= organization.supply(name, file, document);
+        }
+        supplied
     }
 
     /// Applies an edit, to the organization that has what it names; says what it touches.

@@ -223,10 +223,11 @@ impl Organization {
         })
     }
 
-    /// The accounts at or below a node, in words.
+    /// The accounts at or below a node, in words; without the one that is exempt.
     fn below(&self, node: &str) -> String {
         let below = |account: &&str| self.chain(account).iter().any(|(id, _)| *id == node);
         let placed = self.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Account).map(|(id, _)| id.as_str());
+        let placed = placed.filter(|account| *account != self.management_account);
         match placed.filter(below).collect::<Vec<_>>().as_slice() {
             [] => "no account".to_owned(),
             [one] => format!("account {one}"),

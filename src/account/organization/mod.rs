@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub use all::{Organizations, Place};
 pub use control::ControlType;
 pub use edit::OrganizationEdit;
+#[cfg(feature = "cli")]
 pub(crate) use file::named as named_documents;
 pub(super) use file::{is_file, read as read_file};
 pub(super) use output::Kind as OutputKind;
@@ -257,7 +258,9 @@ impl Organization {
         let id = self.policies.iter().find(|(_, control)| control.policy.name == policy).map(|(id, control)| (id, control.control));
         let (id, control) = id?;
         let chain = self.chain(account);
-        chain.iter().find(|(_, node)| node.attached(control).ids.contains(id)).map(|(node, _)| self.node_words(node))
+        let holders = chain.iter().filter(|(_, node)| node.attached(control).ids.contains(id)).map(|(node, _)| self.node_words(node));
+        let holders: Vec<String> = holders.collect();
+        (!holders.is_empty()).then(|| holders.join(", "))
     }
 }
 

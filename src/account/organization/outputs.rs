@@ -250,7 +250,7 @@ impl Outputs {
         let has = |id: &str| organizations.iter().any(|organization| organization.nodes.contains_key(id));
         let lists = self.units.iter().chain(&self.accounts).filter_map(|listed| Some((listed.parent.as_deref()?, &listed.file)));
         let lists = lists.chain(self.attached.iter().map(|attachments| (attachments.target.as_str(), &attachments.file)));
-        for (id, file) in lists.filter(|(id, _)| !has(id)) {
+        if let Some((id, file)) = lists.into_iter().find(|(id, _)| !has(id)) {
             let known = organizations.iter().flat_map(|organization| organization.nodes.keys()).map(String::as_str);
             let why = format!(
                 "is of `{id}`, by its name, which no list of roots, organizational units or accounts has: correct the name, or \
