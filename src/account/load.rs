@@ -229,6 +229,13 @@ impl Loaded {
                 "`{path}` changes a policy baseline, and there is none: add --baseline with an account snapshot"
             )));
         }
+        if let (Some(plan), Some(document)) = (self.plans.first(), self.documents.first()) {
+            let (plan, document) = (plan.path.display(), &document.name);
+            return Err(Error::Usage(format!(
+                "`{plan}` is a Terraform plan, and the policy document `{document}` beside it would take the place of what all principals \
+                 have: name the plan's file itself"
+            )));
+        }
         for change_set in &self.changes {
             touched.changes.extend(change_set.apply(&mut set)?);
         }
@@ -250,7 +257,8 @@ impl Touched {
         }
         for edit in &applied.organization {
             // What the baseline does not know of the organization is said, and costs nothing else of the plan.
-            self.unresolved.extend(set.organizations.apply(edit).err());
+            let refused = set.organizations.apply(edit).err().map(|why| format!("the organization: {why}"));
+            self.unresolved.extend(refused.filter(|refused| !self.unresolved.contains(refused)));
         }
     }
 }
@@ -328,6 +336,9 @@ pub(crate) fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String> {
         let text = String::from_utf16_lossy(&units).replace('\u{feff}', "");
         let help = "save it as UTF-8; PowerShell's `>` writes UTF-16, `| Out-File -Encoding utf8 FILE` does not";
         Source::new(&text).error_in(0..text.len(), "the file is UTF-16 text, not UTF-8", Some(help))
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        let help = "if it is a saved Terraform plan: `terraform show -json FILE > plan.json`";
+        Source::new("").error_in(0..0, "the file is a zip archive, as a saved Terraform plan is, not JSON", Some(help))
     } else if bytes.starts_with(&[0x1F, 0x8B]) {
         Source::new("").error_in(0..0, "the file is compressed (gzip)", Some("decompress it first: `gzip -d FILE`"))
     } else {

@@ -35,6 +35,8 @@ pub struct PolicySet {
     pub tags: BTreeMap<String, Tags>,
     /// Users and roles that are no more, by ARN, with their ids: nothing is allowed to them.
     pub removed: BTreeMap<String, String>,
+    /// Principals of the set whose tags are not known.
+    pub tags_open: BTreeSet<String>,
 }
 
 /// Bare documents that take the place of a layer.
@@ -194,7 +196,7 @@ impl PolicySet {
     /// The tags of a principal; `None` if they are not known.
     pub fn tags_of(&self, principal: &PrincipalKey) -> Option<&Tags> {
         match self.find(principal) {
-            Ok(entity) => Some(&entity.tags),
+            Ok(entity) => Some(&entity.tags).filter(|_| !self.tags_open.contains(&entity.arn)),
             Err(_) => self.tags.get(&principal.arn),
         }
     }

@@ -31,6 +31,10 @@ impl Reading {
     pub(super) fn json_file(&mut self, file: &Path, text: &str, loaded: &mut Loaded) -> Result<()> {
         let text = parse::decode(text);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        if text.trim_start().starts_with("{\"@level\"") {
+            let message = "is the log of `terraform plan -json`, not a plan: `terraform plan -out=tfplan`, then `terraform show -json tfplan > plan.json`";
+            return Err(Error::format(file, message));
+        }
         let source = Source::new(text);
         let root = source.root()?;
         if root.kind() != Kind::Object {

@@ -1,6 +1,7 @@
 //! What is known of services, as data: actions, resource types, condition keys, how events map to actions and where
 //! the resource is found in a request. One file per service in `data/`; another service is one more file.
 
+mod look_up;
 mod outcome;
 mod resource;
 mod service;
@@ -12,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashMap;
 use serde::Deserialize;
 
+pub use look_up::{DocumentedKeys, Found, FoundEvent, KnownAction, ToldBy};
 pub use outcome::{Class, Outcome, OutcomeRules};
 pub use resource::{ArnTemplate, PARTIAL, Parameters, Place, Resolved};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
@@ -62,6 +64,10 @@ pub struct KeyInfo {
     /// Whether it is a family with one key for each tag.
     #[serde(default)]
     pub tag: bool,
+    /// What tells its value. What the catalogue itself shows, as request parameters, is not repeated here:
+    /// [`Catalog::told_by`] is the whole answer.
+    #[serde(default)]
+    pub told_by: ToldBy,
 }
 
 impl KeyInfo {

@@ -60,6 +60,17 @@ pub enum ResourcePolicies {
     Required,
 }
 
+impl ResourcePolicies {
+    /// The name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Some => "some",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// A resource type: the shape of its ARN.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,11 +168,23 @@ impl Service {
         keys.filter(|key| key.split_once(':').is_some_and(|(prefix, _)| prefix == self.prefix)).collect()
     }
 
-    /// Whether CloudTrail can show a use of the action. Checks that services make on their own leave no event of their
-    /// name; of WorkMail these are the two for mail delivery and vended logs, its other console calls are logged.
+    /// Whether CloudTrail can show a use of the action.
     pub fn is_observable(&self, operation: &Operation) -> bool {
+        self.event_names(operation).next().is_some()
+    }
+
+    /// The names of the events that show a use of the action. Checks that services make on their own leave no event of
+    /// their name; of WorkMail these are the two for mail delivery and vended logs, its other console calls are logged.
+    pub fn event_names<'s>(&'s self, operation: &'s Operation) -> impl Iterator<Item = &'s str> {
         const CHECKS_ONLY: [&str; 2] = ["AllowVendedLogDeliveryForResource", "DeliverToMailbox"];
-        if self.prefix == "workmail" { !CHECKS_ONLY.contains(&operation.name.as_str()) } else { operation.api }
+        let own = if self.prefix == "workmail" { !CHECKS_ONLY.contains(&operation.name.as_str()) } else { operation.api };
+        let other = self.events.iter().filter(move |(_, action)| **action == operation.name).map(|(event, _)| event.as_str());
+        own.then_some(operation.name.as_str()).into_iter().chain(other)
+    }
+
+    /// The resource types of an action, with their ARNs.
+    pub fn types_of<'s>(&'s self, operation: &'s Operation) -> impl Iterator<Item = (&'s String, &'s ResourceTemplate)> {
+        operation.resource.iter().filter_map(move |kind| self.resources.get_key_value(kind))
     }
 
     /// The action that an event name of another spelling means.

@@ -34,6 +34,8 @@ pub(super) enum Command {
     Check(Check),
     /// Decide hypothetical requests: one JSON object a line in, one a line out
     Simulate(Simulate),
+    /// Say what is known of services, actions and condition keys, and which action an event means
+    Catalog(Catalog),
     /// Write a synthetic WorkMail estate: logs, account snapshots, candidates
     Generate(Generate),
 }
@@ -355,6 +357,19 @@ pub(super) struct Simulate {
     /// The cases, JSON Lines; `-` reads standard input
     #[arg(value_name = "CASES.jsonl|-")]
     pub(super) cases: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Catalog {
+    /// An action, an event (SOURCE:NAME, or its name alone), a condition key, a service, a glob; without it all services
+    #[arg(value_name = "ACTION|EVENT")]
+    pub(super) name: Option<String>,
+    /// The name of the event whose source comes before it
+    #[arg(value_name = "EVENT_NAME")]
+    pub(super) event: Option<String>,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the command line prints")]
 
 mod args;
+mod catalog;
 mod check;
 mod diagnostic;
 mod explain;
@@ -68,6 +69,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Simulate(arguments) => simulate::run(&arguments, printer),
+        Command::Catalog(arguments) => catalog::run(&arguments, printer),
         Command::Generate(arguments) => generate::run(&arguments, printer),
     }
 }

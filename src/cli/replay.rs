@@ -123,10 +123,17 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         policy_files.push((name.clone(), loaded.files.clone()));
         warn_of_missing_accounts(&name, &loaded, &baseline, printer);
         let account = accounts.remove(&name);
+        let has_plan = !loaded.plans.is_empty();
+        if account.is_some() && !has_plan {
+            return Err(Error::Usage(format!("--candidate-account names `{name}`, which is no Terraform plan: leave it out")));
+        }
         let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals, account.as_deref())?;
         touched.changes.iter().for_each(|line| printer.detail(&format!("{name}: {line}")));
         touched.passed_over.iter().for_each(|line| printer.detail(&format!("{name}: not replayed: {line}")));
         touched.unresolved.iter().for_each(|line| printer.warn(&format!("candidate `{name}` is not the whole of its plan: {line}")));
+        if has_plan && touched.changes.is_empty() {
+            printer.warn(&format!("candidate `{name}`: the plan changes nothing that a decision depends on"));
+        }
         if !touched.unresolved.is_empty() {
             unresolved.insert(name.clone(), touched.unresolved);
         }

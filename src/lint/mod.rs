@@ -11,7 +11,7 @@ mod reach;
 mod resources;
 mod strict;
 mod walk;
-mod warnings;
+pub(crate) mod warnings;
 
 use std::borrow::Cow;
 

@@ -25,7 +25,7 @@ impl Known<'_, '_> {
 }
 
 /// The nearest of the names, if one is near.
-pub(super) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let folded = text.to_ascii_lowercase();
     let scored = names.map(|name| (strsim::normalized_damerau_levenshtein(&name.to_ascii_lowercase(), &folded), name));
     scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(score, _)| *score > 0.6).map(|(_, name)| name)

@@ -489,8 +489,8 @@ fn the_help_lists_the_commands_that_there_are() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, BTreeSet::from(["ingest", "merge", "replay", "explain", "check", "simulate", "generate", "help"]));
-    for command in ["ingest", "merge", "replay", "explain", "check", "simulate", "generate"] {
+    assert_eq!(commands, BTreeSet::from(["ingest", "merge", "replay", "explain", "check", "simulate", "catalog", "generate", "help"]));
+    for command in ["ingest", "merge", "replay", "explain", "check", "simulate", "catalog", "generate"] {
         let help = room.run(&[command, "--help"]).exits(0).stdout;
         assert!(help.contains(&format!("Usage: retrial {command}")), "{help}");
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
 mod catalog;
+mod catalog_command;
 mod check;
 mod commands;
 mod conformance;

@@ -140,9 +140,10 @@ fn exclusive_resources_shut_out_everything_else() {
     let (set, _) = case("exclusive", None);
     assert_eq!(names(&bundle(&set, "role/MailReader")), ["policy/MailNew", "role/MailReader/current"]);
     assert_eq!(names(&bundle(&set, "role/ops/WorkMailOps")).last().unwrap(), "role/ops/WorkMailOps/export");
-    assert_eq!(bundle(&set, "user/alice"), nothing());
+    // Making an exclusive membership or attachment takes nothing away yet: what alice has is the group's.
+    assert_eq!(names(&bundle(&set, "user/alice")), ["policy/WorkMailAdmins"]);
     let bob = bundle(&set, "user/bob");
-    assert_eq!(names(&bob), ["policy/MailRead", "user/bob/own"]);
+    assert_eq!(names(&bob), ["policy/MailRead", "policy/WorkMailAdmins", "user/bob/own"]);
     assert!(bob.identity_opaque.unwrap().contains("aws_iam_group_policy_attachments_exclusive.auditors"));
 }
 

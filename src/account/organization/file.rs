@@ -54,8 +54,7 @@ pub(in crate::account) fn read(
 }
 
 /// The documents that an organization file names, with what they are; nothing of a file that cannot be read.
-#[cfg(feature = "cli")]
-pub(crate) fn named(text: &str, file: &Path) -> Vec<(PathBuf, PolicyType)> {
+pub fn named(text: &str, file: &Path) -> Vec<(PathBuf, PolicyType)> {
     fn walk<'a>(source: &Source<'a>, node: &Node<'a>, of: Option<ControlType>, found: &mut Vec<(String, PolicyType)>) {
         for (name, member) in node.members(source).unwrap_or_default() {
             match (name.as_ref(), of) {

@@ -19,8 +19,7 @@ use std::sync::Arc;
 pub use all::{Organizations, Place};
 pub use control::ControlType;
 pub use edit::OrganizationEdit;
-#[cfg(feature = "cli")]
-pub(crate) use file::named as named_documents;
+pub use file::named as named_documents;
 pub(super) use file::{is_file, read as read_file};
 pub(super) use output::Kind as OutputKind;
 pub(super) use outputs::Outputs;

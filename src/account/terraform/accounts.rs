@@ -59,10 +59,12 @@ fn is_id(text: &str) -> bool {
 /// How sure a sign is; the surer ones stand first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sure {
-    /// A resource has an ARN of this account.
+    /// A resource of IAM has an ARN of this account.
     Own,
     /// The data source `aws_caller_identity` says so.
     Caller,
+    /// A resource of another service has one: some show the ARN of what they belong to.
+    Other,
     /// An IAM resource refers to a policy of this account.
     Policy,
     /// The provider assumes a role of this account, or allows no other.
@@ -119,7 +121,9 @@ impl Evidence {
             // Data sources also look at what other accounts share.
             return;
         } else {
-            (Sure::Own, text("arn").filter(|arn| tells(arn)).and_then(Account::of_arn))
+            let arn = text("arn").filter(|arn| tells(arn) && kind != "aws_sns_topic_subscription");
+            let is_iam = arn.and_then(Arn::parse).is_some_and(|arn| arn.service == "iam");
+            (if is_iam { Sure::Own } else { Sure::Other }, arn.and_then(Account::of_arn))
         };
         self.signs.extend(account.map(|account| (address.to_owned(), provider.to_owned(), sure, account)));
     }
@@ -194,9 +198,11 @@ impl<'p> Accounts<'p> {
     /// # Errors
     /// [`Error::Format`] if nothing tells, or if several accounts are possible.
     pub(super) fn of(&self, change: &ResourceChange) -> Result<Account> {
-        let key = self.configuration.provider(&change.address).unwrap_or(&change.provider);
-        let of_provider = self.by_provider.get(key).filter(|accounts| accounts.len() == 1).and_then(BTreeSet::first);
-        let only = if self.all.len() == 1 { self.all.first() } else { None };
+        // What the configuration no longer has does not say which of several providers it was of.
+        let pooled = || Some(change.provider.as_str()).filter(|_| self.configuration.resources.is_empty());
+        let key = self.configuration.provider(&change.address).or_else(pooled);
+        let of_provider = key.and_then(|key| self.by_provider.get(key)).filter(|accounts| accounts.len() == 1).and_then(BTreeSet::first);
+        let only = if self.all.len() == 1 && self.configuration.has_one_caller() { self.all.first() } else { None };
         let own = change.arns().find_map(Account::of_arn);
         if let Some(account) = own.or_else(|| of_provider.or(self.given.as_ref()).or(only).cloned()) {
             return Ok(account);

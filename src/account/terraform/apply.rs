@@ -10,6 +10,7 @@ use super::edit::{Edit, Holder, Managed, Target};
 use super::meaning::Step;
 use super::plan::Action;
 use super::{Listed, Note};
+use crate::account::side_data::Tags;
 use crate::account::{EntityKind, Policy, PolicySet};
 use crate::iam::arn::{Arn, permission_set};
 
@@ -53,11 +54,14 @@ impl<'s> Run<'s> {
             match &step.edit {
                 Edit::Policy { arn, document } => self.policy(step, arn, document.clone()),
                 Edit::RemovePolicy { arn } => self.remove_policy(step, arn),
-                Edit::Holder { holder, arn, boundary, tags } => self.holder(step, *holder, arn, boundary.as_deref(), tags),
+                Edit::Holder { holder, arn, boundary, tags, open } => {
+                    self.holder(step, *holder, arn, boundary.as_deref(), tags);
+                    self.open_tags(arn, *open);
+                }
                 Edit::RemoveHolder { holder, arn } => self.remove_holder(step, *holder, arn),
                 Edit::Rename { holder, from, to } => self.rename(step, *holder, from, to),
                 Edit::Boundary { target, policy } => self.boundary(step, target, policy.as_ref()),
-                Edit::Tags { target, tags, before } => self.tags(step, target, tags, before),
+                Edit::Tags { target, tags, before, open } => self.tags(step, target, (tags, before, *open)),
                 Edit::Inline { target, name, document, update } => self.inline(step, target, name, document.as_ref(), *update),
                 Edit::RemoveInline { target, name } => self.remove_inline(step, target, name),
                 Edit::OnlyInline { target, names, open } => self.only_inline(step, target, names, *open),
@@ -207,18 +211,28 @@ impl<'s> Run<'s> {
         );
     }
 
-    fn tags(&mut self, step: &Step<'_>, target: &Target, tags: &BTreeMap<String, String>, before: &BTreeMap<String, String>) {
+    /// Notes whether the tags of a user or role are known.
+    fn open_tags(&mut self, arn: &str, open: bool) {
+        match open {
+            true => self.set.tags_open.insert(arn.to_owned()),
+            false => self.set.tags_open.remove(arn),
+        };
+    }
+
+    fn tags(&mut self, step: &Step<'_>, target: &Target, (tags, before, open): (&Tags, &Tags, bool)) {
         let (found, called) = self.find(step, target);
         let changed: Vec<(&String, &String)> = tags.iter().filter(|(tag, value)| before.get(*tag) != Some(*value)).collect();
         let removed: Vec<&String> = before.keys().filter(|tag| !tags.contains_key(*tag)).collect();
         for arn in &found {
+            self.open_tags(arn, open);
             let Some(entity) = self.set.entities.get_mut(arn) else { continue };
             entity.tags.extend(changed.iter().map(|(tag, value)| ((*tag).clone(), (*value).clone())));
             entity.tags.retain(|tag, _| !removed.contains(&tag));
         }
         let texts =
             changed.iter().map(|(tag, value)| format!("`{tag}` is `{value}`")).chain(removed.iter().map(|tag| format!("`{tag}` removed")));
-        let texts: Vec<String> = texts.collect();
+        let later = open.then(|| "some known after apply".to_owned());
+        let texts: Vec<String> = texts.chain(later).collect();
         self.say(step, format!("tags of {called}: {}", texts.join(", ")));
     }
 
@@ -241,6 +255,13 @@ impl<'s> Run<'s> {
 
     fn leave(&mut self, step: &Step<'_>, user: &Target, group: &str) {
         let (found, called) = self.find(step, user);
+        let had = |user: &String| self.set.entities.get(user).is_some_and(|entity| entity.groups.iter().any(|name| name == group));
+        if !found.is_empty() && !found.iter().any(had) {
+            self.unresolved(
+                step,
+                format!("the baseline does not have {called} in the group {group}: is the snapshot older than the plan?"),
+            );
+        }
         for user in found {
             self.take_from_group(&user, group);
         }

@@ -147,6 +147,11 @@ impl ResourceChange {
         self.before.pointer(&format!("/{place}")).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
+    /// Whether it stays as it is where the plan deletes it.
+    pub(super) fn stays(&self) -> bool {
+        self.before.get("skip_destroy").and_then(Value::as_bool) == Some(true)
+    }
+
     /// A list or set of texts as it will be.
     pub(super) fn list(&self, name: &str) -> List {
         let mut list = List::default();

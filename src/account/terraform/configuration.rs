@@ -84,6 +84,18 @@ impl Configuration {
         self.resources.get(&address::plain(address)).map(|resource| resource.provider.as_str()).filter(|key| !key.is_empty())
     }
 
+    /// Whether all providers of AWS call as the same: nothing tells them apart but where, and what they tag.
+    pub(super) fn has_one_caller(&self) -> bool {
+        let is_aws = |provider: &&Value| provider.get("name").and_then(Value::as_str) == Some("aws");
+        let mut settings = self.providers.values().filter(is_aws).map(|provider| {
+            let mut settings = provider.get("expressions").and_then(Value::as_object).cloned().unwrap_or_default();
+            ["region", "default_tags", "ignore_tags"].iter().for_each(|name| drop(settings.remove(*name)));
+            settings
+        });
+        let first = settings.next();
+        settings.all(|settings| Some(&settings) == first.as_ref())
+    }
+
     /// Whether an attribute of a resource is written; `None` where the configuration does not have the resource.
     pub(super) fn writes(&self, change: &ResourceChange, attribute: &str) -> Option<bool> {
         self.resources.get(&address::plain(&change.address)).map(|resource| resource.expressions.get(attribute).is_some())

@@ -128,15 +128,15 @@ pub(super) enum Edit {
     /// A managed policy goes.
     RemovePolicy { arn: String },
     /// A user, role or group comes to be.
-    Holder { holder: Holder, arn: String, boundary: Option<String>, tags: BTreeMap<String, String> },
+    Holder { holder: Holder, arn: String, boundary: Option<String>, tags: BTreeMap<String, String>, open: bool },
     /// A user, role or group goes.
     RemoveHolder { holder: Holder, arn: String },
     /// A user or group gets another name or path.
     Rename { holder: Holder, from: String, to: String },
     /// The permissions boundary is another, or none.
     Boundary { target: Target, policy: Option<Managed> },
-    /// The tags are others.
-    Tags { target: Target, tags: BTreeMap<String, String>, before: BTreeMap<String, String> },
+    /// The tags are others; `open` where some are known only after apply.
+    Tags { target: Target, tags: BTreeMap<String, String>, before: BTreeMap<String, String>, open: bool },
     /// An inline policy gets a document; `update` if it had one.
     Inline { target: Target, name: String, document: Option<PolicyDocument>, update: bool },
     /// An inline policy goes.

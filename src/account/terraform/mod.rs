@@ -304,4 +304,59 @@ mod tests {
         assert_eq!(applied.changes[0].to_string(), "create aws_iam_user.mail: user arn:aws:iam::111122223333:user/mail");
         assert!(set.entities.contains_key("arn:aws:iam::111122223333:user/mail"));
     }
+
+    const MAIL: &str = "arn:aws:iam::111122223333:user/mail";
+
+    /// A set with a user in a group.
+    fn mail() -> (PolicySet, crate::account::PrincipalKey) {
+        let mut set = PolicySet::default();
+        set.add_entity(MAIL, crate::account::EntityKind::User);
+        set.add_group("arn:aws:iam::111122223333:group/ops");
+        set.entities.get_mut(MAIL).unwrap().groups.push("ops".to_owned());
+        set.entities.get_mut(MAIL).unwrap().tags.insert("team".to_owned(), "a".to_owned());
+        (set, crate::account::PrincipalKey { arn: MAIL.to_owned(), id: String::new(), account: "111122223333".to_owned() })
+    }
+
+    #[test]
+    fn groups_and_tags_that_are_known_after_apply_are_not_what_they_were() {
+        let (mut set, key) = mail();
+        let before = r#"{"user": "mail", "groups": ["ops"]}"#;
+        let groups = change("aws_iam_user_group_membership.m", "update", before, r#"{"user": "mail"}"#, r#"{"groups": true}"#);
+        let before = format!(r#"{{"name": "mail", "path": "/", "arn": "{MAIL}", "tags": {{"team": "a"}}}}"#);
+        let after = format!(r#"{{"name": "mail", "path": "/", "arn": "{MAIL}", "tags": {{}}}}"#);
+        let user = change("aws_iam_user.mail", "update", &before, &after, r#"{"tags": {"team": true}}"#);
+        assert!(set.bundle(&key).identity_opaque.is_none() && set.tags_of(&key).is_some());
+        plan(&[groups, user].join(","), "{}").unwrap().apply(&mut set, Some("111122223333")).unwrap();
+        assert!(set.bundle(&key).identity_opaque.is_some());
+        assert_eq!(set.tags_of(&key), None);
+    }
+
+    #[test]
+    fn what_a_provider_of_its_own_settings_makes_is_not_in_the_plans_only_account() {
+        let role = change("aws_iam_role.a", "no-op", r#"{"arn": "arn:aws:iam::111122223333:role/a"}"#, r#"{"name": "a"}"#, "{}");
+        let lab = change("aws_iam_user.lab", "create", "null", r#"{"name": "lab", "path": "/"}"#, r#"{"arn": true}"#);
+        let configuration = |settings: &str| {
+            format!(
+                r#"{{"provider_config": {{"aws": {{"name": "aws", "expressions": {{}}}}, "aws.lab": {{"name": "aws", "expressions": {settings}}}}},
+                    "root_module": {{"resources": [{{"address": "aws_iam_role.a", "provider_config_key": "aws"}},
+                        {{"address": "aws_iam_user.lab", "provider_config_key": "aws.lab"}}]}}}}"#
+            )
+        };
+        let read = |settings: &str| plan(&[role.clone(), lab.clone()].join(","), &configuration(settings)).unwrap();
+        let elsewhere = read(r#"{"region": {"constant_value": "us-east-1"}}"#).apply(&mut PolicySet::default(), None).unwrap();
+        assert!(elsewhere.changes[0].to_string().ends_with("user arn:aws:iam::111122223333:user/lab"));
+        let other = read(r#"{"profile": {"constant_value": "lab"}}"#);
+        let error = other.apply(&mut PolicySet::default(), None).unwrap_err().to_string();
+        assert!(error.contains("`aws_iam_user.lab`") && error.contains("--candidate-account NAME=ID"), "{error}");
+        let given = other.apply(&mut PolicySet::default(), Some("444455556666")).unwrap();
+        assert!(given.changes[0].to_string().ends_with("user arn:aws:iam::444455556666:user/lab"));
+    }
+
+    #[test]
+    fn what_terraform_only_forgets_stays() {
+        let before = r#"{"policy_id": "p-1", "target_id": "r-ab12", "skip_destroy": true}"#;
+        let kept = change("aws_organizations_policy_attachment.a", "delete", before, "null", "{}");
+        let applied = plan(&kept, "{}").unwrap().apply(&mut PolicySet::default(), None).unwrap();
+        assert!(applied.organization.is_empty() && applied.changes.is_empty() && !applied.ignored.is_empty());
+    }
 }

@@ -14,6 +14,9 @@ const INLINE: &str = "AwsSSOInlinePolicy";
 
 impl<'p> Reader<'p> {
     pub(super) fn organization_policy(&mut self, change: &'p ResourceChange) {
+        if self.is_only_forgotten(change) {
+            return;
+        }
         let written = match change.text("type") {
             Given::Known(kind) => Some(kind),
             _ => change.was("type"),
@@ -24,7 +27,7 @@ impl<'p> Reader<'p> {
             Some(other) => return self.pass_over(change, &format!("a `{other}` neither allows nor denies")),
         };
         let word = if kind == ControlType::Rcp { "resource control policy" } else { "service control policy" };
-        if let Some(policy_id) = change.was("id").filter(|_| change.action.removes()) {
+        if let Some(policy_id) = change.was("id").filter(|_| change.action.removes() && !change.stays()) {
             let (name, gone) = (change.was("name").unwrap_or_default(), gone(change));
             self.line(change, format!("{word} {name} ({policy_id}){gone}"));
             self.organization.push(OrganizationEdit::Remove { policy_id: policy_id.to_owned() });
@@ -41,8 +44,22 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// Whether Terraform deletes it from its state alone; then that is said.
+    fn is_only_forgotten(&mut self, change: &ResourceChange) -> bool {
+        let forgotten = change.action == Action::Delete && change.stays();
+        if forgotten {
+            self.pass_over(change, "`skip_destroy`: Terraform forgets it, and it stays as it is");
+        }
+        forgotten
+    }
+
     pub(super) fn organization_attachment(&mut self, change: &'p ResourceChange) {
-        if let (true, Some(policy_id), Some(target)) = (change.action.removes(), change.was("policy_id"), change.was("target_id")) {
+        if self.is_only_forgotten(change) {
+            return;
+        }
+        if let (true, Some(policy_id), Some(target)) =
+            (change.action.removes() && !change.stays(), change.was("policy_id"), change.was("target_id"))
+        {
             self.line(change, format!("detaches {policy_id} from {target}"));
             self.organization.push(OrganizationEdit::Detach { policy_id: policy_id.to_owned(), target: target.to_owned() });
         }

@@ -27,6 +27,10 @@ impl Run<'_> {
 
     pub(super) fn remove_inline(&mut self, step: &Step<'_>, target: &Target, name: &str) {
         let (found, called) = self.find(step, target);
+        let had = |holder: &String| self.set.inline_names(holder).iter().any(|known| known == name);
+        if !found.is_empty() && !found.iter().any(had) {
+            self.unresolved(step, format!("the baseline has no inline policy {name} of {called}: is the snapshot older than the plan?"));
+        }
         for holder in found {
             self.set.remove_inline(&holder, name);
         }
@@ -57,6 +61,11 @@ impl Run<'_> {
 
     pub(super) fn detach(&mut self, step: &Step<'_>, target: &Target, policy: &Managed) {
         let (found, called) = self.find(step, target);
+        let had = |holder: &String| self.set.attached_names(holder).contains(&policy.arn(holder));
+        if !found.is_empty() && !found.iter().any(had) {
+            let shown = policy.shown();
+            self.unresolved(step, format!("the baseline does not have {shown} attached to {called}: is the snapshot older than the plan?"));
+        }
         for holder in found {
             self.set.detach_policy(&holder, &policy.arn(&holder));
         }

@@ -111,14 +111,16 @@ impl<'p> Search<'_, 'p> {
     fn follow(&mut self, place: &Place<'p>, references: &[String]) {
         /// Modules and resources in between; more is a circle.
         const DEEPEST: usize = 30;
-        let indexed = references.iter().any(|one| one.starts_with("each.") || one == "count.index");
+        // Only `each.key` is a key itself: what `count.index` and `each.value` are made into, the plan does not tell.
+        let indexed = references.iter().any(|one| one == "each.key");
+        let computed = references.iter().any(|one| one == "count.index" || one.starts_with("each.") && one != "each.key");
         // A key into what a key was taken out of: the plan does not tell which is which.
-        if self.depth == DEEPEST || (indexed && place.element.is_some()) {
+        if self.depth == DEEPEST || ((indexed || computed) && place.element.is_some()) {
             self.obscure.extend_from_slice(references);
             return;
         }
         self.depth += 1;
-        let element = if indexed && !place.key.is_empty() { Some(place.key.clone()) } else { place.element.clone() };
+        let element = if indexed && !computed && !place.key.is_empty() { Some(place.key.clone()) } else { place.element.clone() };
         let place = Place { module: place.module.clone(), key: place.key.clone(), each: place.each, element };
         for reference in references {
             if !self.follow_one(&place, &address::parts(reference)) {
@@ -250,19 +252,26 @@ mod tests {
         let two = ["aws_iam_policy.p[0]", "aws_iam_policy.p[1]"];
         let by_key = root(r#""aws_iam_policy.p[1].arn", "aws_iam_policy.p[1]", "aws_iam_policy.p""#, "}]");
         assert_eq!(found(&two, "aws_iam_role_policy_attachment.a", &by_key).unwrap(), "aws_iam_policy.p[1]");
+        let each = [r#"aws_iam_policy.p["a"]"#, r#"aws_iam_policy.p["b"]"#];
+        let by_each = root(r#""aws_iam_policy.p", "each.key""#, "}]");
+        assert_eq!(found(&each, r#"aws_iam_role_policy_attachment.a["b"]"#, &by_each).unwrap(), each[1]);
+        // The plan shows `p[count.index]` and `p[1 - count.index]` alike.
         let by_count = root(r#""aws_iam_policy.p", "count.index""#, "}]");
-        assert_eq!(found(&two, "aws_iam_role_policy_attachment.a[0]", &by_count).unwrap(), "aws_iam_policy.p[0]");
+        assert!(found(&two, "aws_iam_role_policy_attachment.a[0]", &by_count).unwrap_err().contains("one of"));
+        assert_eq!(found(&two[..1], "aws_iam_role_policy_attachment.a[0]", &by_count).unwrap(), two[0]);
         let splat = root(r#""aws_iam_policy.p""#, "}]");
         let several = found(&two, "aws_iam_role_policy_attachment.a", &splat).unwrap_err();
         assert_eq!(several, "`policy_arn` is known after apply: one of `aws_iam_policy.p[0]`, `aws_iam_policy.p[1]`");
     }
 
     #[test]
-    fn each_value_is_an_instance_of_what_for_each_refers_to() {
+    fn each_value_is_known_only_where_it_can_be_one_thing() {
         let more = r#", "for_each_expression": {"references": ["aws_iam_policy.p"]}}]"#;
         let chained = root(r#""each.value.arn", "each.value""#, more);
         let two = [r#"aws_iam_policy.p["a"]"#, r#"aws_iam_policy.p["b"]"#];
-        assert_eq!(found(&two, r#"aws_iam_role_policy_attachment.a["b"]"#, &chained).unwrap(), two[1]);
+        // `for_each` may be a map with other keys than the policies have: the plan shows it alike.
+        assert!(found(&two, r#"aws_iam_role_policy_attachment.a["b"]"#, &chained).unwrap_err().contains("one of"));
+        assert_eq!(found(&two[1..], r#"aws_iam_role_policy_attachment.a["b"]"#, &chained).unwrap(), two[1]);
     }
 
     #[test]

@@ -33,12 +33,15 @@ impl<'p> Reader<'p> {
             return Ok(());
         }
         let new = self.will_be(change, holder.word())?;
+        if change.action == Action::Replace {
+            self.pass_over(change, "what is attached to the old one goes with it, also where the plan does nothing about it");
+        }
         if change.action == Action::Update {
             self.update_holder(change, holder, &new)?;
         } else {
             let boundary = self.managed(change, "permissions_boundary")?.map(|policy| policy.arn(&new.arn));
-            let (tags, _) = self.tags(change);
-            self.edit(change, Edit::Holder { holder, arn: new.arn.clone(), boundary, tags });
+            let (tags, _, open) = self.tags(change);
+            self.edit(change, Edit::Holder { holder, arn: new.arn.clone(), boundary, tags, open });
         }
         if holder == Holder::Role {
             self.inline_blocks(change, &new);
@@ -62,26 +65,27 @@ impl<'p> Reader<'p> {
             let policy = self.managed(change, "permissions_boundary")?;
             self.edit(change, Edit::Boundary { target: target(holder, new), policy });
         }
-        let (tags, before) = self.tags(change);
-        if tags != before {
-            self.edit(change, Edit::Tags { target: target(holder, new), tags, before });
+        let (tags, before, open) = self.tags(change);
+        if tags != before || open {
+            self.edit(change, Edit::Tags { target: target(holder, new), tags, before, open });
         }
         Ok(())
     }
 
     /// The tags as they will be and as they were, those of the provider's defaults included where the plan knows them.
-    fn tags(&mut self, change: &ResourceChange) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    /// Also whether some are known only after apply.
+    fn tags(&mut self, change: &ResourceChange) -> (BTreeMap<String, String>, BTreeMap<String, String>, bool) {
         let whole = matches!(change.given("tags_all"), Given::Known(_)) && (change.action != Action::Update || change.had("tags_all"));
         let name = if whole { "tags_all" } else { "tags" };
         let (mut tags, open) = change.map(name);
         let before = change.old_map(name);
         if open {
-            self.unresolved(change, format!("not all of `{name}` is known before apply; tags that are not stay as they are"));
+            self.unresolved(change, format!("not all of `{name}` is known before apply: what the tags are is unknown"));
             before.iter().for_each(|(tag, value)| {
                 tags.entry(tag.clone()).or_insert_with(|| value.clone());
             });
         }
-        (tags, before)
+        (tags, before, open)
     }
 
     /// Whether a role says itself which policies it has: what it does not say is what other resources attach.
@@ -202,6 +206,17 @@ impl<'p> Reader<'p> {
             holders.extend(targets);
             open |= more;
         }
+        if change.action != Action::Update {
+            // Making it attaches the policy; that it is to have no other holder is noticed by the next plan.
+            for target in holders {
+                self.edit(change, Edit::Attach { target, policy: Managed::Arn(policy.clone()) });
+            }
+            if open {
+                self.unresolved(change, "who gets the policy is not wholly known before apply".to_owned());
+            }
+            self.pass_over(change, "whoever else has the policy keeps it: the next plan will detach it");
+            return Ok(());
+        }
         let account = self.accounts.of(change)?;
         self.edit(change, Edit::OnlyHolders { account, policy, holders, open });
         Ok(())
@@ -249,12 +264,17 @@ impl<'p> Reader<'p> {
         let old_user = self.old_target(change, "user", Holder::User)?;
         let same = old_user == user;
         let old = change.old_list("groups");
-        if let Some(old_user) = old_user.filter(|_| !(open && same)) {
+        if let Some(old_user) = old_user {
             for group in old.iter().filter(|group| !same || !groups.contains(group)) {
                 self.edit(change, Edit::Leave { user: old_user.clone(), group: group.clone() });
             }
         }
         if let Some(user) = user {
+            if open {
+                // Groups that are known only after apply: a policy without a document.
+                let policy = Managed::Arn(format!("<groups of {}, known after apply>", change.address));
+                self.edit(change, Edit::Attach { target: user.clone(), policy });
+            }
             for group in groups.into_iter().filter(|group| !same || !old.contains(group)) {
                 self.edit(change, Edit::Join { user: user.clone(), group });
             }
@@ -275,7 +295,18 @@ impl<'p> Reader<'p> {
         if let Some(group) = new {
             let account = self.accounts.of(change)?;
             let (users, open) = self.targets(change, "users", Holder::User)?;
-            self.edit(change, Edit::OnlyMembers { account, group, users, open });
+            if change.action == Action::Update {
+                self.edit(change, Edit::OnlyMembers { account, group, users, open });
+                return Ok(());
+            }
+            // As with attachments: making it adds members.
+            for user in users {
+                self.edit(change, Edit::Join { user, group: group.clone() });
+            }
+            if open {
+                self.unresolved(change, "who joins the group is not wholly known before apply".to_owned());
+            }
+            self.pass_over(change, "whoever else is in the group stays: the next plan will take them out");
         }
         Ok(())
     }
