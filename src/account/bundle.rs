@@ -85,10 +85,14 @@ pub struct Bundle {
     pub identity: Vec<Arc<Policy>>,
     /// Why the identity-based policies are not all known, if so.
     pub identity_opaque: Option<String>,
+    /// Whether those are others than the baseline's, which are not known either.
+    pub identity_own: bool,
     /// The root user: identity-based policies do not limit it.
     pub unlimited: bool,
     /// Permissions boundary.
     pub boundary: Layer,
+    /// Whether it is not known, and another than the baseline's, which is not known either.
+    pub boundary_own: bool,
     /// Session policies; a layer of the event where it is opaque for one session and absent for another.
     pub session: Layer,
     /// Service control policies, level by level from the root. `None`: not in an organization, exempt, or none is known.

@@ -138,6 +138,11 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
             loaded.documents.push(policy.map_err(|error| at(error, &file))?);
         }
     }
+    let mut ids = BTreeSet::new();
+    if let Some(twice) = loaded.organizations.iter().find(|organization| !ids.insert(organization.id.as_str())) {
+        let id = &twice.id;
+        return Err(Error::Usage(format!("organization `{id}` is there twice: keep one file of it, or one set of outputs")));
+    }
     loaded.files.sort();
     loaded.files.dedup();
     Ok(loaded)
@@ -178,6 +183,7 @@ impl Loaded {
             None => PolicySet::default(),
         };
         self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
+        set.organizations.assert_disjoint()?;
         if !self.documents.is_empty() {
             set.overrides.push(Override { policies: self.documents, principals: Vec::new(), candidate_type: CandidateType::Identity });
         }
@@ -205,7 +211,7 @@ impl Loaded {
         principals: &[Pattern],
         account: Option<&str>,
     ) -> Result<(PolicySet, Touched)> {
-        if let Some(part) = self.side_data.shared_part() {
+        if let Some(part) = self.side_data.shared_part_beyond(&baseline.side_data) {
             return Err(Error::Usage(format!(
                 "`{part}` of side data is the same for all policies: write it to `context.toml` in the baseline's folder, or name the file \
                  with --context"
@@ -217,9 +223,10 @@ impl Loaded {
             // A snapshot says nothing of the organization, nor of what is beside all policies.
             set.organizations = baseline.organizations.clone();
             set.side_data = Arc::clone(&baseline.side_data);
-            Arc::clone(&set.side_data).supply(&mut set, false);
+            Arc::clone(&set.side_data).supply(&mut set, true);
         }
         self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
+        set.organizations.assert_disjoint()?;
         self.side_data.supply(&mut set, true);
         let mut touched = Touched::default();
         let edits = self.changes.iter().map(|change_set| &change_set.path).chain(self.plans.iter().map(|plan| &plan.path));
@@ -275,6 +282,13 @@ fn documents_of_candidate(
         CandidateType::Rcp => Some(ControlType::Rcp),
         CandidateType::Identity | CandidateType::Boundary => None,
     };
+    let without_principal = documents.iter().find(|policy| control == Some(ControlType::Rcp) && !policy.document.names_principals());
+    if let Some(policy) = without_principal {
+        let name = &policy.name;
+        return Err(Error::Usage(format!(
+            "`{name}` is no resource control policy: a statement names no `Principal`, add \"Principal\": \"*\""
+        )));
+    }
     if let Some(control) = control {
         documents.iter().for_each(|policy| set.organizations.try_at_roots(control, policy));
         return Ok(());

@@ -276,7 +276,9 @@ impl PolicySet {
             bundle.rcps_by_account = Some(AccountRcps::exempt());
             return;
         }
-        if let Some(levels) = self.organizations.levels(account, ControlType::Scp) {
+        // Side data may say that the account is in no organization; a document that is tried is not tried on it.
+        let outside = self.organizations.of(account).is_none() && self.side_data.accounts.get(account) == Some(&Place::Outside);
+        if let Some(levels) = self.organizations.levels(account, ControlType::Scp).filter(|_| !outside) {
             bundle.scps_opaque = levels.opaque;
             bundle.scps = Some(levels.policies).filter(|levels| !levels.is_empty());
         }
@@ -297,6 +299,8 @@ impl PolicySet {
                 None => missing.push(format!("group `{name}`")),
             }
         }
+        missing.sort();
+        missing.dedup();
         if !missing.is_empty() {
             bundle.identity_opaque = Some(format!("not in the snapshot: {}", missing.join(", ")));
         }

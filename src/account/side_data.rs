@@ -130,12 +130,18 @@ impl SideData {
         self.documents.extend(other.documents);
     }
 
-    /// What is the same for all policy sets and therefore none of a candidate's; `None` if there is nothing of it.
-    pub(super) fn shared_part(&self) -> Option<&'static str> {
-        [("accounts", self.accounts.is_empty()), ("endpoints", self.endpoints.is_empty()), ("resources", self.resources.is_empty())]
-            .into_iter()
-            .find(|(_, empty)| !empty)
-            .map(|(name, _)| name)
+    /// What is the same for all policy sets and therefore none of a candidate's, unless the baseline says the same; `None` if there is
+    /// nothing of it.
+    pub(super) fn shared_part_beyond(&self, baseline: &Self) -> Option<&'static str> {
+        fn beyond<V: PartialEq>(own: &BTreeMap<String, V>, baseline: &BTreeMap<String, V>) -> bool {
+            own.iter().any(|(name, value)| baseline.get(name) != Some(value))
+        }
+        let parts = [
+            ("accounts", beyond(&self.accounts, &baseline.accounts)),
+            ("endpoints", beyond(&self.endpoints, &baseline.endpoints)),
+            ("resources", beyond(&self.resources, &baseline.resources)),
+        ];
+        parts.into_iter().find(|(_, beyond)| *beyond).map(|(name, _)| name)
     }
 
     /// Gives a policy set what it lacks: the documents that are missing, and with `tags` the tags of principals.
@@ -274,7 +280,7 @@ mod tests {
         assert_eq!(data.endpoints["vpce-0123456789abcdef0"].vpc.as_deref(), Some("vpc-0123456789abcdef0"));
         assert_eq!(data.principals["arn:aws:iam::111122223333:role/ops/Ops"]["team"], "mail");
         assert_eq!(data.resource_tags("arn:aws:workmail:eu-west-1:111122223333:organization/m-1").unwrap()["stage"], "production");
-        assert_eq!(data.shared_part(), Some("accounts"));
+        assert_eq!(data.shared_part_beyond(&SideData::default()), Some("accounts"));
         assert_eq!(read("").unwrap(), SideData::default());
     }
 

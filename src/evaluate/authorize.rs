@@ -50,6 +50,8 @@ pub(super) struct Side {
     pub(super) identity: Option<Vec<Term>>,
     /// An unknown identity-based policy may grant.
     pub(super) opaque_identity: bool,
+    /// That policy is another than the one that the baseline does not know.
+    pub(super) own_identity: bool,
     /// Resource-based policies.
     pub(super) resource: Option<ResourceSide>,
     /// An unknown resource-based policy may grant.
@@ -107,7 +109,9 @@ impl SideBuilder<'_> {
         let identity = self.group(LayerKind::Identity, None, &bundle.identity, &mut side.denies);
         if bundle.identity_opaque && !bundle.unlimited {
             side.opaque_identity = true;
-            side.opaque = side.opaque.with(LayerKind::Identity);
+            side.own_identity = bundle.identity_own;
+            let opaque = side.opaque;
+            side.opaque = if bundle.identity_own { opaque.with_own(LayerKind::Identity) } else { opaque.with(LayerKind::Identity) };
         }
         side.identity = (!bundle.unlimited).then_some(identity.terms);
         let limits = [(LayerKind::Boundary, &bundle.boundary), (LayerKind::Session, &bundle.session)];
@@ -229,8 +233,8 @@ pub(super) trait Situation {
     fn literal(&self, literal: &Literal) -> bool;
     /// Whether the opaque layers permit.
     fn permits(&self, opaque: Layers) -> bool;
-    /// Whether an unknown policy of the layer grants.
-    fn grants(&self, layer: LayerKind) -> bool;
+    /// Whether an unknown policy of the layer grants, one of a candidate's own or one that both sides have.
+    fn grants(&self, layer: LayerKind, own: bool) -> bool;
 }
 
 impl Side {
@@ -250,7 +254,7 @@ impl Side {
         let guards = self.guards.iter().all(allows);
         let limits = self.limits.iter().all(allows);
         let identity = self.identity.as_ref().is_none_or(|terms| terms.iter().any(holds))
-            || (self.opaque_identity && situation.grants(LayerKind::Identity));
+            || (self.opaque_identity && situation.grants(LayerKind::Identity, self.own_identity));
         let granted = |least: Grant| {
             self.resource.as_ref().is_some_and(|resource| resource.grants.iter().any(|(grant, term)| *grant >= least && holds(term)))
         };
@@ -260,7 +264,7 @@ impl Side {
                 (identity && limits)
                     || granted(Grant::Direct)
                     || (limits && granted(Grant::Role))
-                    || (self.opaque_resource && situation.grants(LayerKind::Resource))
+                    || (self.opaque_resource && situation.grants(LayerKind::Resource, false))
             }
         };
         if guards && core { Verdict::Allowed } else { Verdict::ImplicitDeny }

@@ -145,6 +145,7 @@ pub(super) enum ResourcePattern {
 pub(super) struct CompiledBundle {
     pub(super) identity: Vec<usize>,
     pub(super) identity_opaque: bool,
+    pub(super) identity_own: bool,
     pub(super) unlimited: bool,
     pub(super) boundary: Option<Vec<usize>>,
     pub(super) session: Option<Vec<usize>>,
@@ -238,6 +239,7 @@ struct BundleKey {
     rcps_by_account: Option<usize>,
     opaque: Layers,
     identity_opaque: bool,
+    identity_own: bool,
     unlimited: bool,
 }
 
@@ -268,7 +270,7 @@ impl Compiler {
         let mut layer = |this: &mut Self, layer: &Layer, kind: LayerKind, policy_type: PolicyType| match layer {
             Layer::Absent => None,
             Layer::Opaque(_) => {
-                opaque = opaque.with(kind);
+                opaque = if kind == LayerKind::Boundary && bundle.boundary_own { opaque.with_own(kind) } else { opaque.with(kind) };
                 None
             }
             Layer::Policies(policies) => Some(this.policies(policies, policy_type)),
@@ -298,6 +300,7 @@ impl Compiler {
             rcps_by_account,
             opaque,
             identity_opaque: bundle.identity_opaque.is_some(),
+            identity_own: bundle.identity_own,
             unlimited: bundle.unlimited,
         };
         if let Some(id) = self.bundle_ids.get(&key) {
@@ -308,6 +311,7 @@ impl Compiler {
         let compiled = CompiledBundle {
             identity,
             identity_opaque: bundle.identity_opaque.is_some(),
+            identity_own: bundle.identity_own,
             unlimited: bundle.unlimited,
             boundary,
             session,

@@ -130,7 +130,7 @@ impl Evaluation {
             // A denial in the log is of the baseline's policies.
             Unknown::Permit(layers) if layer != LayerKind::Identity && layers.shares(layer) => *state == 0,
             Unknown::Permit(_) if logged && layer == LayerKind::Identity => *state == 1,
-            Unknown::Grant(LayerKind::Identity) if logged && layer == LayerKind::Identity => *state == 0,
+            Unknown::Grant(LayerKind::Identity, _) if logged && layer == LayerKind::Identity => *state == 0,
             _ => true,
         })
     }
@@ -144,7 +144,7 @@ impl Evaluation {
     pub fn nothing_opaque(&self, case: &Case) -> bool {
         self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
             Unknown::Permit(_) => *state == 1,
-            Unknown::Grant(_) => *state == 0,
+            Unknown::Grant(..) => *state == 0,
             _ => true,
         })
     }
@@ -249,7 +249,7 @@ pub(super) fn variable_names(program: &Program, variable: &Variable) -> Vec<Stri
         Unknown::Resource => vec!["resource".to_owned()],
         Unknown::Action => vec!["action".to_owned()],
         Unknown::Permit(layers) => layers.iter().map(|layer| format!("layer:{}", layer.name())).collect(),
-        Unknown::Grant(layer) => vec![format!("layer:{}", layer.name())],
+        Unknown::Grant(layer, _) => vec![format!("layer:{}", layer.name())],
         Unknown::Free(_, keys) => keys.iter().filter_map(key).collect(),
     }
 }

@@ -228,7 +228,7 @@ impl<'a> Possible<'a> {
             if open.is_empty() { Share::None } else { self.share(|case| open.iter().any(|found| self.all_hold(&found.open, case))) }
         };
         let permits = || self.share(|case| self.chosen(case).permits(self.side.opaque.only(kind)));
-        let grants = || self.share(|case| self.chosen(case).grants(kind));
+        let grants = || self.share(|case| self.chosen(case).grants(kind, kind == LayerKind::Identity && self.side.own_identity));
         let named = |share: Share| match share {
             Share::All => "allows",
             Share::Some => "may_allow",

@@ -32,8 +32,8 @@ impl Evaluation {
             let when = |states: &[usize]| match (&variable.what, states) {
                 (Unknown::Permit(_), [1]) => "they permit it".to_owned(),
                 (Unknown::Permit(_), [_]) => "they do not permit it".to_owned(),
-                (Unknown::Grant(_), [1]) => "one of them allows it".to_owned(),
-                (Unknown::Grant(_), [_]) => "none of them allows it".to_owned(),
+                (Unknown::Grant(..), [1]) => "one of them allows it".to_owned(),
+                (Unknown::Grant(..), [_]) => "none of them allows it".to_owned(),
                 _ => words::variable(program, &self.asks, variable, states),
             };
             let cells = by_outcome.into_iter().map(|(decision, states)| SettledCell { when: when(&states), decision }).collect();

@@ -42,8 +42,8 @@ pub(super) enum Unknown {
     Action,
     /// Whether layers that were not supplied permit: one variable for all that are asked together.
     Permit(Layers),
-    /// Whether a policy that was not supplied grants.
-    Grant(LayerKind),
+    /// Whether a policy that was not supplied grants; of a candidate's own, which are not the baseline's.
+    Grant(LayerKind, bool),
     /// A question on several unknown keys at once.
     Free(String, Vec<KeyId>),
 }
@@ -119,8 +119,8 @@ impl Situation for Chosen<'_> {
         })
     }
 
-    fn grants(&self, layer: LayerKind) -> bool {
-        self.own().any(|(variable, state)| variable.what == Unknown::Grant(layer) && state == 1)
+    fn grants(&self, layer: LayerKind, own: bool) -> bool {
+        self.own().any(|(variable, state)| variable.what == Unknown::Grant(layer, own) && state == 1)
     }
 }
 
@@ -276,11 +276,14 @@ fn opaque_variables(check: usize, left: &Side, right: &Side) -> Vec<Variable> {
     let variable = |what| Variable { what, check: Some(check), asks: Vec::new(), states: booleans().into() };
     let mut variables: Vec<Variable> =
         sets.into_iter().filter(|layers| !layers.is_empty()).map(|layers| variable(Unknown::Permit(layers))).collect();
-    if left.opaque_identity || right.opaque_identity {
-        variables.push(variable(Unknown::Grant(LayerKind::Identity)));
+    if left.opaque_identity || right.opaque_identity && !right.own_identity {
+        variables.push(variable(Unknown::Grant(LayerKind::Identity, false)));
+    }
+    if right.opaque_identity && right.own_identity {
+        variables.push(variable(Unknown::Grant(LayerKind::Identity, true)));
     }
     if left.opaque_resource || right.opaque_resource {
-        variables.push(variable(Unknown::Grant(LayerKind::Resource)));
+        variables.push(variable(Unknown::Grant(LayerKind::Resource, false)));
     }
     variables
 }
@@ -360,7 +363,7 @@ impl Situation for Uniform {
     fn permits(&self, _: Layers) -> bool {
         self.permit
     }
-    fn grants(&self, _: LayerKind) -> bool {
+    fn grants(&self, _: LayerKind, _: bool) -> bool {
         self.literals
     }
 }

@@ -21,8 +21,8 @@ pub(super) fn variable(program: &Program, asks: &Asks, variable: &Variable, stat
             let kinds: Vec<&str> = layers.iter().map(|layer| layer.plural()).collect();
             format!("the {} that were not supplied {}", kinds.join(" and "), if yes { "permit it" } else { "do not permit it" })
         }
-        Unknown::Grant(layer) if yes => format!("{} that were not supplied allow it", layer.plural()),
-        Unknown::Grant(layer) => format!("no {} that were not supplied allow it", layer.plural()),
+        Unknown::Grant(layer, _) if yes => format!("{} that were not supplied allow it", layer.plural()),
+        Unknown::Grant(layer, _) => format!("no {} that were not supplied allow it", layer.plural()),
         Unknown::Free(text, _) => format!("`{text}` {}", if yes { "holds" } else { "does not hold" }),
         Unknown::Key(_) | Unknown::Resource | Unknown::Action => {
             let phrases: BTreeSet<String> = chosen.iter().map(|vector| vector_words(program, asks, &variable.asks, vector)).collect();

@@ -104,6 +104,11 @@ pub struct PolicyDocument {
 }
 
 impl PolicyDocument {
+    /// Whether every statement names principals, or all but some.
+    pub fn names_principals(&self) -> bool {
+        self.statements.iter().all(|statement| statement.principal.is_some())
+    }
+
     /// Whether some statement has `Effect: Allow`.
     pub fn has_allow(&self) -> bool {
         self.statements.iter().any(|statement| statement.effect == Effect::Allow)

@@ -128,6 +128,8 @@ impl Principal {
             let moves = beside.place(0, &key.account) != beside.place(index, &key.account);
             bundle.scps_own =
                 bundle.scps_opaque && baseline_bundle.scps_opaque && (moves || !bundle.shares_missing_scps_of(&baseline_bundle));
+            bundle.identity_own = matches!((&bundle.identity_opaque, &baseline_bundle.identity_opaque), (Some(a), Some(b)) if a != b);
+            bundle.boundary_own = matches!((&bundle.boundary, &baseline_bundle.boundary), (Layer::Opaque(a), Layer::Opaque(b)) if a != b);
             let id = compiler.bundle_in(&bundle, scope);
             let asks_of_what_differs = (scope.tags || scope.places) && id != baseline_id;
             changed.push(asks_of_what_differs || bundle.differs_from(&baseline_bundle, &key.account));

@@ -163,7 +163,7 @@ fn an_event_is_found_by_its_source_or_by_its_name_alone() {
         &["WorkMail.amazonaws.com:createuser"],
     ];
     for form in forms {
-        assert_eq!(events(form), [user.clone()], "{form:?}");
+        assert_eq!(events(form), std::slice::from_ref(&user), "{form:?}");
     }
     let all = events(&["CreateUser"]);
     assert!(all.contains(&user) && all.contains(&event("iam.amazonaws.com", "CreateUser", "iam:CreateUser", "exact")), "{all:?}");

@@ -339,6 +339,58 @@ fn what_an_organization_does_not_have_is_told_with_the_nearest() {
     }
 }
 
+/// What AWS itself would refuse, and what could only be done by a guess.
+#[test]
+fn a_change_that_would_not_be_what_it_says_is_refused() {
+    let baseline = baseline();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.json"), std::fs::read(case("candidates/keep-users.json")).unwrap()).unwrap();
+    let own = folder.path().join("own.json");
+    std::fs::copy(case("baseline/region-lock.json"), folder.path().join("region-lock.json")).unwrap();
+    let mut open: Value = serde_json::from_slice(&std::fs::read(case("baseline/organization.json")).unwrap()).unwrap();
+    open["root"]["children"][0].as_object_mut().unwrap().remove("scps");
+    let file = folder.path().join("organization.json");
+    std::fs::write(&file, open.to_string()).unwrap();
+    let open = load(&[accounts(), vec![file]].concat()).unwrap().into_baseline().unwrap();
+    for (text, set, message) in [
+        (
+            format!("attach = {own:?}\nto = \"arn:aws:iam::111122223333:user/alice\""),
+            &baseline,
+            "`arn:aws:iam::111122223333:user/alice` has another inline policy `own`",
+        ),
+        (
+            "rcp = \"lock.json\"\nat = \"Mail\"".to_owned(),
+            &baseline,
+            "`lock.json` is no resource control policy: a statement names no `Principal`",
+        ),
+        ("detach = \"p-FullAWSAccess\"\nat = \"Mail\"".to_owned(), &open, "it is not known what is attached at ou-ab12-11111111 (Mail)"),
+    ] {
+        let (found, _, _) = refused(&format!("[[change]]\n{text}\n"), set);
+        assert!(found.contains(message), "{text}: {found}");
+    }
+    let twice = load(&[case("baseline"), case("outputs")]).unwrap_err().to_string();
+    assert!(twice.contains("o-exampleorgid"), "{twice}");
+}
+
+/// Of two managed policies whose documents are missing, either may be the one that allows.
+#[test]
+fn a_missing_document_that_is_detached_may_have_been_the_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut account: Value = serde_json::from_slice(&std::fs::read(&accounts()[0]).unwrap()).unwrap();
+    let policy = |name: &str| serde_json::json!({"PolicyName": name, "PolicyArn": format!("arn:aws:iam::111122223333:policy/{name}")});
+    let alice = &mut account["UserDetailList"][0];
+    alice["UserPolicyList"] = serde_json::json!([]);
+    alice["AttachedManagedPolicies"] = serde_json::json!([policy("PA"), policy("PB")]);
+    let file = folder.path().join("account.json");
+    std::fs::write(&file, account.to_string()).unwrap();
+    let baseline = load(&[file, case("baseline/organization.json")]).unwrap().into_baseline().unwrap();
+    let changes = folder.path().join("changes.toml");
+    std::fs::write(&changes, "[[change]]\ndetach = \"arn:aws:iam::111122223333:policy/PA\"\nfrom = \"*\"\n").unwrap();
+    let draft = load(&[changes]).unwrap().into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
+    let report = Report::of(&Options { baseline, candidates: vec![("draft".to_owned(), draft)], ..Options::default() });
+    assert_eq!(report.changes()["alice-europe"], "potentially_lost");
+}
+
 #[test]
 fn principals_come_go_join_and_leave() {
     let folder = tempfile::tempdir().unwrap();
@@ -410,6 +462,20 @@ fn side_data_that_all_share_is_none_of_a_candidate() {
     let loaded = load(&[folder.path().to_path_buf()]).unwrap();
     let error = loaded.into_candidate(&baseline(), CandidateType::Identity, &[]).unwrap_err().to_string();
     assert!(error.contains("`accounts`") && error.contains("--context"), "{error}");
+}
+
+#[test]
+fn a_folder_with_side_data_against_itself_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for account in accounts() {
+        std::fs::copy(&account, folder.path().join(account.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(folder.path().join("context.toml"), "[endpoints.vpce-0123456789abcdef0]\nvpc = \"vpc-1\"\n").unwrap();
+    let files = [folder.path().to_path_buf()];
+    let baseline = load(&files).unwrap().into_baseline().unwrap();
+    let again = load(&files).unwrap().into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
+    let report = Report::of(&Options { baseline, candidates: vec![("again".to_owned(), again)], ..Options::default() });
+    assert!(report.changes().values().all(|change| !change.contains("lost") && !change.contains("gained")));
 }
 
 #[test]

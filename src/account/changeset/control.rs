@@ -33,6 +33,10 @@ impl ChangeSet {
         let id = if is_file(policy, &[control.policy_type()]) {
             let name = stem(policy);
             let document: Arc<Policy> = self.policy(set, line, policy, control.policy_type(), name.clone())?;
+            if control == ControlType::Rcp && !document.document.names_principals() {
+                let message = format!("`{policy}` is no resource control policy: a statement names no `Principal`");
+                return Err(self.error(line, policy, message, "add \"Principal\": \"*\""));
+            }
             let same = |organization: &Organization| {
                 let known = organization.find_policy(&name).and_then(|id| organization.policy(&id));
                 known.is_none_or(|known| known.document == document.document)

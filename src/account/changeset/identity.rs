@@ -90,6 +90,11 @@ impl ChangeSet {
             }
             let name = stem(policy);
             let document = self.policy(set, line, policy, PolicyType::Identity, format!("{target}/{name}"))?;
+            let there = inline_of(set, target).and_then(|inline| inline.get(&name));
+            if there.is_some_and(|there| there.document != document.document) {
+                let help = format!("to give it another document, write `replace = \"{name}\"` with `of`; to add one, rename the file");
+                return Err(self.error(line, policy, format!("`{target}` has another inline policy `{name}`"), &help));
+            }
             if let Some(inline) = inline(set, target) {
                 inline.insert(name, document);
             }

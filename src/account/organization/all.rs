@@ -7,6 +7,7 @@ use super::control::unlisted;
 use super::{ControlType, Organization, OrganizationEdit};
 use crate::account::bundle::{AccountRcps, Levels, Policy};
 use crate::account::names::nearest;
+use crate::error::Error;
 use crate::iam::PolicyDocument;
 
 /// Where an account stands, for the context keys that tell it.
@@ -93,7 +94,10 @@ impl Organizations {
             }
             let of = |account: &str| (account.to_owned(), self.levels(account, ControlType::Rcp).unwrap_or_default());
             let mut otherwise = Levels { policies: Vec::new(), opaque: true };
-            self.add_at_root(&mut otherwise, ControlType::Rcp);
+            // With an organization, other accounts are not below its root.
+            if self.all.is_empty() {
+                self.add_at_root(&mut otherwise, ControlType::Rcp);
+            }
             Some(Arc::new(AccountRcps { accounts: self.accounts().map(of).collect(), otherwise }))
         };
         self.rcps.get_or_init(make).clone()
@@ -155,6 +159,23 @@ impl Organizations {
             lines.extend(self.apply(edit)?);
         }
         Ok(lines)
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] for an account that two organizations have.
+    pub(in crate::account) fn assert_disjoint(&self) -> Result<(), Error> {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for organization in &self.all {
+            for account in organization.accounts() {
+                if let Some(other) = seen.insert(account, &organization.id) {
+                    let id = &organization.id;
+                    return Err(Error::Usage(format!(
+                        "account {account} is in the organizations `{other}` and `{id}`: correct the id of one"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where a policy that limits an account is attached.

@@ -158,10 +158,21 @@ impl Organization {
             OrganizationEdit::Attach { policy_id, target } => {
                 let (id, target) = (self.policy_id(policy_id)?, self.find_target(target)?);
                 let Some(control) = self.control_type(&id) else { return Ok(Vec::new()) };
+                let mut lines = Vec::new();
+                if self.disabled.remove(&control) {
+                    // AWS attaches its own policy everywhere where a type comes into use.
+                    for node in self.nodes.values_mut() {
+                        let attached = node.attached_mut(control);
+                        attached.ids.insert(control.full_access().to_owned());
+                        attached.complete = true;
+                    }
+                    lines.push(format!("the type of `{id}` comes into use, with `{}` everywhere", control.full_access()));
+                }
                 if let Some(node) = self.nodes.get_mut(&target) {
                     node.attached_mut(control).ids.insert(id.clone());
                 }
-                Ok(vec![format!("attaches `{id}` at {}: {}", self.node_words(&target), self.below(&target))])
+                lines.push(format!("attaches `{id}` at {}: {}", self.node_words(&target), self.below(&target)));
+                Ok(lines)
             }
             OrganizationEdit::Detach { policy_id, target } => self.detach(policy_id, target),
             OrganizationEdit::Move { account, to } => self.move_account(account, to),
@@ -191,7 +202,10 @@ impl Organization {
         }
         let words = self.node_words(&target);
         let Some(attached) = self.nodes.get_mut(&target).map(|node| node.attached_mut(control)) else { return Ok(Vec::new()) };
-        if !attached.ids.remove(&id) && attached.complete {
+        if !attached.ids.remove(&id) {
+            if !attached.complete {
+                return Err(format!("it is not known what is attached at {words}: supply the list, then `{id}` can be detached there"));
+            }
             return Err(format!("`{id}` is not attached at {words}; {}", nearest(attached.ids.iter().map(String::as_str), &id)));
         }
         Ok(vec![format!("detaches `{id}` at {words}: {}", self.below(&target))])
