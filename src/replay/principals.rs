@@ -125,7 +125,8 @@ impl Principal {
             let own_tags = set.tags_of(key);
             let scope = Scope { set: index, tags: own_tags != tags, places: beside.has_places_of(index) };
             let mut bundle = complete(set);
-            let moves = beside.place(0, &key.account) != beside.place(index, &key.account);
+            let moves = beside.place(0, &key.account) != beside.place(index, &key.account)
+                || set.organizations.may_have_changed(&baseline.organizations, &key.account);
             bundle.scps_own =
                 bundle.scps_opaque && baseline_bundle.scps_opaque && (moves || !bundle.shares_missing_scps_of(&baseline_bundle));
             bundle.identity_own = matches!((&bundle.identity_opaque, &baseline_bundle.identity_opaque), (Some(a), Some(b)) if a != b);

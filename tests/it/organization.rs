@@ -92,6 +92,12 @@ fn options(baseline: PolicySet, name: &str) -> Options {
     Options { baseline, candidates: vec![("draft".to_owned(), candidate)], ..Options::default() }
 }
 
+/// The report of what a file makes of a baseline.
+fn drafted(baseline: PolicySet, file: PathBuf) -> Report {
+    let draft = load(&[file]).unwrap().into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
+    Report::of(&Options { baseline, candidates: vec![("draft".to_owned(), draft)], ..Options::default() })
+}
+
 fn expect(changes: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
     let expected: BTreeMap<String, String> = expected.iter().map(|(id, change)| ((*id).to_owned(), (*change).to_owned())).collect();
     assert_eq!(*changes, expected);
@@ -275,6 +281,20 @@ fn what_is_not_known_is_the_same_only_in_the_same_place() {
     );
 }
 
+/// Of the account only `list-accounts` says that it belongs to the organization: what is attached somewhere may reach it.
+#[test]
+fn an_account_whose_place_is_not_known_may_be_below_any_change() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(case("outputs/list-roots.json"), folder.path().join("list-roots.json")).unwrap();
+    let account = r#"{"Id": "111122223333", "Arn": "arn:aws:organizations::999988887777:account/o-exampleorgid/111122223333"}"#;
+    std::fs::write(folder.path().join("list-accounts.json"), format!(r#"{{"Accounts": [{account}]}}"#)).unwrap();
+    let baseline = load(&[accounts(), vec![folder.path().to_path_buf()]].concat()).unwrap().into_baseline().unwrap();
+    std::fs::copy(case("candidates/keep-users.json"), folder.path().join("keep.json")).unwrap();
+    let changes = folder.path().join("changes.toml");
+    std::fs::write(&changes, "[[change]]\nscp = \"keep.json\"\nat = \"r-ab12\"\n").unwrap();
+    assert_eq!(drafted(baseline, changes).changes()["alice-deletes"], "potentially_lost");
+}
+
 #[test]
 fn every_change_says_what_it_touches() {
     let loaded = load(&[case("candidates/move.toml")]).unwrap();
@@ -386,9 +406,7 @@ fn a_missing_document_that_is_detached_may_have_been_the_one() {
     let baseline = load(&[file, case("baseline/organization.json")]).unwrap().into_baseline().unwrap();
     let changes = folder.path().join("changes.toml");
     std::fs::write(&changes, "[[change]]\ndetach = \"arn:aws:iam::111122223333:policy/PA\"\nfrom = \"*\"\n").unwrap();
-    let draft = load(&[changes]).unwrap().into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
-    let report = Report::of(&Options { baseline, candidates: vec![("draft".to_owned(), draft)], ..Options::default() });
-    assert_eq!(report.changes()["alice-europe"], "potentially_lost");
+    assert_eq!(drafted(baseline, changes).changes()["alice-europe"], "potentially_lost");
 }
 
 #[test]
@@ -408,10 +426,7 @@ fn principals_come_go_join_and_leave() {
     "#;
     std::fs::write(folder.path().join("changes.toml"), text).unwrap();
     std::fs::copy(case("candidates/keep-users.json"), folder.path().join("keep.json")).unwrap();
-    let baseline = baseline();
-    let loaded = load(&[folder.path().join("changes.toml")]).unwrap();
-    let draft = loaded.into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
-    let report = Report::of(&Options { baseline, candidates: vec![("draft".to_owned(), draft)], ..Options::default() });
+    let report = drafted(baseline(), folder.path().join("changes.toml"));
     expect(&report.changes(), &but(&[("alice-deletes", "lost"), ("bob-europe", "lost")]));
     let rows = report.by_event();
     assert_eq!(rows["alice-deletes"]["candidate_policy"], "arn:aws:iam::111122223333:group/Keepers/keep");

@@ -63,6 +63,12 @@ impl Organizations {
         Some(Place::Member { organization: organization.id.clone(), path: organization.path(account) })
     }
 
+    /// Whether an edit may have reached an account whose place in its organization is not known.
+    pub fn may_have_changed(&self, baseline: &Self, account: &str) -> bool {
+        let edits = |all: &Self| all.of(account).filter(|of| of.path(account).is_none()).map(|of| of.edits);
+        edits(self) != edits(baseline)
+    }
+
     /// The policies of a type at each level above an account; `None` if it is exempt. Of an account that no organization
     /// covers, only that there may be some.
     pub fn levels(&self, account: &str, control: ControlType) -> Option<Levels> {

@@ -141,6 +141,7 @@ impl Organization {
     /// # Errors
     /// What the organization does not have, with the nearest names.
     pub fn apply(&mut self, edit: &OrganizationEdit) -> Result<Vec<String>, String> {
+        self.edits += 1;
         match edit {
             OrganizationEdit::SetDocument { policy_id, name, kind, document } => {
                 Ok(vec![self.set_document(policy_id, name, *kind, document.as_deref())])

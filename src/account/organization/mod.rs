@@ -97,6 +97,8 @@ pub struct Organization {
     unplaced: BTreeSet<String>,
     /// Types of policy that are not in use.
     disabled: BTreeSet<ControlType>,
+    /// How many edits made it what it is.
+    edits: usize,
 }
 
 impl Organization {
@@ -110,6 +112,7 @@ impl Organization {
             policies: BTreeMap::new(),
             unplaced: BTreeSet::new(),
             disabled: BTreeSet::new(),
+            edits: 0,
         };
         for control in ControlType::ALL {
             let id = control.full_access();
