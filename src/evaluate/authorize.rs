@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::asks::{Asks, Literal};
-use super::compile::{BundleId, CompiledBundle, CompiledStatement, Program};
 use super::evaluator::ActionAnswers;
+use super::program::{BundleId, CompiledBundle, CompiledStatement, Program};
 use super::request::{LayerKind, Layers};
 use super::statement::{Request, applies_beyond_action};
 use crate::iam::document::Effect;

@@ -1,7 +1,7 @@
 //! The numbers and times that policies tell apart.
 
-use super::compile::Program;
 use super::domain::Question;
+use super::program::Program;
 use crate::iam::condition::Matcher;
 
 impl Program {

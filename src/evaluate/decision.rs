@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::authorize::Verdict;
-use super::compile::Program;
+use super::program::Program;
 use super::request::{LayerKind, Layers};
 use super::split::{Case, Evaluation, Unknown, Variable};
 use super::words;

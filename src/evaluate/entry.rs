@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::compile::{Atom, AtomId, AtomKind, Program};
 use super::domain::{KeyShape, Question};
+use super::program::{Atom, AtomId, AtomKind, Program};
 use super::reasons::{Possible, Share};
 use super::request::{Bounds, ContextState};
 use super::statement::{Answer, KnownKey, Open, Request, condition};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::cell::Cell;
-use super::compile::{AtomId, BundleId, CompiledPolicy, CompiledStatement, KeyId, Program};
 use super::domain::Vector;
+use super::program::{AtomId, BundleId, CompiledPolicy, CompiledStatement, KeyId, Program};
 use super::request::{ActionState, ResourceState};
 use super::statement::{KnownKey, Open, action, rules_out};
 use super::words;

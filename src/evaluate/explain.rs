@@ -2,9 +2,9 @@
 
 use super::asks::Asks;
 use super::authorize::{Group, Side, Situation as _, StatementRef, Term, Verdict};
-use super::compile::{AtomId, AtomKind, BundleId, CompiledStatement, KeyId, Program};
 use super::decision::Which;
 use super::evaluator::Evaluator;
+use super::program::{AtomId, AtomKind, BundleId, CompiledStatement, KeyId, Program};
 use super::request::LayerKind;
 use super::split::{Case, Chosen, Evaluation, Sides};
 use super::statement::{Answer, Ask, Miss, Open, Request, applies, condition, resource};
@@ -265,7 +265,7 @@ impl Evaluator<'_> {
     }
 }
 
-impl super::compile::CompiledBundle {
+impl super::program::CompiledBundle {
     pub(super) fn all_documents(&self, program: &Program) -> Vec<usize> {
         let optional = [&self.boundary, &self.session, &self.endpoint, &self.resource].into_iter().flatten().flatten();
         let levels = self.scps.iter().chain(&self.rcps).flatten().flatten();

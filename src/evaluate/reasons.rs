@@ -6,9 +6,9 @@
 
 use super::assume::Rests;
 use super::authorize::{Side, Situation as _, StatementRef, Verdict};
-use super::compile::{CompiledBundle, CompiledStatement, Program, ResourcePattern};
 use super::decision::{Decision, Which};
 use super::entry::ConditionReasons;
+use super::program::{CompiledBundle, CompiledStatement, Program, ResourcePattern};
 use super::record::{FailedLayer, LayerReasons, PolicyNote, Reasons, Settling, StatementReasons};
 use super::request::{LayerKind, ResourceState};
 use super::split::{Case, Chosen, Evaluation};

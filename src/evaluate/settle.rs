@@ -1,6 +1,6 @@
 //! What would settle an open decision, with what each state of it comes to.
 
-use super::compile::Program;
+use super::program::Program;
 use super::record::{SettledCell, Settling};
 use super::split::{Case, Evaluation, Unknown};
 use super::words;

@@ -9,10 +9,10 @@ use super::asks::{AskId, Asks, Literal};
 use super::authorize::{Side, SideBuilder, Situation, Verdict};
 use super::automaton::{self, Run};
 use super::cell::Cell;
-use super::compile::{AtomId, BundleId, KeyId, Program};
 use super::decision::Which;
 use super::domain::{Question, Vector, vectors};
 use super::evaluator::Evaluator;
+use super::program::{AtomId, BundleId, KeyId, Program};
 use super::request::{LayerKind, Layers, ResourceState};
 use super::statement::{Ask, KnownKey, Request};
 use crate::iam::pattern::{Pattern, UNKNOWN_PART};
@@ -245,8 +245,8 @@ impl Program {
     fn slot(&self, ask: &Ask) -> Option<usize> {
         let Ask::Fixed(_, atom) = ask else { return None };
         match &self.atoms.get(*atom)?.kind {
-            super::compile::AtomKind::Fixed { slot, .. } => Some(*slot),
-            super::compile::AtomKind::Templates(_) => None,
+            super::program::AtomKind::Fixed { slot, .. } => Some(*slot),
+            super::program::AtomKind::Templates(_) => None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::automaton;
 use super::cell::Cell;
-use super::compile::{ActionElement, Atom, AtomId, AtomKind, CompiledStatement, KeyId, Program, ResourcePattern};
 use super::domain::Question;
+use super::program::{ActionElement, Atom, AtomId, AtomKind, CompiledStatement, KeyId, Program, ResourcePattern};
 use super::request::{ActionState, ContextState, ResourceState, Subject};
 use crate::iam::condition::{Base, Matcher, Piece, Test};
 use crate::iam::pattern::{Matching, Pattern, Token, UNKNOWN_PART, glob_tokens};

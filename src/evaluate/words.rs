@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::asks::{AskId, Asks};
 use super::cell::{Cell, Openness};
-use super::compile::{AtomId, AtomKind, KeyId, Program};
 use super::domain::{Question, Vector};
+use super::program::{AtomId, AtomKind, KeyId, Program};
 use super::request::ContextState;
 use super::split::{Unknown, Variable};
 use super::statement::{Ask, KnownKey};
