@@ -109,14 +109,18 @@ account() {
 }
 
 endpoints() {
-  local region=$1 id vpc owner
+  local region=$1 id vpc owner found
   shift
-  rows ec2 describe-vpc-endpoints --region "$region" "$@" --query 'VpcEndpoints[].[VpcEndpointId,VpcId,OwnerId]' |
-    while IFS=$'\t' read -r id vpc owner; do
-      # Of a shared network, several accounts may list it.
-      if grep -qxF "[endpoints.$id]" "$context"; then continue; fi
-      printf '\n[endpoints.%s]\nvpc = %s\naccount = %s\n' "$id" "$(quoted "$vpc")" "$(quoted "$owner")" >>"$context"
-    done
+  found=$(rows ec2 describe-vpc-endpoints --region "$region" "$@" --query 'VpcEndpoints[].[VpcEndpointId,VpcId,OwnerId]') ||
+    {
+      echo "collect.sh: the VPC endpoints in $region may not be asked: left out" >&2
+      return 0
+    }
+  while IFS=$'\t' read -r id vpc owner; do
+    # Of a shared network, several accounts may list it.
+    if [[ -z $id ]] || grep -qxF "[endpoints.$id]" "$context"; then continue; fi
+    printf '\n[endpoints.%s]\nvpc = %s\naccount = %s\n' "$id" "$(quoted "$vpc")" "$(quoted "$owner")" >>"$context"
+  done <<<"$found"
 }
 
 # The tags of the WorkMail organizations. In a region without WorkMail there is nothing to ask.

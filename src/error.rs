@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read or written.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`: {source}{}", path.display(), next_step(source))]
     Io {
         /// What was tried: `read`, `write`, `create`, ...
         action: &'static str,
@@ -55,6 +55,19 @@ impl Error {
     /// An [`Error::Format`] for `path`.
     pub fn format(path: &Path, message: impl Into<String>) -> Self {
         Self::Format { path: path.to_path_buf(), message: message.into() }
+    }
+}
+
+/// What to do about an answer of the operating system, where that is clear.
+fn next_step(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::NotFound => "; check the spelling, and the folder that the command runs in",
+        ErrorKind::PermissionDenied => "; make it readable and its folder writable for this user, or name another",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room or name another folder, then run the command again",
+        ErrorKind::ReadOnlyFilesystem => "; name another folder",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "; name another path, or move away what stands there",
+        _ => "",
     }
 }
 

@@ -262,9 +262,9 @@ impl Touched {
             let notes = if note.unresolved { &mut self.unresolved } else { &mut self.passed_over };
             notes.push(note.to_string());
         }
-        for edit in &applied.organization {
+        for (address, edit) in &applied.organization {
             // What the baseline does not know of the organization is said, and costs nothing else of the plan.
-            let refused = set.organizations.apply(edit).err().map(|why| format!("the organization: {why}"));
+            let refused = set.organizations.apply(edit).err().map(|why| format!("{address}: {why}"));
             self.unresolved.extend(refused.filter(|refused| !self.unresolved.contains(refused)));
         }
     }

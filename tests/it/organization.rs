@@ -388,6 +388,13 @@ fn a_change_that_would_not_be_what_it_says_is_refused() {
         let (found, _, _) = refused(&format!("[[change]]\n{text}\n"), set);
         assert!(found.contains(message), "{text}: {found}");
     }
+    let group = "new = \"arn:aws:iam::111122223333:group/Keepers\"";
+    for (change, what) in [("boundary = \"lock.json\"", "permissions boundary"), ("tags = { team = \"mail\" }", "tags")] {
+        let text = format!("[[change]]\n{group}\n[[change]]\n{change}\nto = \"arn:aws:iam::111122223333:group/Keepers\"\n");
+        let (found, help, line) = refused(&text, &baseline);
+        assert!(found.contains("is a group") && found.contains(what), "{found}");
+        assert!(line == 5 && help.contains("users and roles"), "{line} {help}");
+    }
     let twice = load(&[case("baseline"), case("outputs")]).unwrap_err().to_string();
     assert!(twice.contains("o-exampleorgid"), "{twice}");
 }

@@ -163,7 +163,7 @@ fn permission_sets_are_the_roles_of_every_account() {
 #[test]
 fn the_organization_gets_edits_of_its_own() {
     let (_, applied) = case("organizations", None);
-    let kinds: Vec<String> = applied.organization.iter().map(short).collect();
+    let kinds: Vec<String> = applied.organization.iter().map(|(_, edit)| short(edit)).collect();
     assert_eq!(
         kinds,
         [

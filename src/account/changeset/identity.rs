@@ -122,8 +122,7 @@ impl ChangeSet {
     }
 
     pub(super) fn set_boundary(&self, set: &mut PolicySet, line: usize, policy: &str, to: &[String]) -> Result<Vec<String>> {
-        let targets: Vec<String> =
-            self.targets(set, line, to, false)?.into_iter().filter(|target| set.entities.contains_key(target)).collect();
+        let targets = self.entities(set, line, to, "a permissions boundary")?;
         for target in &targets {
             let boundary = match policy {
                 "" => None,
@@ -211,13 +210,28 @@ impl ChangeSet {
     }
 
     pub(super) fn tag(&self, set: &mut PolicySet, line: usize, tags: &BTreeMap<String, String>, to: &[String]) -> Result<Vec<String>> {
-        let targets = self.targets(set, line, to, false)?;
+        let targets = self.entities(set, line, to, "tags that policies can look at")?;
         for target in &targets {
             if let Some(entity) = set.entities.get_mut(target) {
                 entity.tags.extend(tags.iter().map(|(name, value)| (name.clone(), value.clone())));
             }
         }
         Ok(targets)
+    }
+
+    /// The users and roles among what patterns name. Each pattern has to name one: a group has no `what`.
+    fn entities(&self, set: &PolicySet, line: usize, patterns: &[String], what: &str) -> Result<Vec<String>> {
+        let mut found = BTreeSet::new();
+        for text in patterns {
+            let named = self.targets(set, line, std::slice::from_ref(text), false)?;
+            let entities: Vec<String> = named.into_iter().filter(|arn| set.entities.contains_key(arn)).collect();
+            if entities.is_empty() {
+                let message = format!("`{text}` is a group, and a group has no {what}");
+                return Err(self.error(line, text, message, "name users and roles; the members of a group are users"));
+            }
+            found.extend(entities);
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// The users among what patterns name, of the account of a group that is named by ARN.

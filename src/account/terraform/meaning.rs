@@ -114,7 +114,7 @@ pub(super) struct Reader<'p> {
     pub(super) accounts: Accounts<'p>,
     pub(super) steps: Vec<Step<'p>>,
     pub(super) notes: Vec<Note>,
-    pub(super) organization: Vec<OrganizationEdit>,
+    pub(super) organization: Vec<(String, OrganizationEdit)>,
     /// What the edits of the organization are, by the position of their change.
     pub(super) lines: Vec<(usize, Listed)>,
     /// Roles whose trust policy changes.

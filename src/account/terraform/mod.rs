@@ -57,8 +57,8 @@ pub struct Applied {
     pub changes: Vec<Listed>,
     /// What of the plan is not replayed, and why.
     pub ignored: Vec<Note>,
-    /// Edits of the organization, in the order in which they can be applied.
-    pub organization: Vec<OrganizationEdit>,
+    /// Edits of the organization, in the order in which they can be applied, each with the address of its resource.
+    pub organization: Vec<(String, OrganizationEdit)>,
 }
 
 /// A line of the listing: `update aws_iam_policy.admins: document of arn:...`.
@@ -187,7 +187,7 @@ impl TerraformPlan {
         let Run { lines: done, notes: missing, .. } = run;
         lines.extend(done);
         lines.sort_by_key(|(at, _)| *at);
-        organization.sort_by_key(OrganizationEdit::phase);
+        organization.sort_by_key(|(_, edit)| edit.phase());
         let changes = lines.into_iter().map(|(_, line)| line).collect();
         let mut ignored = [notes, missing, self.notes.clone()].concat();
         if let Some(account) = guessed {

@@ -1,6 +1,7 @@
 //! Resources of AWS Organizations and of permission sets as edits.
 
 use super::apply::gone;
+use super::called;
 use super::change::{Given, ResourceChange};
 use super::edit::{Among, Edit, Managed, Target};
 use super::meaning::Reader;
@@ -30,7 +31,7 @@ impl<'p> Reader<'p> {
         if let Some(policy_id) = change.was("id").filter(|_| change.action.removes() && !change.stays()) {
             let (name, gone) = (change.was("name").unwrap_or_default(), gone(change));
             self.line(change, format!("{word} {name} ({policy_id}){gone}"));
-            self.organization.push(OrganizationEdit::Remove { policy_id: policy_id.to_owned() });
+            self.edit_organization(change, OrganizationEdit::Remove { policy_id: policy_id.to_owned() });
         }
         if change.action.makes() && (change.action != Action::Update || change.differs("content")) {
             let (policy_id, name) = (policy_id(change), organization_name(change));
@@ -40,8 +41,12 @@ impl<'p> Reader<'p> {
             let id = if policy_id.starts_with('<') { String::new() } else { format!(" ({policy_id})") };
             let later = if document.is_none() { ", known after apply" } else { "" };
             self.line(change, format!("{of}{word} {name}{id}{later}"));
-            self.organization.push(OrganizationEdit::SetDocument { policy_id, name, kind, document });
+            self.edit_organization(change, OrganizationEdit::SetDocument { policy_id, name, kind, document });
         }
+    }
+
+    fn edit_organization(&mut self, change: &ResourceChange, edit: OrganizationEdit) {
+        self.organization.push((called(change), edit));
     }
 
     /// Whether Terraform deletes it from its state alone; then that is said.
@@ -61,7 +66,8 @@ impl<'p> Reader<'p> {
             (change.action.removes() && !change.stays(), change.was("policy_id"), change.was("target_id"))
         {
             self.line(change, format!("detaches {policy_id} from {target}"));
-            self.organization.push(OrganizationEdit::Detach { policy_id: policy_id.to_owned(), target: target.to_owned() });
+            let (policy_id, target) = (policy_id.to_owned(), target.to_owned());
+            self.edit_organization(change, OrganizationEdit::Detach { policy_id, target });
         }
         if !change.action.makes() {
             return;
@@ -82,7 +88,7 @@ impl<'p> Reader<'p> {
             return self.unresolved(change, "`target_id` is known after apply; where the policy is attached is unknown".to_owned());
         };
         self.line(change, format!("attaches {shown} to {target}"));
-        self.organization.push(OrganizationEdit::Attach { policy_id, target: target.to_owned() });
+        self.edit_organization(change, OrganizationEdit::Attach { policy_id, target: target.to_owned() });
     }
 
     pub(super) fn permission_set(&mut self, change: &'p ResourceChange) {
