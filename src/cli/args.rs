@@ -28,6 +28,8 @@ pub(super) enum Command {
     Replay(Box<Replay>),
     /// Add up the reports of the shards of a replay
     Merge(Merge),
+    /// Render a finished replay again: as a page, for a pull request, a spreadsheet, a code host, a CI server
+    Report(Report),
     /// Explain one event: every layer, every statement that came near, every condition with the value it saw
     Explain(Box<Explain>),
     /// Check policies: what cannot be read, what IAM would not store, what hardly is meant
@@ -136,15 +138,14 @@ pub(super) struct Replay {
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
     #[arg(long, value_name = "LAYER", value_delimiter = ',')]
     pub(super) assume_absent: Vec<String>,
-    /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
-    #[arg(long, value_name = "CLASS[:N|:N%]")]
-    pub(super) fail_on: Vec<String>,
     /// Write the decision on every event too, as decisions.parquet
     #[arg(long, conflicts_with = "shard")]
     pub(super) decisions: bool,
     /// Replay only the events of every Nth principal: shard I of N, to be added up with `retrial merge`
-    #[arg(long, value_name = "I/N", conflicts_with = "fail_on")]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["fail_on", "min_coverage"])]
     pub(super) shard: Option<Shard>,
+    #[command(flatten)]
+    pub(super) gate: Gate,
     #[command(flatten)]
     pub(super) filters: Filters,
     /// What to print
@@ -194,12 +195,71 @@ pub(super) struct Merge {
     /// The report folder: new, empty, or an older report to replace
     #[arg(short, long, value_name = "REPORT")]
     pub(super) output: PathBuf,
-    /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
-    #[arg(long, value_name = "CLASS[:N|:N%]")]
-    pub(super) fail_on: Vec<String>,
+    #[command(flatten)]
+    pub(super) gate: Gate,
     /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The report folder of a replay
+    #[arg(value_name = "REPORT")]
+    pub(super) report: PathBuf,
+    /// What to render
+    #[arg(long, value_name = "FORMAT", default_value = "terminal")]
+    pub(super) format: ReportFormat,
+    /// The file to write; standard output without it
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// The summary that a replay prints
+    Terminal,
+    /// One self-contained page
+    Html,
+    /// What fits into a pull-request comment
+    Markdown,
+    /// The manifest and what changes
+    Json,
+    /// Every row of the changes
+    Csv,
+    /// SARIF 2.1.0: code hosts show it at the line of the policy
+    Sarif,
+    /// JUnit XML: a suite for each candidate, a case for each principal
+    Junit,
+}
+
+impl ReportFormat {
+    pub(super) fn format(self) -> crate::report::Format {
+        match self {
+            Self::Terminal => crate::report::Format::Terminal,
+            Self::Html => crate::report::Format::Html,
+            Self::Markdown => crate::report::Format::Markdown,
+            Self::Json => crate::report::Format::Json,
+            Self::Csv => crate::report::Format::Csv,
+            Self::Sarif => crate::report::Format::Sarif,
+            Self::Junit => crate::report::Format::Junit,
+        }
+    }
+}
+
+/// What makes a run fail.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Gate")]
+pub(super) struct Gate {
+    /// Exit with 1 if there is more than N (0) of a class, or N% of the events: lost, gained, potentially_lost, ..., unsafe
+    #[arg(long, value_name = "CLASS[:N|:N%]")]
+    pub(super) fail_on: Vec<String>,
+    /// Changes that were looked at and are meant: [[accept]] tables with change, principal, action, reason and expires
+    #[arg(long, value_name = "FILE", requires = "fail_on")]
+    pub(super) accept: Option<PathBuf>,
+    /// Exit with 2 if there is an event on less than this share of the days from the first event to the last
+    #[arg(long, value_name = "PERCENT")]
+    pub(super) min_coverage: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -306,7 +366,7 @@ impl Explain {
             assume_absent: self.assume_absent.clone(),
             decisions: false,
             shard: None,
-            fail_on: Vec::new(),
+            gate: Gate::default(),
             filters: Filters::default(),
             format: self.format,
         }

@@ -6,11 +6,10 @@ use super::printer::Printer;
 use super::{Exit, replay};
 use crate::error::Result;
 use crate::replay::merge;
-use crate::report::gate;
 
 pub(super) fn run(arguments: &args::Merge, printer: &Printer) -> Result<Exit> {
-    let thresholds = gate::thresholds(&arguments.fail_on)?;
+    let gate = replay::gate(&arguments.gate)?;
     let staged = Staged::new(&arguments.output)?;
     let manifest = merge(&arguments.reports, staged.path())?;
-    replay::finish(manifest, staged, &arguments.output, arguments.format, &thresholds, printer)
+    replay::finish(manifest, staged, &arguments.output, arguments.format, &gate, printer)
 }

@@ -13,6 +13,7 @@ mod output;
 mod printer;
 mod progress;
 mod replay;
+mod report;
 mod simulate;
 
 use std::process::ExitCode;
@@ -66,6 +67,7 @@ fn run(arguments: Arguments, printer: &Printer) -> Result<Exit> {
         Command::Ingest(arguments) => ingest::run(&arguments, printer),
         Command::Replay(arguments) => replay::run(*arguments, printer),
         Command::Merge(arguments) => merge::run(&arguments, printer),
+        Command::Report(arguments) => report::run(&arguments, printer),
         Command::Explain(arguments) => explain::run(&arguments, printer),
         Command::Check(arguments) => check::run(&arguments, printer),
         Command::Simulate(arguments) => simulate::run(&arguments, printer),

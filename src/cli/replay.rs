@@ -14,10 +14,11 @@ use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
 use crate::ingest::{Dataset, ingest};
 use crate::replay::{Filter, Manifest, Options, replay};
-use crate::report::{Report, counted, gate};
+use crate::report::gate::{Accepted, Gate, Judgement};
+use crate::report::{Report, counted};
 
 pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
-    let thresholds = gate::thresholds(&arguments.fail_on)?;
+    let gate = gate(&arguments.gate)?;
     let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
@@ -25,7 +26,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let started = std::time::Instant::now();
     let mut manifest = replay(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
     manifest.run.insert("seconds".to_owned(), format!("{:.3}", started.elapsed().as_secs_f64()));
-    finish(manifest, staged, &arguments.output, arguments.format, &thresholds, printer)
+    finish(manifest, staged, &arguments.output, arguments.format, &gate, printer)
 }
 
 /// Writes what renders the tables, puts the folder in its place, prints the summary, and judges.
@@ -34,7 +35,7 @@ pub(super) fn finish(
     staged: Staged,
     output: &Path,
     format: Format,
-    thresholds: &[gate::Threshold],
+    gate: &Gate,
     printer: &Printer,
 ) -> Result<Exit> {
     manifest.run.insert("threads".to_owned(), rayon::current_num_threads().to_string());
@@ -43,12 +44,10 @@ pub(super) fn finish(
     let report = Report::open(staged.path())?;
     write_texts(&report, staged.path(), printer)?;
     staged.publish()?;
+    let report = Report::open(output)?;
     match format {
         Format::Text => print_summary(&report, output, printer)?,
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&report.manifest).map_err(|error| Error::Internal(error.to_string()))?;
-            printer.out(&(text + "\n"))?;
-        }
+        Format::Json => printer.out(&crate::report::json::render(&report)?)?,
     }
     if manifest.counts.events == 0 && manifest.shard.is_none() {
         let why = if manifest.counts.filtered > 0 {
@@ -59,16 +58,23 @@ pub(super) fn finish(
         printer.always(&format!("warning: {why}"));
         return Ok(Exit::NotJudged);
     }
-    if thresholds.is_empty() {
+    if gate.is_open() {
         return Ok(Exit::Done);
     }
-    let judgement = gate::judge(&report, thresholds)?;
+    let judgement = gate.judge(&report)?;
     judgement.lines.iter().for_each(|line| printer.always(line));
     Ok(match judgement {
-        gate::Judgement { judged: false, .. } => Exit::NotJudged,
-        gate::Judgement { failed: true, .. } => Exit::Found,
+        Judgement { failed: true, .. } => Exit::Found,
+        Judgement { judged: false, .. } => Exit::NotJudged,
         _ => Exit::Done,
     })
+}
+
+/// The gate that the arguments say.
+pub(super) fn gate(arguments: &args::Gate) -> Result<Gate> {
+    let accepted = arguments.accept.as_deref().map(Accepted::read).transpose()?;
+    let today = jiff::Timestamp::now().as_microsecond();
+    Gate::new(&arguments.fail_on, accepted, arguments.min_coverage, today)
 }
 
 /// The dataset to replay: the one that is named, or a temporary one that the logs are loaded into.
@@ -226,13 +232,14 @@ fn assume_absent(names: &[String]) -> Result<Layers> {
 
 #[cfg(feature = "summary")]
 fn write_texts(report: &Report, folder: &Path, _: &Printer) -> Result<()> {
-    let path = folder.join("report.md");
-    crate::frame::parquet::write_private(&path, &crate::report::markdown::render(report)?)
+    let write = |name: &str, text: String| crate::frame::parquet::write_private(&folder.join(name), &text);
+    write("report.md", crate::report::markdown::render(report)?)?;
+    write("report.html", crate::report::html::render(report)?)
 }
 
 #[cfg(not(feature = "summary"))]
 fn write_texts(_: &Report, _: &Path, printer: &Printer) -> Result<()> {
-    printer.warn("built without the feature `summary`: the tables and the manifest are written, report.md is not");
+    printer.warn("built without the feature `summary`: the tables and the manifest are written, report.html and report.md are not");
     Ok(())
 }
 
@@ -240,7 +247,7 @@ fn write_texts(_: &Report, _: &Path, printer: &Printer) -> Result<()> {
 fn print_summary(report: &Report, folder: &Path, printer: &Printer) -> Result<()> {
     let style = crate::report::terminal::Style { width: printer.width(), color: printer.color() };
     printer.out(&crate::report::terminal::render(report, style)?)?;
-    printer.say(&format!("\nreport: {} (report.md, changes.parquet, principals.parquet, ...)", folder.display()));
+    printer.say(&format!("\nreport: {} (report.html, report.md, changes.parquet, principals.parquet, ...)", folder.display()));
     Ok(())
 }
 

@@ -232,6 +232,24 @@ pub static STATEMENTS: LazyLock<Table> = LazyLock::new(|| {
     table("statements", fields)
 });
 
+/// One row for each candidate, principal and action that the candidate grants it or that it used.
+pub static ACTIONS: LazyLock<Table> = LazyLock::new(|| {
+    let fields = vec![
+        text("candidate"),
+        text("principal_arn"),
+        text("action"),
+        flag("granted"),
+        flag("used"),
+        flag("observable"),
+        count("events"),
+        count("days_seen"),
+        time("first_seen"),
+        time("last_seen"),
+        flag("rare"),
+    ];
+    table("actions", fields)
+});
+
 /// One row for each account, region and day; gaps are rows with zero.
 pub static COVERAGE: LazyLock<Table> = LazyLock::new(|| {
     let fields = vec![

@@ -9,7 +9,8 @@ use super::principals::{Principal, Principals};
 use super::request::{CheckKey, RequestKey};
 use super::row::{self, ChangeKey, Deciding, OfPrincipal, Row, policy_name};
 use super::tally::Measures;
-use crate::account::Policy;
+use super::used::UsedBy;
+use crate::account::{Bundle, Policy, PolicySet};
 use crate::error::Result;
 use crate::evaluate::{
     ActionState, BundleId, Case, ContextState, DecidingStatement, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind,
@@ -39,6 +40,11 @@ pub(crate) struct Changes {
     pub(crate) by_principal: BTreeMap<usize, (u64, u64)>,
     /// By the indexes of candidate and principal, for the principals table.
     pub(crate) of_principal: HashMap<(usize, usize), OfPrincipal, foldhash::fast::FixedState>,
+    /// What succeeded, by principal and action.
+    pub(crate) used: UsedBy,
+    /// Statements of one side whose counterparts on the other are to be shown beside them: that side, the principal's index,
+    /// and the statement.
+    counterparts: BTreeSet<(String, usize, StatementKey)>,
 }
 
 /// How well the baseline explains the log, in events.
@@ -67,6 +73,8 @@ impl Changes {
         own.explained_by_opaque += more.explained_by_opaque;
         own.open += more.open;
         own.contradict += more.contradict;
+        self.used.merge(other.used);
+        self.counterparts.extend(other.counterparts);
         for (principal, (agree, contradict)) in other.by_principal {
             let own = self.by_principal.entry(principal).or_default();
             *own = (own.0 + agree, own.1 + contradict);
@@ -94,19 +102,50 @@ impl Changes {
     }
 
     /// Notes the statements that a row names.
-    fn note(&mut self, candidate: &str, described: &Described, principal: &Principal) {
+    fn note(&mut self, candidate: &str, described: &Described, index: usize, principal: &Principal) {
         for (side, statements) in ["baseline", candidate].into_iter().zip(&described.named) {
             for statement in statements {
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
                 self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
             }
         }
+        let other = match &described.named {
+            _ if !described.key.change.is_change() => return,
+            [baseline, after] if after.is_empty() => (candidate, "baseline", baseline),
+            [before, candidate_side] if before.is_empty() => ("baseline", candidate, candidate_side),
+            _ => return,
+        };
+        let (side, from, statements) = other;
+        for statement in statements {
+            let key = (from.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
+            self.counterparts.insert((side.to_owned(), index, key));
+        }
+    }
+
+    /// The statements that rows name, and where one side names none, what became there of the other side's: the statement of
+    /// the same policy, if the principal still has it, with the same `Sid`, else at the same place.
+    fn all_statements(&self, principals: &Principals, sets: &BTreeMap<&str, &PolicySet>) -> BTreeMap<StatementKey, Arc<Policy>> {
+        let mut all = self.statements.clone();
+        let mut bundles: HashMap<(&str, usize), Bundle> = HashMap::new();
+        for (side, index, key) in &self.counterparts {
+            let (_, layer, name, statement) = key;
+            let Some(known) = self.statements.get(key).and_then(|policy| policy.document.statements.get(*statement)) else { continue };
+            let (Some(principal), Some(set)) = (principals.all.get(*index), sets.get(side.as_str())) else { continue };
+            let bundle = bundles.entry((side, *index)).or_insert_with(|| set.bundle(&principal.key));
+            let Some(policy) = bundle.identity.iter().find(|policy| policy_name(policy, principal) == *name) else { continue };
+            let statements = &policy.document.statements;
+            let same_sid = statements.iter().position(|other| other.sid.is_some() && other.sid == known.sid);
+            if let Some(found) = same_sid.or(Some(*statement)).filter(|found| *found < statements.len()) {
+                all.entry((side.clone(), *layer, name.clone(), found)).or_insert_with(|| Arc::clone(policy));
+            }
+        }
+        all
     }
 
     /// The table of statements.
-    pub(super) fn statements_table(&self) -> Result<RecordBatch> {
+    pub(super) fn statements_table(&self, principals: &Principals, sets: &BTreeMap<&str, &PolicySet>) -> Result<RecordBatch> {
         let mut table = TableBuilder::new(&STATEMENTS)?;
-        for ((side, layer, name, index), policy) in &self.statements {
+        for ((side, layer, name, index), policy) in &self.all_statements(principals, sets) {
             let Some(statement) = policy.document.statements.get(*index) else { continue };
             table.push(vec![
                 side.as_str().into(),
@@ -174,9 +213,12 @@ impl<'a> Decider<'a> {
                 decided.len() - 1
             });
             let Some((_, described)) = decided.get(known) else { continue };
-            changes.note(candidate, described, principal);
+            changes.note(candidate, described, request.principal, principal);
             let of_principal = changes.of_principal.entry((index, request.principal)).or_default();
-            of_principal.add(&described.key, request.outcome == "success", measures);
+            of_principal.add(&described.key, measures);
+            if index == 0 && request.outcome == "success" {
+                changes.used.add(request.principal, &described.key.action, described.key.mapping_source == "rule", measures);
+            }
             let (candidate, key, measures) = (Arc::clone(candidate), Arc::clone(&described.key), Arc::clone(measures));
             keys.push(Arc::clone(&key));
             changes.rows.push(Row { candidate, key, measures });

@@ -42,6 +42,11 @@ impl Change {
         Self::BaselineContradicted,
     ];
 
+    /// Whether access is another, or may be.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Lost | Self::Gained | Self::PotentiallyLost | Self::PotentiallyGained | Self::Undetermined)
+    }
+
     /// The name in files.
     pub fn name(self) -> &'static str {
         match self {

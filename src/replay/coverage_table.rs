@@ -85,6 +85,11 @@ impl CoverageTable {
         Some((days.clone().min()?, days.max()?))
     }
 
+    /// How many days there are from the first event to the last.
+    pub(super) fn length(&self) -> u64 {
+        self.days().map_or(0, |(first, last)| u64::from(last.abs_diff(first)) + 1)
+    }
+
     /// The days of the table.
     fn window(&self, regions: usize) -> Vec<i32> {
         let Some((first, last)) = self.days() else { return Vec::new() };

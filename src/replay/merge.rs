@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::{concat_batches, interleave_record_batch};
 use serde_json::Value;
 
+use super::actions_table;
 use super::coverage_table::CoverageTable;
 use super::manifest::{AgreementCounts, CandidateSummary, Counts, Manifest};
 use super::row::{self, Row};
@@ -14,7 +15,7 @@ use super::shard::Shard;
 use super::tally_table;
 use crate::error::{Error, Result};
 use crate::evaluate::LayerKind;
-use crate::frame::schema::{CHANGES, COVERAGE, PRINCIPALS, SKIPPED, STATEMENTS, TALLY, Table};
+use crate::frame::schema::{ACTIONS, CHANGES, COVERAGE, PRINCIPALS, SKIPPED, STATEMENTS, TALLY, Table};
 use crate::frame::{Place, parquet, read};
 
 /// Adds up the reports of shards, one for each of the run, and writes the report of the whole into `folder`, which must
@@ -40,6 +41,8 @@ pub fn merge(reports: &[PathBuf], folder: &Path) -> Result<Manifest> {
     row::write(&file(folder, &CHANGES), &CHANGES, &rows, Row::cells)?;
     let principals = tables(paths(), &PRINCIPALS)?;
     parquet::write(&file(folder, &PRINCIPALS), &PRINCIPALS, &[principals_of(&principals)?])?;
+    let actions = shards.keys().copied().zip(tables(paths(), &ACTIONS)?).collect::<Vec<_>>();
+    actions_table::write_merged(&file(folder, &ACTIONS), &actions, coverage.length())?;
     let statements = tables(paths(), &STATEMENTS)?;
     parquet::write(&file(folder, &STATEMENTS), &STATEMENTS, &[statements_of(&statements)?])?;
     // Every shard lists all of them.

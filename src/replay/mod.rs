@@ -4,6 +4,7 @@
 //! every candidate together ([`compare`] says what that makes of it), and the rows are added up by everything that
 //! describes them.
 
+mod actions_table;
 mod beside;
 mod callers;
 mod changes;
@@ -15,6 +16,7 @@ mod coverage_table;
 mod decisions;
 pub mod explain;
 mod filter;
+mod granted;
 mod inputs;
 mod kernel;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod shard;
 pub mod simulate;
 pub mod tally;
 mod tally_table;
+mod used;
 mod view;
 
 use std::collections::BTreeMap;
@@ -50,6 +53,7 @@ use coverage_table::CoverageTable;
 use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
+use principals_table::Collected;
 use row::Row;
 
 pub use changes::Agreement;
@@ -206,21 +210,16 @@ fn write(
     let sets = || std::iter::once(&options.baseline).chain(options.candidates.iter().map(|(_, set)| set));
     let of_organizations = sets().flat_map(|set| set.organizations.accounts()).map(str::to_owned);
     let accounts = sets().flat_map(|set| &set.accounts).cloned().chain(of_organizations);
+    let sides = options.candidates.iter().map(|(name, set)| (name.as_str(), set)).chain([("baseline", &options.baseline)]).collect();
+    let used = principals_table::used_by_arn(changes, principals);
+    let names = &accumulated.session_names;
+    let collected = Collected::new(changes, principals, &used, names, &options.baseline, &options.candidates, catalog);
     let tables = [
-        (&*STATEMENTS, vec![changes.statements_table()?]),
-        (
-            &*PRINCIPALS,
-            vec![principals_table::table(
-                changes,
-                principals,
-                &accumulated.session_names,
-                &options.baseline,
-                &options.candidates,
-                catalog,
-            )?],
-        ),
+        (&*STATEMENTS, vec![changes.statements_table(principals, &sides)?]),
+        (&*PRINCIPALS, vec![collected.table()?]),
         (&*SKIPPED, vec![skipped_table(dataset)?]),
     ];
+    actions_table::write(&folder.join("actions.parquet"), &collected, coverage.length())?;
     for (table, batches) in tables {
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
     }

@@ -39,6 +39,8 @@ pub(crate) struct Principal {
     pub(crate) principal_type: String,
     pub(crate) permission_set: Option<String>,
     pub(super) in_snapshot: InSnapshot,
+    /// As the log has it.
+    pub(super) key: PrincipalKey,
     /// Tags of the newest baseline; `None` if they are not known.
     pub(super) tags: Option<Tags>,
     /// By policy set, counted from 1: the tags in candidates that say something else.
@@ -147,6 +149,7 @@ impl Principal {
             account: key.account.clone(),
             principal_type: principal_type(&seen.identity_type).to_owned(),
             in_snapshot: baseline.in_snapshot(key),
+            key: key.clone(),
             tags: tags.cloned(),
             tags_of_sets,
             beside: Arc::clone(beside),

@@ -230,8 +230,6 @@ fn id_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String {
 pub(crate) struct OfPrincipal {
     /// Events by change.
     pub(crate) events: BTreeMap<Change, u64>,
-    /// Actions that succeeded in the log.
-    pub(crate) used: BTreeSet<String>,
     pub(crate) lost: BTreeSet<String>,
     pub(crate) gained: BTreeSet<String>,
     pub(crate) first_seen: Option<i64>,
@@ -239,7 +237,7 @@ pub(crate) struct OfPrincipal {
 }
 
 impl OfPrincipal {
-    pub(super) fn add(&mut self, key: &ChangeKey, used: bool, measures: &Measures) {
+    pub(super) fn add(&mut self, key: &ChangeKey, measures: &Measures) {
         *self.events.entry(key.change).or_default() += measures.events;
         let mut note = |set: fn(&mut Self) -> &mut BTreeSet<String>| {
             let set = set(self);
@@ -247,9 +245,6 @@ impl OfPrincipal {
                 set.insert(key.action.clone());
             }
         };
-        if used {
-            note(|of| &mut of.used);
-        }
         match key.change {
             Change::Lost => note(|of| &mut of.lost),
             Change::Gained => note(|of| &mut of.gained),
@@ -264,7 +259,6 @@ impl OfPrincipal {
         for (change, events) in other.events {
             *self.events.entry(change).or_default() += events;
         }
-        self.used.extend(other.used);
         self.lost.extend(other.lost);
         self.gained.extend(other.gained);
         self.first_seen = self.first_seen.into_iter().chain(other.first_seen).min();

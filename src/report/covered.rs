@@ -14,10 +14,8 @@ pub(super) struct Covered {
     /// Days with an event, by account of the logs and the policies.
     pub(super) accounts: BTreeMap<String, usize>,
     /// Days with an event.
-    #[cfg_attr(not(feature = "summary"), expect(dead_code, reason = "only summaries say it"))]
     pub(super) days: usize,
     /// Days of the window.
-    #[cfg_attr(not(feature = "summary"), expect(dead_code, reason = "only summaries say it"))]
     pub(super) window: u64,
 }
 

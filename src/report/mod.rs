@@ -1,13 +1,21 @@
 //! The reporter: a report folder's tables to texts. A report is a pure function of its folder.
 
 mod covered;
+pub mod csv;
 pub mod explanation;
+pub mod findings;
 pub mod gate;
+#[cfg(feature = "summary")]
+pub mod html;
+pub mod json;
+pub mod junit;
 #[cfg(feature = "summary")]
 pub mod markdown;
 mod page;
+pub mod sarif;
 #[cfg(feature = "summary")]
 mod side_by_side;
+pub mod statements;
 #[cfg(feature = "summary")]
 pub mod summary;
 #[cfg(feature = "summary")]
@@ -72,8 +80,53 @@ impl Report {
     }
 }
 
+/// How a report is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The summary that a replay prints.
+    Terminal,
+    /// One self-contained page.
+    Html,
+    /// What fits into a pull-request comment.
+    Markdown,
+    /// The manifest and what changes.
+    Json,
+    /// Every row of the changes.
+    Csv,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// JUnit XML, for CI servers.
+    Junit,
+}
+
+/// Renders a report; `style` is for the terminal.
+///
+/// # Errors
+/// [`crate::Error::Io`] and [`crate::Error::Format`] for a folder that is no report, [`crate::Error::Columns`];
+/// [`crate::Error::Usage`] for a format that the program was built without.
+pub fn render(report: &Report, format: Format, style: Style) -> Result<String> {
+    match format {
+        Format::Json => json::render(report),
+        Format::Csv => csv::render(report),
+        Format::Sarif => sarif::render(report),
+        Format::Junit => junit::render(report),
+        #[cfg(feature = "summary")]
+        Format::Terminal => terminal::render(report, style),
+        #[cfg(feature = "summary")]
+        Format::Html => html::render(report),
+        #[cfg(feature = "summary")]
+        Format::Markdown => markdown::render(report),
+        #[cfg(not(feature = "summary"))]
+        _ => {
+            let _ = style;
+            let message = "built without the feature `summary`: there are json, csv, sarif and junit";
+            Err(crate::error::Error::Usage(message.to_owned()))
+        }
+    }
+}
+
 /// The columns of the changes that renderers ask for.
-pub const ASKED: [&str; 12] = [
+pub const ASKED: [&str; 13] = [
     "candidate",
     "change",
     "change_from_log",
@@ -81,6 +134,7 @@ pub const ASKED: [&str; 12] = [
     "principal_arn",
     "permission_set",
     "action",
+    "resource",
     "events",
     "last_seen",
     "baseline_reason",
@@ -96,6 +150,16 @@ fn table(folder: &Path, table: &Table, columns: Option<&[&str]>) -> Result<Recor
         None => parquet::schema(&path)?,
     };
     Ok(concat_batches(&schema, &batches)?)
+}
+
+/// A principal for people: `role/ops/Helpdesk (444455556666)`, `permission set MailAdmin (...)`.
+pub(crate) fn principal_name(arn: Option<&str>, permission_set: Option<&str>) -> String {
+    let Some(arn) = arn else { return "callers without an ARN".to_owned() };
+    match (crate::iam::Arn::parse(arn), permission_set) {
+        (Some(parsed), Some(set)) => format!("permission set {set} ({})", parsed.account),
+        (Some(parsed), None) => format!("{} ({})", parsed.resource, parsed.account),
+        (None, _) => arn.to_owned(),
+    }
 }
 
 /// A number with thousands separated: `12,345`.

@@ -17,6 +17,17 @@ impl Style {
     }
 }
 
+/// A share as a bar of at most `width` columns, in eighths of a column; what is not nothing is seen.
+pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if part == 0 || whole == 0 {
+        return String::new();
+    }
+    let all = u128::from(part.min(whole)) * 8 * width as u128 / u128::from(whole);
+    let eighths = usize::try_from(all).unwrap_or_default().max(1);
+    "█".repeat(eighths / 8) + EIGHTHS.get(eighths % 8).copied().unwrap_or_default()
+}
+
 /// Wraps at spaces to the width of the terminal; lines after the first are indented a little more.
 pub(super) fn paragraph(out: &mut String, text: &str, indent: &str, style: Style) {
     wrapped(out, text, indent, &format!("{indent}  "), style);
@@ -54,6 +65,11 @@ pub(super) fn painted(out: &mut String, code: &str, text: &str, first: &str, res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_their_share() {
+        assert_eq!([bar(1, 2, 4), bar(3, 3, 2), bar(1, 1_000_000, 30), bar(0, 5, 9), bar(9, 16, 2)], ["██", "██", "▏", "", "█▏"]);
+    }
 
     #[test]
     fn long_lines_are_wrapped_and_long_words_kept() {

@@ -149,12 +149,7 @@ fn text(frame: &DataFrame, name: &str, row: usize) -> Result<Option<String>> {
     Ok(frame.column(name).map_err(columns)?.str().map_err(columns)?.get(row).map(str::to_owned))
 }
 
-/// An affected principal for people: `role/ops/Helpdesk (444455556666)`, `permission set MailAdmin (...)`.
+/// An affected principal for people.
 pub fn principal_words(affected: &Affected) -> String {
-    let Some(arn) = affected.principal.as_deref() else { return "callers without an ARN".to_owned() };
-    match (crate::iam::Arn::parse(arn), &affected.permission_set) {
-        (Some(parsed), Some(set)) => format!("permission set {set} ({})", parsed.account),
-        (Some(parsed), None) => format!("{} ({})", parsed.resource, parsed.account),
-        (None, _) => arn.to_owned(),
-    }
+    super::principal_name(affected.principal.as_deref(), affected.permission_set.as_deref())
 }

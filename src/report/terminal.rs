@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 pub use super::page::Style;
-use super::page::paragraph;
+use super::page::{bar, paragraph};
 use super::summary::{Affected, Summary, principal_words};
 use super::{Report, counted, gate, grouped, side_by_side, trust, visible};
 use crate::error::Result;
@@ -135,10 +135,44 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 fn section(out: &mut String, summary: &Summary, report: &Report, candidate: &CandidateSummary, style: Style) -> Result<()> {
     let _ = writeln!(out, "\n{}", style.paint("1", &candidate.name));
     paragraph(out, &verdict(summary, report, candidate)?, "  ", style);
+    shares(out, report, candidate, style);
     for (title, change, color) in CLASSES {
         class(out, &format!("\n  {}", style.paint(color, title)), &summary.affected(&candidate.name, change)?, style);
     }
     Ok(())
+}
+
+/// Events by change, each with its share of what was replayed, as a bar; changes without an event are left out.
+fn shares(out: &mut String, report: &Report, candidate: &CandidateSummary, style: Style) {
+    const WORDS: [(&str, &str, &str); 9] = [
+        ("lost", "would lose", "31"),
+        ("potentially_lost", "may lose", "33"),
+        ("undetermined", "may lose or gain", "33"),
+        ("gained", "would gain", "32"),
+        ("potentially_gained", "may gain", "33"),
+        ("baseline_contradicted", "contradicted by the log", "35"),
+        ("unchanged_unknown", "unchanged, unknown", "2"),
+        ("unchanged_denied", "still denied", "2"),
+        ("unchanged_allowed", "still allowed", "2"),
+    ];
+    /// What stands before a bar.
+    const BEFORE: usize = 2 + 23 + 13 + 15;
+    /// The longest bar.
+    const LONGEST: usize = 60;
+    let replayed = report.manifest.counts.replayed;
+    if replayed == 0 {
+        return;
+    }
+    let width = style.width.saturating_sub(BEFORE + 2).min(LONGEST);
+    let _ = writeln!(out);
+    for (change, words, color) in WORDS {
+        let events = candidate.events.get(change).copied().unwrap_or_default();
+        if events > 0 {
+            let bar = style.paint(color, &bar(events, replayed, width));
+            let share = if width > 0 { format!("{:>15}  {bar}", percent(events, replayed)) } else { String::new() };
+            let _ = writeln!(out, "  {words:<23}{:>13}{share}", grouped(events));
+        }
+    }
 }
 
 /// The classes that are shown with their principals: heading, change, colour.

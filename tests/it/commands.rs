@@ -320,9 +320,9 @@ fn an_older_report_is_replaced_and_nothing_else_stays_behind() {
     room.replay(&["--candidate", "again=draft.json"]).exits(0);
     assert_eq!(room.manifest()["candidates"][0]["name"], json!("again"));
     let mut files = BTreeSet::from(["manifest.json".to_owned()]);
-    files.extend(["changes", "principals", "statements", "coverage", "skipped"].map(|name| format!("{name}.parquet")));
+    files.extend(["changes", "principals", "actions", "statements", "coverage", "skipped"].map(|name| format!("{name}.parquet")));
     if cfg!(feature = "summary") {
-        files.insert("report.md".to_owned());
+        files.extend(["report.md", "report.html"].map(str::to_owned));
     }
     assert_eq!(names(&room.path("report")), files);
     assert_eq!(names(room.dir.path()), ["draft.json", "logs", "report"].map(str::to_owned).into_iter().collect::<BTreeSet<_>>());
@@ -489,8 +489,11 @@ fn the_help_lists_the_commands_that_there_are() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(commands, BTreeSet::from(["ingest", "merge", "replay", "explain", "check", "simulate", "catalog", "generate", "help"]));
-    for command in ["ingest", "merge", "replay", "explain", "check", "simulate", "catalog", "generate"] {
+    assert_eq!(
+        commands,
+        BTreeSet::from(["ingest", "merge", "replay", "report", "explain", "check", "simulate", "catalog", "generate", "help"])
+    );
+    for command in ["ingest", "merge", "replay", "report", "explain", "check", "simulate", "catalog", "generate"] {
         let help = room.run(&[command, "--help"]).exits(0).stdout;
         assert!(help.contains(&format!("Usage: retrial {command}")), "{help}");
     }

@@ -19,6 +19,7 @@ mod parquet_inputs;
 mod quirks;
 mod reference;
 mod replay;
+mod report;
 mod scale;
 mod shards;
 mod sources;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::commands::Room;
 
-const TABLES: [&str; 5] = ["changes", "principals", "statements", "coverage", "skipped"];
+const TABLES: [&str; 6] = ["actions", "changes", "principals", "statements", "coverage", "skipped"];
 
 fn options(policies: &Path, candidates: &[&str], filter: Filter, shard: Option<Shard>) -> Options {
     let baseline = load(&[policies.join("baseline")]).unwrap().into_baseline().unwrap();

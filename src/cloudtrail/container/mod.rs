@@ -27,7 +27,8 @@ pub trait Sink {
 
 /// Hands every record of `text` to `sink`.
 pub fn decode(text: &str, sink: &mut impl Sink) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Files that were put together keep the mark of each.
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
         sink.skipped(Skipped::new(None, SkipReason::EmptyFile, "the file holds nothing", text.as_bytes()));
     } else if let Some(detail) = look_alike::of_text(text) {

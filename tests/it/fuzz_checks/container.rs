@@ -112,7 +112,7 @@ fn nothing_twice(text: &str, items: &[Item]) {
 
 /// How many elements the list has that the text is, or wraps in one `Records`, if none of them wraps something.
 fn elements(text: &str) -> Option<usize> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.trim_start_matches('\u{feff}');
     let list: Vec<&RawValue> = match serde_json::from_str(text) {
         Ok(list) => list,
         Err(_) => {

@@ -1,14 +1,22 @@
 //! The gate: which findings make a run fail, and what was not judged. A gate never passes on no evidence.
 
+mod accept;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use arrow::array::Array as _;
 
+use accept::{Asked, Using};
+
 use super::{Report, counted, grouped};
 use crate::error::{Error, Result};
 use crate::frame::read;
 use crate::frame::schema::CHANGE_COLUMNS;
+use crate::ingest::dataset::day_of;
+use crate::replay::CandidateSummary;
+
+pub use accept::Accepted;
 
 /// One class of `--fail-on` with its threshold.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,14 +40,6 @@ pub enum Limit {
 const OTHERS: [&str; 4] = ["skipped", "not_replayed", "uncovered", "unexercised"];
 /// What `unsafe` stands for.
 const UNSAFE: [&str; 6] = ["lost", "potentially_lost", "undetermined", "baseline_contradicted", "uncovered", "unexercised"];
-
-/// Reads all values of `--fail-on`.
-///
-/// # Errors
-/// As [`parse`].
-pub fn thresholds(texts: &[String]) -> Result<Vec<Threshold>> {
-    Ok(texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?.concat())
-}
 
 /// Reads `CLASS[:N|:N%][,...]`.
 ///
@@ -92,20 +92,76 @@ struct Found {
     events: u64,
 }
 
-/// Judges a report.
-///
-/// # Errors
-/// [`Error::Columns`].
-pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
-    let counts = &report.manifest.counts;
-    let mut judgement = Judgement { failed: false, judged: counts.replayed > 0, lines: Vec::new() };
-    if !judgement.judged {
-        judgement.lines.push("gate: no event was replayed, there is nothing to judge".to_owned());
-        return Ok(judgement);
+/// What makes a run fail.
+#[derive(Debug, Default)]
+pub struct Gate {
+    thresholds: Vec<Threshold>,
+    accepted: Option<Accepted>,
+    /// The least share of days with an event, in percent.
+    min_coverage: Option<f64>,
+    /// The day on which it is judged, as days since 1970.
+    today: i32,
+}
+
+impl Gate {
+    /// A gate of all values of `--fail-on`, of `--accept` and of `--min-coverage`. `now` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`parse`], and [`Error::Usage`] for a share that is none.
+    pub fn new(fail_on: &[String], accepted: Option<Accepted>, min_coverage: Option<f64>, now: i64) -> Result<Self> {
+        let thresholds = fail_on.iter().map(|text| parse(text)).collect::<Result<Vec<_>>>()?.concat();
+        if let Some(share) = min_coverage.filter(|share| !(0.0..=100.0).contains(share)) {
+            return Err(Error::Usage(format!("`{share}` in --min-coverage is no share: write a number from 0 to 100")));
+        }
+        Ok(Self { thresholds, accepted, min_coverage, today: day_of(now) })
     }
-    for candidate in &report.manifest.candidates {
-        let found = find(report, &candidate.name)?;
-        for threshold in thresholds {
+
+    /// Whether it lets everything through.
+    pub fn is_open(&self) -> bool {
+        self.thresholds.is_empty() && self.min_coverage.is_none()
+    }
+
+    /// Judges a report.
+    ///
+    /// # Errors
+    /// [`Error::Columns`].
+    pub fn judge(&self, report: &Report) -> Result<Judgement> {
+        let counts = &report.manifest.counts;
+        let mut judgement = Judgement { failed: false, judged: counts.replayed > 0, lines: Vec::new() };
+        if !judgement.judged {
+            judgement.lines.push("gate: no event was replayed, there is nothing to judge".to_owned());
+            return Ok(judgement);
+        }
+        let mut accepted = self.accepted.as_ref().map(|accepted| accepted.on(self.today));
+        for candidate in &report.manifest.candidates {
+            self.judge_candidate(report, candidate, &mut accepted, &mut judgement)?;
+        }
+        judgement.lines.extend(accepted.iter().flat_map(Using::lines));
+        if let Some(least) = self.min_coverage {
+            let (days, window) = (report.covered.days as u64, report.covered.window);
+            // Days of a window are exact in a double.
+            if days as f64 * 100.0 < least * window as f64 {
+                judgement.judged = false;
+                judgement.lines.push(format!(
+                    "gate: events on {} of {}, and --min-coverage asks for {least} %: the log does not tell enough to judge",
+                    grouped(days),
+                    counted(window, "day"),
+                ));
+            }
+        }
+        Ok(judgement)
+    }
+
+    fn judge_candidate(
+        &self,
+        report: &Report,
+        candidate: &CandidateSummary,
+        accepted: &mut Option<Using<'_>>,
+        judgement: &mut Judgement,
+    ) -> Result<()> {
+        let counts = &report.manifest.counts;
+        let found = find(report, &candidate.name, accepted)?;
+        for threshold in &self.thresholds {
             let amount = found.get(threshold.class.as_str()).copied().unwrap_or_default();
             let exceeded = match threshold.limit {
                 Limit::Count(limit) => amount.requests > limit,
@@ -125,8 +181,13 @@ pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
             }
         }
         let events = |class: &str| candidate.events.get(class).copied().unwrap_or(0);
+        let let_through = found.get("accepted").copied().unwrap_or_default();
+        let let_through = match let_through.requests {
+            0 => String::new(),
+            _ => format!("; accepted: {} events", grouped(let_through.events)),
+        };
         judgement.lines.push(format!(
-            "gate: {}: {} lost of {} replayed; not judged: {} undetermined, {} contradicted, {} not replayed (events)",
+            "gate: {}: {} lost of {} replayed{let_through}; not judged: {} undetermined, {} contradicted, {} not replayed (events)",
             candidate.name,
             grouped(events("lost")),
             grouped(counts.replayed),
@@ -134,8 +195,13 @@ pub fn judge(report: &Report, thresholds: &[Threshold]) -> Result<Judgement> {
             grouped(events("baseline_contradicted")),
             grouped(counts.not_replayed.values().sum()),
         ));
+        Ok(())
     }
-    Ok(judgement)
+}
+
+/// The names of the changes.
+fn class_names() -> impl Iterator<Item = &'static str> {
+    CHANGE_COLUMNS.into_iter()
 }
 
 /// What a class counts.
@@ -149,25 +215,40 @@ fn unit(class: &str) -> &'static str {
     }
 }
 
-/// What each class comes to for a candidate. `lost` also counts contradicted rows that are lost by the log.
-fn find(report: &Report, candidate: &str) -> Result<BTreeMap<&'static str, Found>> {
+/// What each class comes to for a candidate, without what is accepted, which stands under `accepted`. `lost` also counts
+/// contradicted rows that are lost by the log.
+fn find(report: &Report, candidate: &str, accepted: &mut Option<Using<'_>>) -> Result<BTreeMap<&'static str, Found>> {
     let mut found: BTreeMap<&'static str, Found> = BTreeMap::new();
     let batch = report.changes()?;
-    let (candidates, changes, from_log) =
-        (read::text(batch, "candidate")?, read::text(batch, "change")?, read::text(batch, "change_from_log")?);
+    let text = |name: &str| read::text(batch, name);
+    let (candidates, changes, from_log) = (text("candidate")?, text("change")?, text("change_from_log")?);
+    let (principals, sets, actions, resources) = (text("principal_arn")?, text("permission_set")?, text("action")?, text("resource")?);
     let events = read::int(batch, "events")?;
     for row in (0..batch.num_rows()).filter(|row| read::get(candidates, *row) == Some(candidate)) {
         let change = read::get(changes, row).and_then(|change| CHANGE_COLUMNS.iter().find(|known| **known == change));
-        let mut add = |class: &'static str| {
-            let class = found.entry(class).or_default();
-            class.requests += 1;
-            class.events += u64::try_from(events.value(row)).unwrap_or(0);
+        let mut is_accepted = false;
+        let mut add = |class: &'static str, name: &'static str| {
+            let asked = Asked {
+                class,
+                candidate,
+                principal: read::get(principals, row).unwrap_or_default(),
+                permission_set: read::get(sets, row),
+                action: read::get(actions, row).unwrap_or_default(),
+                resource: read::get(resources, row),
+            };
+            let accepts = accepted.as_mut().is_some_and(|accepted| accepted.accepts(asked));
+            let name = if accepts { "accepted" } else { name };
+            if !accepts || !std::mem::replace(&mut is_accepted, true) {
+                let class = found.entry(name).or_default();
+                class.requests += 1;
+                class.events += u64::try_from(events.value(row)).unwrap_or(0);
+            }
+            accepts
         };
         if let Some(change) = change {
-            add(change);
-            if *change == "baseline_contradicted" && read::get(from_log, row) == Some("lost") {
-                add("lost");
-                add("lost by the log");
+            add(change, change);
+            if *change == "baseline_contradicted" && read::get(from_log, row) == Some("lost") && !add("lost", "lost") {
+                add("lost", "lost by the log");
             }
         }
     }

@@ -1,0 +1,104 @@
+//! What policies grant: the actions that some Allow covers, resources and conditions aside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::used::UsedActions;
+use crate::account::{Bundle, Policy};
+use crate::catalog::Catalog;
+use crate::iam::{ActionPattern, Effect};
+
+/// What a principal's identity-based policies grant.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Granted<'c> {
+    list: Arc<List<'c>>,
+    /// Whether some of its policies are not known.
+    is_open: bool,
+    /// Whether everything is granted: to the root user.
+    is_everything: bool,
+}
+
+/// What a list of policies grants.
+#[derive(Debug, Default)]
+struct List<'c> {
+    /// The actions of the catalogue that are covered, sorted, each with whether CloudTrail can show its use.
+    actions: Vec<(&'c str, bool)>,
+    /// The `Action` elements of every Allow; `true` for `NotAction`.
+    elements: Vec<(bool, Vec<ActionPattern>)>,
+}
+
+/// What lists of policies grant, each worked out once.
+#[derive(Default)]
+pub(super) struct Covered<'c> {
+    /// By the addresses of the policies, which are held so that they stay theirs.
+    of: HashMap<Vec<*const Policy>, (Vec<Arc<Policy>>, Arc<List<'c>>)>,
+}
+
+impl<'c> Covered<'c> {
+    pub(super) fn granted(&mut self, bundle: &Bundle, catalog: &'c Catalog) -> Granted<'c> {
+        let policies = bundle.identity.iter().map(Arc::as_ptr).collect();
+        let (_, list) = self.of.entry(policies).or_insert_with(|| (bundle.identity.clone(), Arc::new(List::new(bundle, catalog))));
+        Granted { list: Arc::clone(list), is_open: bundle.identity_opaque.is_some(), is_everything: bundle.unlimited }
+    }
+}
+
+impl<'c> Granted<'c> {
+    /// Whether an action is granted; `None` if that is not known. Of one that is a guess only whether the whole service is.
+    pub(super) fn has(&self, action: &str, guessed: bool) -> Option<bool> {
+        if self.is_everything {
+            return Some(true);
+        }
+        if guessed {
+            let service = action.split(':').next().unwrap_or_default();
+            return self.list.covers_all_of(service).then_some(true);
+        }
+        let covered = self.list.covers(action);
+        (covered || !self.is_open).then_some(covered)
+    }
+
+    /// The actions of the catalogue that are granted, sorted, each with whether CloudTrail can show its use. Those of the root
+    /// user, which has all, are not listed.
+    pub(super) fn actions(&self) -> &[(&'c str, bool)] {
+        &self.list.actions
+    }
+
+    /// How many of them are not used, and how many of those CloudTrail never shows.
+    pub(super) fn unused(&self, used: Option<&UsedActions>) -> (u64, u64) {
+        let unused = self.list.actions.iter().filter(|(name, _)| used.is_none_or(|used| !used.contains_key(*name)));
+        unused.fold((0, 0), |(unused, not_observable), (_, observable)| (unused + 1, not_observable + u64::from(!observable)))
+    }
+}
+
+impl<'c> List<'c> {
+    fn new(bundle: &Bundle, catalog: &'c Catalog) -> Self {
+        let allows =
+            bundle.identity.iter().flat_map(|policy| &policy.document.statements).filter(|statement| statement.effect == Effect::Allow);
+        // Many statements differ in their resources and conditions alone.
+        let elements: BTreeSet<(bool, &[String])> =
+            allows.map(|statement| (statement.action.negated, statement.action.patterns.as_slice())).collect();
+        let patterns = |patterns: &[String]| patterns.iter().map(|text| ActionPattern::new(text)).collect();
+        let mut list =
+            Self { actions: Vec::new(), elements: elements.into_iter().map(|(negated, texts)| (negated, patterns(texts))).collect() };
+        let mut actions = BTreeMap::new();
+        for service in catalog.services() {
+            for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {
+                if list.covers(&operation.action) {
+                    actions.insert(operation.action.as_str(), service.is_observable(operation));
+                }
+            }
+        }
+        list.actions = actions.into_iter().collect();
+        list
+    }
+
+    /// Whether one pattern covers every action of a service.
+    fn covers_all_of(&self, service: &str) -> bool {
+        let every = format!("{}:*", service.to_ascii_lowercase());
+        self.elements.iter().any(|(negated, patterns)| !negated && patterns.iter().any(|pattern| pattern.matches(&every)))
+    }
+
+    fn covers(&self, action: &str) -> bool {
+        let folded = action.to_ascii_lowercase();
+        self.elements.iter().any(|(negated, patterns)| patterns.iter().any(|pattern| pattern.matches(&folded)) != *negated)
+    }
+}
