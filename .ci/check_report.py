@@ -67,6 +67,10 @@ COLUMNS = {
         actions_used:texts actions_lost:texts actions_gained:texts granted_unused:count not_observable:count
         session_names:texts agree:count contradict:count first_seen:time last_seen:time
     """,
+    "actions": """
+        candidate principal_arn action granted:flag used:flag observable:flag events:count days_seen:count
+        first_seen:time last_seen:time rare:flag
+    """,
     "statements": "side layer policy statement:count sid file line:count end_line:count text",
     "coverage": """
         account_id region day:day files:count events:count replayed:count skipped:count management:count data:count
@@ -82,9 +86,9 @@ COLUMNS = {
         request_context_complete:flag not_replayable request_parameters source_file source_index:count
     """,
 }
-REPORT_TABLES = ["changes", "principals", "statements", "coverage", "skipped"]
+REPORT_TABLES = ["changes", "principals", "actions", "statements", "coverage", "skipped"]
 # They come with later versions: read if there, their columns are not checked.
-LATER_TABLES = ["actions", "tally"]
+LATER_TABLES = ["tally"]
 
 # Measures and what is derived from other columns; the rest of `changes` is its key.
 NOT_KEY_OF_CHANGES = [
@@ -92,6 +96,7 @@ NOT_KEY_OF_CHANGES = [
 ]
 KEYS = {
     "principals": ["candidate", "principal_arn", "principal_type", "permission_set", "account_id"],
+    "actions": ["candidate", "principal_arn", "action"],
     "statements": ["side", "layer", "policy", "statement"],
     "coverage": ["account_id", "region", "day"],
     "skipped": ["file", "index"],
@@ -507,6 +512,38 @@ def check_values(findings, tables):
     )
 
 
+def check_actions(findings, tables):
+    findings.group("actions: their counts are those of principals and changes")
+    none_of(
+        findings, tables, "actions.parquet: an action of a principal stands twice",
+        "SELECT candidate, principal_arn, action FROM actions GROUP BY ALL HAVING count(*) > 1",
+    )
+    none_of(
+        findings, tables, "actions.parquet: measures that cannot be",
+        """SELECT candidate, principal_arn, action FROM actions
+           WHERE used <> (events > 0) OR used <> (days_seen > 0) OR used <> (first_seen IS NOT NULL) OR first_seen > last_seen
+              OR (rare AND NOT used) OR days_seen > events""",
+    )
+    none_of(
+        findings, tables, "actions.parquet differs from granted_unused and not_observable of principals.parquet",
+        """SELECT p.candidate, p.principal_arn FROM principals p LEFT JOIN (
+               SELECT candidate, principal_arn, count(*) FILTER (granted AND NOT used) AS unused,
+                      count(*) FILTER (granted AND NOT used AND NOT observable) AS silent
+               FROM actions GROUP BY ALL) a
+           ON a.candidate = p.candidate AND a.principal_arn IS NOT DISTINCT FROM p.principal_arn
+           WHERE p.granted_unused <> coalesce(a.unused, 0) OR p.not_observable <> coalesce(a.silent, 0)""",
+    )
+    none_of(
+        findings, tables, "actions.parquet: used actions are not the successes of changes.parquet",
+        """SELECT * FROM (
+               SELECT candidate, principal_arn, action, events FROM actions WHERE used
+               EXCEPT SELECT candidate, principal_arn, action, sum(events)::BIGINT FROM changes WHERE observed = 'success' GROUP BY ALL)
+           UNION ALL SELECT * FROM (
+               SELECT candidate, principal_arn, action, sum(events)::BIGINT FROM changes WHERE observed = 'success' GROUP BY ALL
+               EXCEPT SELECT candidate, principal_arn, action, events FROM actions WHERE used)""",
+    )
+
+
 def check_statements(findings, tables):
     findings.group("statements: every one that a row names is there")
     for side, name in (("candidate", "c.candidate"), ("baseline", "'baseline'")):
@@ -634,6 +671,7 @@ def check(report, events, self_names):
             lambda: check_agreement(findings, tables, manifest),
             lambda: check_principals(findings, tables),
             lambda: check_values(findings, tables),
+            lambda: check_actions(findings, tables),
             lambda: check_statements(findings, tables),
         ]
         if tables.path("decisions").is_file():
