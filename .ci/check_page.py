@@ -82,6 +82,11 @@ CONTRAST = r"""
 }
 """
 
+COVERED = """
+(heads) => heads.filter((head) => head.nextElementSibling && head.getBoundingClientRect().height
+  && head.nextElementSibling.getBoundingClientRect().top < head.getBoundingClientRect().bottom - 1).map((head) => head.textContent)
+"""
+
 
 class Failed(Exception):
     """A check that did not hold."""
@@ -147,7 +152,7 @@ class Page:
 
     def __exit__(self, kind, *_):
         if kind is None:
-            require(not self.faults, "; ".join(self.faults))
+            require(not self.faults, "; ".join(self.faults[:3]))
         self.context.close()
 
     def rows(self):
@@ -193,6 +198,10 @@ class Page:
 
     def text(self, ref):
         return None if ref is None else self.data["texts"][ref]
+
+    def name(self, principal):
+        """As the page shows it: without the account, which stands beside it."""
+        return (self.text(principal["name"]) or "unknown principal").removesuffix(f" ({self.text(principal['account'])})")
 
 
 # --- What it does -----------------------------------------------------------------------------------------------------
@@ -328,6 +337,8 @@ def check_drawer(browser, path):
         if len(rows) <= 20:
             check_drawer_rows(one, drawer, rows)
         require(drawer.locator(".pane").count() >= 2, "no statement stands side by side with another")
+        covered = drawer.locator(".pane-head").evaluate_all(COVERED)
+        require(not covered, f"what stands below covers {covered[:1]}")
         for _ in range(2 * drawer.locator("button, summary").count() + 2 if len(rows) <= 20 else 40):
             one.page.keyboard.press("Tab")
             require(one.page.evaluate("document.getElementById('drawer').contains(document.activeElement)"), "Tab leaves the drawer")
@@ -481,7 +492,7 @@ def check_print(browser, path):
             require(squeezed(heading) in text, f"the PDF has no {heading!r}")
         known = [p for p in one.data["principals"] if any(p["by"][0]["events"][change] for change in CHANGING)]
         for principal in known[:200]:
-            require(squeezed(one.text(principal["name"])) in text, f"the PDF does not name {one.text(principal['name'])}")
+            require(squeezed(one.name(principal)) in text, f"the PDF does not name {one.name(principal)}")
     passed(f"print: a PDF with the verdict, the coverage and {len(known):,} principals that are affected")
 
 
@@ -570,7 +581,7 @@ def check_hostile(browser, path):
     for width in (400, 1280):
         with Page(browser, path, width=width) as one:
             def nothing_ran():
-                require(not one.faults, "; ".join(one.faults))
+                require(not one.faults, "; ".join(one.faults[:3]))
                 found = one.page.evaluate(INJECTED)
                 require(not found, f"elements were injected: {found[:3]}")
                 require(one.page.locator("script").count() == 2, "a script was injected")
@@ -584,7 +595,7 @@ def check_hostile(browser, path):
                 for row in one.rows().all()[:6]:
                     principal = one.data["principals"][int(row.get_attribute("data-principal"))]
                     shown = row.locator(".who").text_content()
-                    require(shown == (one.text(principal["name"]) or "unknown principal"), f"{shown!r} is not the name of the principal")
+                    require(shown == one.name(principal), f"{shown!r} is not the name of the principal")
                     row.locator("button").click()
                     one.page.wait_for_selector(DRAWER)
                     require(one.page.locator("#drawer-title").text_content() == shown, f"the drawer does not show {shown!r}")

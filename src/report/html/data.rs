@@ -71,7 +71,7 @@ pub(super) fn of(report: &Report) -> Result<Value> {
     let statements = statements.all;
     let shown: Vec<Value> =
         principals.all.iter().take(shown).enumerate().map(|(at, of)| of.value(at, &review, &mut texts)).collect::<Result<_>>()?;
-    let candidates = candidates(report, &review)?;
+    let candidates = candidates(report, &findings, &principals, &review)?;
     let standings = side_by_side::standings(report)?.unwrap_or_default();
     let place = |name: &String| names.iter().position(|known| known == name);
     let standings: Vec<usize> = match standings.is_empty() {
@@ -106,22 +106,26 @@ pub(super) fn of(report: &Report) -> Result<Value> {
     }))
 }
 
-fn candidates(report: &Report, review: &Review) -> Result<Vec<Value>> {
+fn candidates(report: &Report, findings: &Findings, principals: &Principals, review: &Review) -> Result<Vec<Value>> {
     let summary = Summary::new(report)?;
     let mut all = Vec::new();
     for (at, candidate) in report.manifest.candidates.iter().enumerate() {
         let by_change = |counts: &BTreeMap<String, u64>| -> Vec<u64> {
             CHANGE_COLUMNS.iter().map(|change| counts.get(*change).copied().unwrap_or_default()).collect()
         };
-        let totals = CHANGE_COLUMNS.iter().map(|change| summary.totals(&candidate.name, change)).collect::<Result<Vec<_>>>()?;
+        let with_events = |change: usize| {
+            let events = |of: &&Principal| of.by.get(at).and_then(|(_, events)| events.get(change)).is_some_and(|events| *events > 0);
+            principals.all.iter().filter(events).count()
+        };
+        let failed_otherwise: u64 = findings.of(at, Change::Lost).map(|finding| finding.failed_otherwise).sum();
         let unresolved: Vec<String> = candidate.unresolved.iter().map(|text| visible(text)).collect();
         all.push(json!({
             "name": candidate.name,
             "verdict": verdict(&summary, report, candidate)?,
             "requests": by_change(&candidate.requests),
             "events": by_change(&candidate.events),
-            "principals": totals.iter().map(|totals| totals.principals).collect::<Vec<_>>(),
-            "failed_otherwise": totals.first().map(|lost| lost.failed_otherwise),
+            "principals": (0..CHANGE_COLUMNS.len()).map(with_events).collect::<Vec<_>>(),
+            "failed_otherwise": failed_otherwise,
             "unexercised": gate::unexercised(report, &candidate.name)?,
             "unresolved": unresolved,
             "review": review.totals.get(at),

@@ -254,6 +254,13 @@
     });
   }
 
+  /** The name alone: the account stands beside it everywhere. */
+  function nameOf(principal) {
+    const name = text(principal.name) || "unknown principal";
+    const account = " (" + text(principal.account) + ")";
+    return name.length > account.length && name.endsWith(account) ? name.slice(0, -account.length) : name;
+  }
+
   function rowsOf(index) {
     return rowsBy[state.candidate].get(index) || [];
   }
@@ -493,7 +500,7 @@
   // --- Principals: filter and sort -----------------------------------------------------------------------------------
 
   const COLUMNS = [
-    { key: "name", words: "Principal", className: "col-name", value: (index) => text(data.principals[index].name) || "" },
+    { key: "name", words: "Principal", className: "col-name", value: (index) => nameOf(data.principals[index]) },
     { key: "account", words: "Account", className: "col-account", value: (index) => text(data.principals[index].account) || "" },
     { key: "type", words: "Type", className: "col-type", value: (index) => text(data.principals[index].type) || "" },
   ].concat(BY_WEIGHT.filter((change) => change !== EITHER || eitherSeen).map((change) => (
@@ -658,7 +665,7 @@
     const account = text(principal.account) || "unknown account", type = text(principal.type) || "unknown";
     const row = el("tr", { "data-principal": index },
       el("th", { scope: "row", class: "col-name" },
-        el("button", { type: "button", class: "link who", "aria-haspopup": "dialog" }, logged(text(principal.name) || "unknown principal")),
+        el("button", { type: "button", class: "link who", "aria-haspopup": "dialog" }, logged(nameOf(principal))),
         el("span", { class: "arn" }, logged(text(principal.arn) || "only the account of the caller is known")),
         tags(principal, [el("span", { class: "tag plain meta" }, logged(account)),
           el("span", { class: "tag plain meta-type" }, logged(type))])),
@@ -736,7 +743,7 @@
       el("table", { class: "on-paper" }, el("thead", null, head), order.map((index) => {
         const principal = data.principals[index];
         return el("tbody", null,
-          el("tr", null, el("th", { scope: "row" }, el("b", null, logged(text(principal.name) || "unknown principal"))),
+          el("tr", null, el("th", { scope: "row" }, el("b", null, logged(nameOf(principal)))),
             el("td", null, logged(text(principal.account) || "unknown")),
             columns.map((change) => countCell(eventsOf(index)[change]))),
           el("tr", null, el("td", { colspan: columns.length + 2 }, tags(principal), paperActions(index))));
@@ -766,7 +773,7 @@
     state.principal = index;
     const principal = data.principals[index];
     fill(byId("drawer-kicker"), "Principal, candidate ", logged(candidate().name));
-    fill(byId("drawer-title"), logged(text(principal.name) || "unknown principal"));
+    fill(byId("drawer-title"), logged(nameOf(principal)));
     fill(byId("drawer-body"), about(principal), changesOf(index), usedActions(principal), reviewLists(principal));
     if (!drawer.open) drawer.showModal();
     byId("drawer-body").scrollTop = 0;
@@ -986,7 +993,7 @@
     markHits(left, actions);
     markHits(right, actions);
     const box = el("div", { class: "compare" }, pane("Before: baseline", before, left), pane("After: " + candidate().name, after, right));
-    box.style.setProperty("--lines", String(pairs.lines.length + 1));
+    box.style.setProperty("--lines", String(Math.max(2, pairs.lines.length + 1)));
     const fold = foldLong(box, pairs);
     const hits = pairs.lines.some((pair) => pair.some((line) => line && line.hit));
     const note = [pairs.note, hits && "Lines in bold match the action."].filter(Boolean).join(" ");
@@ -1000,8 +1007,16 @@
     return { statement, missing: missingSide(change, place), reason };
   }
 
+  const ASK_LOG = {
+    [LOST]: "The log shows that it was allowed.",
+    [MAY_LOSE]: "The log shows that it was allowed.",
+    [GAINED]: "The log shows that it was denied.",
+    [MAY_GAIN]: "The log shows that it was denied.",
+  };
+
   function missingSide(change, place) {
     const baseline = place === BEFORE;
+    if (baseline && data.baseline === "logged") return ASK_LOG[change] || "The log does not tell whether it was allowed.";
     if (change === LOST && !baseline) return "No statement of this candidate allows it.";
     if (change === GAINED && baseline) return "No statement of the baseline allows it.";
     if (change === CONTRADICTED) return baseline
@@ -1016,7 +1031,7 @@
     const head = el("div", { class: "pane-head" }, el("h4", null, logged(title)));
     const whole = el("section", { class: "pane", "aria-label": title }, head);
     if (!statement) return add(whole, [el("div", { class: "pane-none" }, words)]);
-    if (words) add(head, [words, el("p", null, "The same statement here, which does not decide:")]);
+    if (words) add(head, [words, el("p", null, "The statement in its place, which does not decide:")]);
     const sid = text(statement.sid), layer = text(statement.layer), file = text(statement.file);
     add(head, [el("div", null, sentence(own(LAYER, layer) || layer || "policy"), " ", code(text(statement.policy)), ", statement ",
       sid ? code(sid) : number(statement.index)),
@@ -1094,9 +1109,9 @@
     return at === pattern.length;
   }
 
-  /** What two lines must share to be the same: not the comma that follows. */
+  /** What two lines must share to be the same: their depth too, but not the comma that follows. */
   function essence(line) {
-    return line.trim().replace(/,$/, "");
+    return line.trimEnd().replace(/,$/, "");
   }
 
   function pairUp(before, after) {
@@ -1162,7 +1177,7 @@
     const near = (at) => hit(at) || (compared && changed.some(Boolean) ? changed.slice(Math.max(0, at - 3),
       at + 4).some(Boolean) : at < 14);
     const far = lines.map((_, at) => at).filter((at) => !near(at));
-    if (far.length < 6) return null;
+    if (far.length < 10) return null;
     const hide = (hidden) => {
       for (const side of box.children) {
         const parts = side.querySelectorAll(":scope > .line, :scope > .filler");
@@ -1304,7 +1319,7 @@
   function principalLink(index) {
     const principal = data.principals[index];
     const link = el("button", { type: "button", class: "link", "aria-haspopup": "dialog" },
-      logged(text(principal.name) || "unknown principal"), " ", el("span", { class: "soft" }, "(",
+      logged(nameOf(principal)), " ", el("span", { class: "soft" }, "(",
       logged(text(principal.account) || "unknown account"), ")"));
     link.addEventListener("click", () => openDrawer(index, link));
     return link;
@@ -1478,7 +1493,7 @@
     const kept = counts.events - counts.replayed;
     fill(byId("not-judged-lede"), plural(counts.records, "record") + " read: " + plural(counts.events,
       "event") + " kept, of which " + number(counts.replayed) + " were replayed and " + number(kept) + " were not.");
-    const line = (words, value, meaning, level) => el("tr", null, el("th", { scope: "row" }, level ? "\u2003" + words : words),
+    const line = (words, value, meaning, level) => el("tr", null, el("th", { scope: "row", class: level && "sub" }, words),
       countCell(value), el("td", { class: "soft" }, meaning));
     const totals = el("table", null, el("thead", null, el("tr", null, el("th", { scope: "col" }, "Records"),
       el("th", { scope: "col", class: "num" }, "Count"), el("th", { scope: "col" }, "Meaning"))),

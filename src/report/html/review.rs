@@ -28,19 +28,19 @@ pub(super) struct Totals {
     rare: u64,
 }
 
-/// The lists of a principal in a candidate, by their places.
+/// The lists of a principal in a candidate, by their places; `None` for an empty one, -1 for one that has no room.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Of {
-    pub(super) unused: Option<usize>,
-    pub(super) not_observable: Option<usize>,
-    pub(super) no_longer_granted: Option<usize>,
+    pub(super) unused: Option<i64>,
+    pub(super) not_observable: Option<i64>,
+    pub(super) no_longer_granted: Option<i64>,
 }
 
 /// Lists of numbers of texts, each once.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     pub(super) all: Vec<Vec<u32>>,
-    places: HashMap<Vec<u32>, usize>,
+    places: HashMap<Vec<u32>, i64>,
     bytes: usize,
 }
 
@@ -167,8 +167,8 @@ impl Review {
 }
 
 impl Lists {
-    /// The place of a list; `None` for an empty one, and where there is no room.
-    fn place(&mut self, list: Vec<u32>) -> Option<usize> {
+    /// The place of a list, as [`Of`] has it.
+    fn place(&mut self, list: Vec<u32>) -> Option<i64> {
         if list.is_empty() {
             return None;
         }
@@ -177,11 +177,12 @@ impl Lists {
         }
         let size = list.len() * 5;
         if self.bytes + size > LISTS {
-            return None;
+            return Some(-1);
         }
         self.bytes += size;
-        self.places.insert(list.clone(), self.all.len());
+        let place = i64::try_from(self.all.len()).unwrap_or(-1);
+        self.places.insert(list.clone(), place);
         self.all.push(list);
-        Some(self.all.len() - 1)
+        Some(place)
     }
 }
