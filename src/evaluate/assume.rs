@@ -23,12 +23,13 @@ pub(super) struct Rests {
 }
 
 /// Every assumption that the evaluator makes where AWS leaves a question open, with a sentence for it.
-pub const ASSUMPTIONS: [(&str, &str); 16] = [
+pub const ASSUMPTIONS: [(&str, &str); 17] = [
     ("A-BOOLVAR", "policy variables in the values of `Bool` are replaced"),
     ("A-CAP", "there were too many situations to try together: baseline and candidate were compared more coarsely"),
     ("A-EMPTY", "an empty text counts as no value for `Null` and the set operators, and only there"),
     ("A-EMPTYLIST", "an empty list of policy values matches nothing"),
     ("A-EPOCH", "a date of digits only is seconds since 1970"),
+    ("A-LOG", "without a baseline the log is right, also against what was assumed to be absent"),
     ("A-MULTI", "a key with several values, or of a list type, satisfies no operator without a set operator"),
     ("A-NOTRESVAR", "a variable without a value in `NotResource` excludes nothing, so that the statement applies"),
     ("A-OPCASE", "the letter case of a condition operator's name does not matter"),

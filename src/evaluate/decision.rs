@@ -121,6 +121,19 @@ impl Evaluation {
         if named.is_empty() { cases } else { named }
     }
 
+    /// Where the log itself is the baseline, and nothing that was assumed can explain what it says: what it says holds.
+    pub fn believe(&mut self, observation: Observation) {
+        let baseline = match observation {
+            Observation::Success => Verdict::Allowed,
+            Observation::AccessDenied(_) => Verdict::ImplicitDeny,
+            Observation::Open => return,
+        };
+        if self.consistent(observation, true).is_empty() {
+            self.believed = true;
+            self.cases.iter_mut().for_each(|case| case.baseline = baseline);
+        }
+    }
+
     fn fits(&self, case: &Case, layer: LayerKind, logged: bool) -> bool {
         let supplied = self.checks.iter().all(|sides| !sides.baseline.opaque.contains(layer));
         if !logged && supplied && !self.blocking_layers(case, Which::Baseline).contains(&layer) {

@@ -87,6 +87,8 @@ pub struct Evaluation {
     /// There were too many situations: the cases are all pairs of verdicts that each side alone could give
     /// (assumption `A-CAP`).
     pub capped: bool,
+    /// The baseline's verdicts were taken from the log, against what was assumed (assumption `A-LOG`).
+    pub believed: bool,
     pub(super) checks: Vec<Sides>,
 }
 
@@ -145,9 +147,9 @@ impl Evaluator<'_> {
         match total {
             Some(total) => {
                 let cases = cases(&variables, total, asks.len(), &sides);
-                Evaluation { asks, variables, cases, capped: false, checks: sides }
+                Evaluation { asks, variables, cases, capped: false, believed: false, checks: sides }
             }
-            None => Evaluation { cases: capped_cases(&sides), asks, variables, capped: true, checks: sides },
+            None => Evaluation { cases: capped_cases(&sides), asks, variables, capped: true, believed: false, checks: sides },
         }
     }
 

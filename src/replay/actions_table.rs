@@ -14,7 +14,7 @@ use super::used::{Used, is_rare};
 use crate::error::Result;
 use crate::frame::parquet::TableWriter;
 use crate::frame::schema::ACTIONS;
-use crate::frame::{Cell, TableBuilder, read};
+use crate::frame::{Cell, Place, TableBuilder, read};
 
 /// Principals whose rows are made at a time.
 const PRINCIPALS: usize = 128;
@@ -114,7 +114,7 @@ fn used_cells<'c>(action: &'c str, used: &Used, granted: Option<bool>, window: u
 
 /// The rows of the whole from those of its shards, in their order: each principal's from the shard that has its events.
 fn merged(shards: &[(Shard, RecordBatch)], window: u64) -> Result<RecordBatch> {
-    let mut places: BTreeMap<(&str, Option<&str>), Vec<(usize, usize)>> = BTreeMap::new();
+    let mut places: BTreeMap<(&str, Option<&str>), Vec<Place>> = BTreeMap::new();
     for (index, (shard, batch)) in shards.iter().enumerate() {
         let (candidates, arns) = (read::text(batch, "candidate")?, read::text(batch, "principal_arn")?);
         for row in 0..batch.num_rows() {
@@ -124,7 +124,7 @@ fn merged(shards: &[(Shard, RecordBatch)], window: u64) -> Result<RecordBatch> {
             }
         }
     }
-    let places: Vec<(usize, usize)> = places.into_values().flatten().collect();
+    let places: Vec<Place> = places.into_values().flatten().collect();
     let batches: Vec<&RecordBatch> = shards.iter().map(|(_, batch)| batch).collect();
     let merged = arrow::compute::interleave_record_batch(&batches, &places)?;
     // The window of a shard is not that of the whole.

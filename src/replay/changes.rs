@@ -203,7 +203,10 @@ impl<'a> Decider<'a> {
             // Many candidates leave most principals as they are.
             let known = decided.iter().position(|(known, _)| known == bundle);
             let known = known.unwrap_or_else(|| {
-                let evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
+                let mut evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
+                if self.logged {
+                    evaluation.believe(observation);
+                }
                 let compared = compare(&evaluation, observation, self.logged);
                 if index == 0 {
                     self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
@@ -355,6 +358,9 @@ impl<'a> Decider<'a> {
 
     /// The reason of the shown case; where a side is undetermined, what it depends on.
     fn reason(&self, explanation: Option<&(usize, Explanation)>, compared: &Compared<'_>, evaluation: &Evaluation, which: Which) -> String {
+        if evaluation.believed && which == Which::Baseline {
+            return "the log says so, and not by what was assumed to be absent: such a layer must have decided it".to_owned();
+        }
         let reason = explanation.map(|(_, explanation)| explanation.reason.clone()).unwrap_or_default();
         let decision = Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
         if decision != Decision::Undetermined {
@@ -370,6 +376,9 @@ impl<'a> Decider<'a> {
         let mut assumptions: BTreeSet<String> = settling.into_iter().filter(|name| name.starts_with("layer:")).collect();
         if evaluation.capped {
             assumptions.insert("A-CAP".to_owned());
+        }
+        if evaluation.believed {
+            assumptions.insert("A-LOG".to_owned());
         }
         assumptions.into_iter().collect()
     }

@@ -256,7 +256,10 @@ impl Explainer<'_> {
         let (name, set) = self.options.candidates.get(index)?;
         let bundle = *principal.candidates.get(index)?;
         let checks: Vec<Request> = request.checks.iter().map(|check| self.decider.request(check, principal)).collect();
-        let evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
+        let mut evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
+        if self.options.baseline.logged {
+            evaluation.believe(observation(request));
+        }
         let compared = compare(&evaluation, observation(request), self.options.baseline.logged);
         let mut evaluator = Evaluator::new(self.program);
         let described = self.decider.describe(&mut evaluator, request, principal, &checks, bundle, &evaluation, &compared);

@@ -31,8 +31,11 @@ struct List<'c> {
 #[derive(Default)]
 pub(super) struct Covered<'c> {
     /// By the addresses of the policies, which are held so that they stay theirs.
-    of: HashMap<Vec<*const Policy>, (Vec<Arc<Policy>>, Arc<List<'c>>)>,
+    of: HashMap<Vec<*const Policy>, Held<'c>>,
 }
+
+/// Policies, and what they grant.
+type Held<'c> = (Vec<Arc<Policy>>, Arc<List<'c>>);
 
 impl<'c> Covered<'c> {
     pub(super) fn granted(&mut self, bundle: &Bundle, catalog: &'c Catalog) -> Granted<'c> {

@@ -51,6 +51,7 @@ pub fn render(report: &Report) -> Result<String> {
         }
     }
     not_judged(&mut out, report);
+    out.push_str("\nThe whole report is the page `report.html` beside this file; its tables are Parquet files there.\n");
     if out.len() > LIMIT {
         let mut end = LIMIT;
         while !out.is_char_boundary(end) {

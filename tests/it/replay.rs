@@ -10,6 +10,7 @@ use retrial::arrow::array::{Array as _, RecordBatch};
 use retrial::arrow::compute::concat_batches;
 use retrial::arrow::datatypes::DataType;
 use retrial::catalog::Catalog;
+use retrial::evaluate::{LayerKind, Layers};
 use retrial::frame::schema::{CHANGE_COLUMNS, CHANGES, COVERAGE, EVENTS, PRINCIPALS, SKIPPED, STATEMENTS, Table};
 use retrial::frame::{parquet, read};
 use retrial::ingest::{Dataset, Ingested, Reading, find, ingest};
@@ -616,6 +617,26 @@ fn without_a_baseline_the_log_is_one_and_agreement_is_not_asked() {
     assert!(rows(&changes).all(|row| row.text("change") == row.text("change_from_log")));
     assert!(rows(&changes).filter(|row| row.text("change") == "lost").all(|row| row.text("observed") == "success"));
     assert!(!read::text(&changes, "baseline_sid").unwrap().is_valid(0), "the log has no statements");
+}
+
+/// The resource-based policy of a call from another account is assumed to be absent, and the log shows that it was not.
+#[test]
+fn without_a_baseline_the_log_is_right_against_what_is_assumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let logged = load(&[]).unwrap().into_baseline().unwrap();
+    let draft = estate("policies/mfa-region-lock/workmail-viewers-mfa-eu-west-1.json");
+    let candidate = load(&[draft]).unwrap().into_candidate(&logged, CandidateType::Identity, &[]).unwrap();
+    let layers = [LayerKind::Scp, LayerKind::Rcp, LayerKind::Session, LayerKind::Endpoint, LayerKind::Resource, LayerKind::Boundary];
+    let assume_absent = layers.into_iter().fold(Layers::NONE, Layers::with);
+    let options = Options { baseline: logged, candidates: vec![("draft".to_owned(), candidate)], assume_absent, ..Options::default() };
+    let manifest = replay_into(dir.path(), &shipped().dataset, &options);
+    assert_eq!(manifest.candidates[0].events["baseline_contradicted"], 0);
+    let changes = table(dir.path(), "changes");
+    let against: Vec<_> = rows(&changes).filter(|row| row.texts("assumptions").contains(&"A-LOG".to_owned())).collect();
+    assert!(!against.is_empty());
+    assert!(
+        against.iter().all(|row| row.text("baseline_decision") == "allowed" && row.text("baseline_reason").contains("the log says so"))
+    );
 }
 
 /// The tables of a replay of the estate's events with one candidate.
