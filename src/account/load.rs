@@ -1,6 +1,6 @@
 //! Finds out what a policy path is, from its content, and loads it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,11 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::bundle::Policy;
 use super::changeset::ChangeSet;
+use super::cloudformation::{self, Template};
+use super::deployment::Applied;
 use super::organization::{ControlType, Organization, Outputs};
 use super::policy_set::{Override, PolicySet};
 use super::reading::{Reading, complete_pages, same_file};
 use super::side_data::{SideData, is_side_data};
-use super::terraform::{Applied, TerraformPlan};
+use super::terraform::TerraformPlan;
 use crate::error::{Error, Result};
 use crate::iam::json::Source;
 use crate::iam::{Pattern, PolicyType};
@@ -80,6 +82,8 @@ pub struct Loaded {
     pub changes: Vec<ChangeSet>,
     /// Terraform plans, to be applied in order on top of another set.
     pub plans: Vec<TerraformPlan>,
+    /// CloudFormation templates, to be applied in order on top of another set.
+    pub templates: Vec<Template>,
     /// Every file that was read, sorted by path.
     pub files: Vec<PolicyFile>,
 }
@@ -104,7 +108,7 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
     for path in paths {
         let files = policy_files(path)?;
         if files.is_empty() {
-            return Err(Error::format(path, "holds no policy file (`.json` or `.toml`)"));
+            return Err(Error::format(path, "holds no policy file (`.json`, `.toml` or `.yaml`)"));
         }
         let mut changes = Vec::new();
         for file in files.iter().filter(|file| has_extension(file, "toml")) {
@@ -126,6 +130,15 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
                 continue;
             }
             let text = read(file, &mut loaded.files)?;
+            if may_be_yaml(file) && !text.trim_start().starts_with('{') {
+                // Other YAML stands beside policies; a file that is named directly is meant.
+                if cloudformation::is_yaml_template(&text) || file == path {
+                    loaded.templates.push(Template::read(file, &text)?);
+                } else {
+                    loaded.files.pop();
+                }
+                continue;
+            }
             reading.json_file(file, &text, &mut loaded).map_err(|error| at(error, file))?;
         }
         loaded.changes.extend(changes);
@@ -173,6 +186,10 @@ impl Loaded {
                 change_set.path.display()
             )));
         }
+        if let Some(template) = self.templates.first() {
+            let path = template.path.display();
+            return Err(Error::Usage(format!("`{path}` is a CloudFormation template: it goes to --candidate, on top of a --baseline")));
+        }
         if let Some(plan) = self.plans.first() {
             let path = plan.path.display();
             return Err(Error::Usage(format!("`{path}` is a Terraform plan: it goes to --candidate, on top of a --baseline")));
@@ -197,10 +214,10 @@ impl Loaded {
     /// [`Error::Usage`] for edits without a policy baseline, for identity documents without any Allow, and for side
     /// data that belongs to the baseline; the errors of applying a change set or a plan.
     pub fn into_candidate(self, baseline: &PolicySet, candidate_type: CandidateType, principals: &[Pattern]) -> Result<PolicySet> {
-        self.into_listed_candidate(baseline, candidate_type, principals, None).map(|(set, _)| set)
+        self.into_listed_candidate(baseline, candidate_type, principals, &Deployment::default()).map(|(set, _)| set)
     }
 
-    /// The same, with everything that its changes touch. `account` is the account of what a plan does not tell.
+    /// The same, with everything that its changes touch. `deployment` says what plans and templates do not tell.
     ///
     /// # Errors
     /// Those of [`Self::into_candidate`].
@@ -209,7 +226,7 @@ impl Loaded {
         baseline: &PolicySet,
         candidate_type: CandidateType,
         principals: &[Pattern],
-        account: Option<&str>,
+        deployment: &Deployment,
     ) -> Result<(PolicySet, Touched)> {
         if let Some(part) = self.side_data.shared_part_beyond(&baseline.side_data) {
             return Err(Error::Usage(format!(
@@ -229,17 +246,18 @@ impl Loaded {
         set.organizations.assert_disjoint()?;
         self.side_data.supply(&mut set, true);
         let mut touched = Touched::default();
-        let edits = self.changes.iter().map(|change_set| &change_set.path).chain(self.plans.iter().map(|plan| &plan.path));
+        let plans = self.plans.iter().map(|plan| &plan.path).chain(self.templates.iter().map(|template| &template.path));
+        let edits = self.changes.iter().map(|change_set| &change_set.path).chain(plans.clone());
         if let Some(path) = edits.into_iter().next().filter(|_| set.logged) {
             let path = path.display();
             return Err(Error::Usage(format!(
                 "`{path}` changes a policy baseline, and there is none: add --baseline with an account snapshot"
             )));
         }
-        if let (Some(plan), Some(document)) = (self.plans.first(), self.documents.first()) {
-            let (plan, document) = (plan.path.display(), &document.name);
+        if let (Some(plan), Some(document)) = (plans.clone().next(), self.documents.first()) {
+            let (plan, document) = (plan.display(), &document.name);
             return Err(Error::Usage(format!(
-                "`{plan}` is a Terraform plan, and the policy document `{document}` beside it would take the place of what all principals \
+                "`{plan}` is a plan or template, and the policy document `{document}` beside it would take the place of what all principals \
                  have: name the plan's file itself"
             )));
         }
@@ -247,11 +265,23 @@ impl Loaded {
             touched.changes.extend(change_set.apply(&mut set)?);
         }
         for plan in &self.plans {
-            touched.add(plan.apply(&mut set, account)?, &mut set);
+            touched.add(plan.apply(&mut set, deployment.account.as_deref())?, &mut set);
+        }
+        for template in &self.templates {
+            touched.add(template.apply(&mut set, deployment.account.as_deref(), &deployment.parameters)?, &mut set);
         }
         documents_of_candidate(&mut set, self.documents, candidate_type, principals)?;
         Ok((set, touched))
     }
+}
+
+/// What plans and templates do not tell of where they go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// The account of what they do not tell.
+    pub account: Option<String>,
+    /// Values of a template's parameters, by name.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl Touched {
@@ -307,7 +337,10 @@ fn documents_of_candidate(
     Ok(())
 }
 
-/// The `.json` and `.toml` files of a path, sorted; a file named directly is taken whatever its name.
+/// What files of YAML end in.
+const YAML: [&str; 3] = ["yaml", "yml", "template"];
+
+/// The `.json`, `.toml` and YAML files of a path, sorted; a file named directly is taken whatever its name.
 pub(crate) fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::io("read", path, error))?;
     if !metadata.is_dir() {
@@ -317,12 +350,24 @@ pub(crate) fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
     for entry in ignore::WalkBuilder::new(path).standard_filters(false).build() {
         let entry = entry.map_err(|error| Error::format(path, error.to_string()))?;
         let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        if is_file && (has_extension(entry.path(), "json") || has_extension(entry.path(), "toml")) {
+        let known = ["json", "toml"].iter().any(|extension| has_extension(entry.path(), extension)) || may_be_yaml(entry.path());
+        if is_file && known {
             files.push(entry.into_path());
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether a file is a CloudFormation template in YAML.
+pub(crate) fn is_yaml_template(path: &Path) -> bool {
+    let is_yaml = YAML.iter().any(|extension| has_extension(path, extension));
+    is_yaml && std::fs::read_to_string(path).is_ok_and(|text| cloudformation::is_yaml_template(&text))
+}
+
+/// Whether a file may be YAML, by its name.
+pub(crate) fn may_be_yaml(path: &Path) -> bool {
+    YAML.iter().any(|extension| has_extension(path, extension))
 }
 
 /// Whether a file name ends so, in any letter case.

@@ -2,10 +2,12 @@
 //!
 //! A [`PolicySet`] holds users, roles, groups and managed policies of any number of accounts, and the [organizations](organization)
 //! that these belong to. It is read from account snapshots ([`snapshot`]), organization files, bare policy documents, and
-//! [change sets](changeset) and [Terraform plans](terraform) on top of another set. [`side_data`] is what none of these tells.
+//! [change sets](changeset), [Terraform plans](terraform) and [CloudFormation templates](cloudformation) on top of another set. [`side_data`] is what none of these tells.
 
 mod bundle;
 pub mod changeset;
+pub mod cloudformation;
+mod deployment;
 mod edits;
 pub mod load;
 mod names;
@@ -17,8 +19,13 @@ mod snapshot;
 pub mod terraform;
 
 pub use bundle::{AccountRcps, Bundle, Layer, Levels, Policy};
-pub use load::{CandidateType, Loaded, PolicyFile, Touched, load, load_as, load_context};
+pub use cloudformation::Template;
+pub use deployment::{Applied, Listed, Note};
+pub use load::{CandidateType, Deployment, Loaded, PolicyFile, Touched, load, load_as, load_context};
 pub use organization::{ControlType, Organization, OrganizationEdit, Organizations, Place};
 pub use policy_set::{Boundary, Entity, EntityKind, Group, InSnapshot, Override, PolicySet, PrincipalKey};
 pub use side_data::SideData;
 pub use terraform::TerraformPlan;
+
+/// The first part of the policy variables that stand for what a template does not tell: no request has a value for them.
+pub(crate) const UNKNOWN_VARIABLE: &str = "template:";

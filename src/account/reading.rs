@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::bundle::Policy;
+use super::cloudformation::Template;
 use super::load::{Loaded, read};
 use super::organization::{self, OutputKind, Outputs};
 use super::policy_set::PolicySet;
@@ -67,9 +68,8 @@ impl Reading {
             return Ok(());
         }
         if has("Resources") {
-            let message =
-                "looks like a CloudFormation template, which this version cannot read yet: express the change as a change set (`*.toml`)";
-            return Err(Error::format(file, message.to_owned()));
+            loaded.templates.push(Template::read(file, text)?);
+            return Ok(());
         }
         if !["Statement", "Version", "Id"].iter().any(|element| has(element)) && !has("statement") {
             return Err(neither(&source, &root, &members).into());

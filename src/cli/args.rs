@@ -117,15 +117,18 @@ pub(super) struct Replay {
     /// The policies in force: account snapshots, organizations, documents, folders; without it the log is the baseline
     #[arg(long, value_name = "PATH")]
     pub(super) baseline: Vec<PathBuf>,
-    /// A draft: a change set (*.toml), an account snapshot, an organization, policy documents, or a folder
+    /// A draft: a change set (*.toml), a Terraform plan, a CloudFormation template, an account snapshot, an organization, policy documents, or a folder
     #[arg(long, required = true, value_name = "[NAME=]PATH")]
     pub(super) candidate: Vec<String>,
     /// What bare policy documents of a candidate are; service and resource control policies are added at the root
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
-    /// The account of a candidate that is a Terraform plan, where the plan does not tell it
+    /// The account of a candidate that is a Terraform plan or a CloudFormation template, where it does not tell it
     #[arg(long, value_name = "NAME=ID")]
     pub(super) candidate_account: Vec<String>,
+    /// A parameter of a CloudFormation template, or AWS::Region and its kin; of one candidate alone, or of every template
+    #[arg(long, value_name = "[CANDIDATE:]NAME=VALUE")]
+    pub(super) parameter: Vec<String>,
     /// Side data that neither log nor snapshot holds, as context.toml in the baseline's folder
     #[arg(long, value_name = "FILE")]
     pub(super) context: Option<PathBuf>,
@@ -170,6 +173,7 @@ impl Replay {
             push(&mut arguments, "--candidate-type", self.candidate_type.name());
         }
         self.candidate_account.iter().for_each(|account| push(&mut arguments, "--candidate-account", account));
+        self.parameter.iter().for_each(|parameter| push(&mut arguments, "--parameter", parameter));
         self.context.iter().for_each(|context| push(&mut arguments, "--context", path(context)));
         self.keep.iter().for_each(|keep| push(&mut arguments, "--keep", path(keep)));
         self.assume_absent.iter().for_each(|layer| push(&mut arguments, "--assume-absent", layer));
@@ -334,9 +338,12 @@ pub(super) struct Explain {
     /// What bare policy documents of a candidate are
     #[arg(long, value_name = "TYPE", default_value = "identity")]
     pub(super) candidate_type: CandidateTypeArg,
-    /// Without a report: the account of a candidate that is a Terraform plan, where the plan does not tell it
+    /// Without a report: the account of a candidate that is a Terraform plan or a CloudFormation template
     #[arg(long, value_name = "NAME=ID")]
     pub(super) candidate_account: Vec<String>,
+    /// Without a report: a parameter of a CloudFormation template
+    #[arg(long, value_name = "[CANDIDATE:]NAME=VALUE")]
+    pub(super) parameter: Vec<String>,
     /// Without a report: side data, as for `replay`
     #[arg(long, value_name = "FILE")]
     pub(super) context: Option<PathBuf>,
@@ -360,6 +367,7 @@ impl Explain {
             candidate: self.candidate.clone(),
             candidate_type: self.candidate_type,
             candidate_account: self.candidate_account.clone(),
+            parameter: self.parameter.clone(),
             context: self.context.clone(),
             output: PathBuf::new(),
             keep: None,

@@ -11,7 +11,7 @@ use super::args::{self, Format};
 use super::printer::Printer;
 use super::{Exit, diagnostic};
 use crate::account;
-use crate::account::load::{has_extension, policy_files, text_of};
+use crate::account::load::{has_extension, is_yaml_template, may_be_yaml, policy_files, text_of};
 use crate::error::{Error, PolicyError, Result};
 use crate::iam::PolicyType;
 use crate::lint::{self, Diagnostic, FileKind, Severity};
@@ -140,8 +140,9 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> (BTre
             let path = path.display();
             found.add(Error::Nothing(format!("`{path}` holds no policy file: name a folder with `.json` or `.toml` files, or a file")));
         }
-        let (sets, documents): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| has_extension(file, "toml"));
-        change_sets.extend(sets);
+        let (sets, documents): (Vec<_>, Vec<_>) = listed.into_iter().partition(|file| has_extension(file, "toml") || may_be_yaml(file));
+        // Other YAML stands beside policies.
+        change_sets.extend(sets.into_iter().filter(|file| !may_be_yaml(file) || file == path || is_yaml_template(file)));
         files.extend(documents.into_iter().map(|file| (file, policy_type)));
     }
     let in_organizations: Vec<_> = files.keys().flat_map(|file: &PathBuf| named_in_organization(file)).collect();

@@ -7,7 +7,7 @@ use super::args::{self, Filters, Format};
 use super::output::{Staged, Temporary};
 use super::printer::Printer;
 use super::{Exit, ingest as ingest_command};
-use crate::account::{Loaded, PolicySet, load, load_as, load_context};
+use crate::account::{Deployment, Loaded, PolicySet, load, load_as, load_context};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
@@ -118,8 +118,10 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
     }
     let candidate_type = arguments.candidate_type.candidate_type();
     let mut accounts = candidate_accounts(&arguments.candidate_account)?;
+    let parameters = Parameters::read(&arguments.parameter)?;
     let (mut candidates, mut unresolved) = (Vec::new(), BTreeMap::new());
     let mut names = BTreeSet::from(["baseline".to_owned()]);
+    let mut any_template = false;
     for text in &arguments.candidate {
         let (name, path) = candidate_name(text)?;
         if !names.insert(name.clone()) {
@@ -129,21 +131,39 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         policy_files.push((name.clone(), loaded.files.clone()));
         warn_of_missing_accounts(&name, &loaded, &baseline, printer);
         let account = accounts.remove(&name);
-        let has_plan = !loaded.plans.is_empty();
+        let has_plan = !loaded.plans.is_empty() || !loaded.templates.is_empty();
+        let has_template = !loaded.templates.is_empty();
+        any_template |= has_template;
         if account.is_some() && !has_plan {
-            return Err(Error::Usage(format!("--candidate-account names `{name}`, which is no Terraform plan: leave it out")));
+            return Err(Error::Usage(format!(
+                "--candidate-account names `{name}`, which is no Terraform plan and no CloudFormation template: leave it out"
+            )));
         }
-        let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals, account.as_deref())?;
+        let values = if has_template { parameters.of(&name) } else { BTreeMap::new() };
+        if !has_template && parameters.by_candidate.contains_key(&name) {
+            return Err(Error::Usage(format!("--parameter names `{name}`, which is no CloudFormation template: leave it out")));
+        }
+        let deployment = Deployment { account, parameters: values };
+        let (set, touched) = loaded.into_listed_candidate(&baseline, candidate_type, &principals, &deployment)?;
         touched.changes.iter().for_each(|line| printer.detail(&format!("{name}: {line}")));
         touched.passed_over.iter().for_each(|line| printer.detail(&format!("{name}: not replayed: {line}")));
-        touched.unresolved.iter().for_each(|line| printer.warn(&format!("candidate `{name}` is not the whole of its plan: {line}")));
+        touched
+            .unresolved
+            .iter()
+            .for_each(|line| printer.warn(&format!("candidate `{name}` is not the whole of its plan or template: {line}")));
         if has_plan && touched.changes.is_empty() {
-            printer.warn(&format!("candidate `{name}`: the plan changes nothing that a decision depends on"));
+            printer.warn(&format!("candidate `{name}`: it changes nothing that a decision depends on"));
         }
         if !touched.unresolved.is_empty() {
             unresolved.insert(name.clone(), touched.unresolved);
         }
         candidates.push((name, set));
+    }
+    if parameters.by_candidate.contains_key("") && !any_template {
+        return Err(Error::Usage("--parameter is for CloudFormation templates, and no candidate is one: leave it out".to_owned()));
+    }
+    if let Some(name) = parameters.unused(&names) {
+        return Err(Error::Usage(format!("`{name}` in --parameter is no candidate: name one of those of --candidate")));
     }
     if let Some((name, _)) = accounts.pop_first() {
         return Err(Error::Usage(format!("`{name}` in --candidate-account is no candidate: name one of those of --candidate")));
@@ -159,6 +179,45 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         policy_files,
         arguments: arguments.deciding(),
     })
+}
+
+/// The values of `--parameter [CANDIDATE:]NAME=VALUE`.
+struct Parameters {
+    /// By candidate; those for every template stand under an empty name.
+    by_candidate: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Parameters {
+    fn read(texts: &[String]) -> Result<Self> {
+        let mut by_candidate: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for text in texts {
+            let Some((name, value)) = text.split_once('=') else {
+                let next = "write NAME=VALUE, or CANDIDATE:NAME=VALUE for one candidate alone";
+                return Err(Error::Usage(format!("`{text}` in --parameter has no value: {next}")));
+            };
+            // `AWS::Region` has colons of its own.
+            let (candidate, name) = match name.split_once(':') {
+                Some((candidate, name)) if !candidate.eq_ignore_ascii_case("aws") => (candidate, name),
+                _ => ("", name),
+            };
+            if by_candidate.entry(candidate.to_owned()).or_default().insert(name.to_owned(), value.to_owned()).is_some() {
+                return Err(Error::Usage(format!("--parameter gives `{name}` twice: keep one of them")));
+            }
+        }
+        Ok(Self { by_candidate })
+    }
+
+    /// Those of a candidate: its own, and those for every template.
+    fn of(&self, candidate: &str) -> BTreeMap<String, String> {
+        let mut all = self.by_candidate.get("").cloned().unwrap_or_default();
+        all.extend(self.by_candidate.get(candidate).cloned().unwrap_or_default());
+        all
+    }
+
+    /// A name that is no candidate's.
+    fn unused(&self, candidates: &BTreeSet<String>) -> Option<&str> {
+        self.by_candidate.keys().map(String::as_str).find(|name| !name.is_empty() && !candidates.contains(*name))
+    }
 }
 
 /// The accounts of `NAME=ID`.

@@ -33,6 +33,8 @@ pub struct Explanation {
     pub layer: Option<LayerKind>,
     /// All deciding statements: every Deny that applies, or every Allow; empty where nothing allows.
     pub statements: Vec<DecidingStatement>,
+    /// The Allow statement that came nearest, where nothing allows; the reason names it.
+    pub near: Option<DecidingStatement>,
     /// One sentence that a person can act on.
     pub reason: String,
 }
@@ -59,7 +61,7 @@ impl Program {
         let decides = |(check, sides): &(usize, &Sides)| evaluation.capped || sides.side(which).verdict(&chosen(*check)) == verdict;
         let found = evaluation.checks.iter().enumerate().find(decides).or_else(|| evaluation.checks.iter().enumerate().next());
         let Some(((check, sides), request)) = found.and_then(|found| Some((found, checks.get(found.0)?))) else {
-            return (0, Explanation { verdict, layer: None, statements: Vec::new(), reason: String::new() });
+            return (0, Explanation { verdict, layer: None, statements: Vec::new(), near: None, reason: String::new() });
         };
         let side = sides.side(which);
         let inside = InCase { chosen: chosen(check), asks: &evaluation.asks, capped: evaluation.capped };
@@ -69,7 +71,7 @@ impl Program {
             Verdict::OpaqueDeny => {
                 let layers: Vec<&str> = side.opaque.iter().map(LayerKind::plural).collect();
                 let reason = format!("{} that were not supplied deny it", layers.join(" or "));
-                Explanation { verdict, layer: side.opaque.iter().next(), statements: Vec::new(), reason }
+                Explanation { verdict, layer: side.opaque.iter().next(), statements: Vec::new(), near: None, reason }
             }
             Verdict::ImplicitDeny => self.explain_implicit(request, side, &inside),
         };
@@ -112,11 +114,11 @@ impl Program {
         if statements.len() > 1 {
             reason.push_str(&format!(", and {} more Deny {}", statements.len() - 1, plural(statements.len() - 1, "statement")));
         }
-        Explanation { verdict: Verdict::ExplicitDeny, layer: statements.first().map(|s| s.layer), statements, reason }
+        Explanation { verdict: Verdict::ExplicitDeny, layer: statements.first().map(|s| s.layer), statements, near: None, reason }
     }
 
     fn explain_allow(&self, request: &Request, side: &Side, inside: &InCase<'_>) -> Explanation {
-        let allowed = |layer, statements, reason: String| Explanation { verdict: Verdict::Allowed, layer, statements, reason };
+        let allowed = |layer, statements, reason: String| Explanation { verdict: Verdict::Allowed, layer, statements, near: None, reason };
         if side.always {
             return allowed(None, Vec::new(), "the call needs no permission".to_owned());
         }
@@ -163,15 +165,17 @@ impl Program {
         };
         let at = level.map(|level| format!(" at level {level} from the root")).unwrap_or_default();
         let mut reason = format!("no {}{at} allows {}", layer.words(), request.action.name_words());
-        if let Some(miss) = self.nearest_miss(request, side, layer, inside) {
+        let miss = self.nearest_miss(request, side, layer, inside);
+        if let Some((_, words)) = &miss {
             reason.push_str("; ");
-            reason.push_str(&miss);
+            reason.push_str(words);
         }
-        Explanation { verdict: Verdict::ImplicitDeny, layer: Some(layer), statements: Vec::new(), reason }
+        let near = miss.map(|(statement, _)| statement);
+        Explanation { verdict: Verdict::ImplicitDeny, layer: Some(layer), statements: Vec::new(), near, reason }
     }
 
     /// The Allow statement that came nearest, and what it lacks.
-    fn nearest_miss(&self, request: &Request, side: &Side, layer: LayerKind, inside: &InCase<'_>) -> Option<String> {
+    fn nearest_miss(&self, request: &Request, side: &Side, layer: LayerKind, inside: &InCase<'_>) -> Option<(DecidingStatement, String)> {
         let documents = self.layer_documents(request, side, layer)?;
         let mut resource_miss = None;
         for (reference, statement) in self.statements(&documents).filter(|(_, statement)| statement.effect == Effect::Allow) {
@@ -181,17 +185,20 @@ impl Program {
                     let failed = statement.atoms.iter().filter(|atom| matches!(condition(self, request, **atom), Answer::False));
                     let known = |atom: &AtomId| self.atoms.get(*atom).and_then(|atom| request.context.get(atom.key));
                     let failed: Vec<String> = failed.map(|atom| words::failed_condition(self, *atom, known(atom))).collect();
-                    return Some(format!("{} would, but {}", statement_name(&deciding), failed.join(", and ")));
+                    let words = format!("{} would, but {}", statement_name(&deciding), failed.join(", and "));
+                    return Some((deciding, words));
                 }
                 Ok(open) if !open.is_empty() => {
                     let failed = open.iter().find(|open| !inside.asks.holds(open, inside.chosen.check, inside.chosen.answers))?;
-                    return Some(format!("{} would, if {}", statement_name(&deciding), self.open_words(failed)));
+                    let words = format!("{} would, if {}", statement_name(&deciding), self.open_words(failed));
+                    return Some((deciding, words));
                 }
                 Err(Miss::Resource) => resource_miss = resource_miss.or(Some(deciding)),
                 _ => {}
             }
         }
-        resource_miss.map(|deciding| format!("{} allows the action on other resources only", statement_name(&deciding)))
+        let words = |deciding: &DecidingStatement| format!("{} allows the action on other resources only", statement_name(deciding));
+        resource_miss.map(|deciding| (deciding.clone(), words(&deciding)))
     }
 
     fn open_words(&self, open: &Open) -> String {

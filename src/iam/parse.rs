@@ -70,7 +70,7 @@ pub fn errors(source: &Source<'_>, root: &Node<'_>, policy_type: PolicyType) -> 
     errors
 }
 
-fn node<'a>(source: &Source<'a>, root: &Node<'a>, policy_type: PolicyType) -> Parsed<PolicyDocument> {
+pub(crate) fn node<'a>(source: &Source<'a>, root: &Node<'a>, policy_type: PolicyType) -> Parsed<PolicyDocument> {
     if root.kind() == Kind::Array {
         let help = "write one document; a file holds one, so give each a file of its own";
         return Err(source.error(root, "a policy document is an object, not an array", Some(help)));

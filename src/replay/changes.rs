@@ -103,8 +103,8 @@ impl Changes {
 
     /// Notes the statements that a row names.
     fn note(&mut self, candidate: &str, described: &Described, index: usize, principal: &Principal) {
-        for (side, statements) in ["baseline", candidate].into_iter().zip(&described.named) {
-            for statement in statements {
+        for ((side, statements), near) in ["baseline", candidate].into_iter().zip(&described.named).zip(&described.near) {
+            for statement in statements.iter().chain(near) {
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
                 self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
             }
@@ -167,6 +167,8 @@ impl Changes {
 pub(super) struct Described {
     pub(super) key: Arc<ChangeKey>,
     named: [Vec<DecidingStatement>; 2],
+    /// The statements that their reasons name as nearest.
+    near: [Option<DecidingStatement>; 2],
 }
 
 /// What deciding needs, shared by threads.
@@ -319,6 +321,7 @@ impl<'a> Decider<'a> {
             explanation.iter().flat_map(|(_, explanation)| explanation.statements.iter().cloned()).collect()
         };
         let named = [statements(&baseline), statements(&other)];
+        let near = [&baseline, &other].map(|side| side.as_ref().and_then(|(_, explanation)| explanation.near.clone()));
         let key = ChangeKey {
             change: compared.change,
             change_from_log: compared.change_from_log,
@@ -353,7 +356,7 @@ impl<'a> Decider<'a> {
             mapping_source: own.map(|check| check.source.clone()).unwrap_or_default(),
             resource_source: request.resource_source.clone(),
         };
-        Described { key: Arc::new(key), named }
+        Described { key: Arc::new(key), named, near }
     }
 
     /// The reason of the shown case; where a side is undetermined, what it depends on.

@@ -198,6 +198,8 @@ impl<'b> EventContext<'b> {
             "aws:tokenissuetime" => self.token_issue_time(),
             "aws:assumedroot" if self.event.flag(Flag::AssumedRoot) == Some(true) => ContextState::value("true"),
             "aws:assumedroot" => ContextState::Absent,
+            // It has one value, which a template does not tell.
+            _ if key.starts_with(crate::account::UNKNOWN_VARIABLE) => ContextState::PresentUnknown(None),
             _ => self
                 .principal_state(key, set)
                 .or_else(|| self.service_state(key))

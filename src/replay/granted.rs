@@ -46,6 +46,11 @@ impl<'c> Covered<'c> {
 }
 
 impl<'c> Granted<'c> {
+    /// What is not known, or nobody's to review.
+    pub(super) fn not_known() -> Self {
+        Self { is_open: true, ..Self::default() }
+    }
+
     /// Whether an action is granted; `None` if that is not known. Of one that is a guess only whether the whole service is.
     pub(super) fn has(&self, action: &str, guessed: bool) -> Option<bool> {
         if self.is_everything {

@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::error::Result;
 use crate::frame::schema::PRINCIPALS;
 use crate::frame::{Cell, TableBuilder};
-use crate::iam::arn::{Arn, permission_set};
+use crate::iam::arn::{Arn, is_service_linked, permission_set};
 
 /// A principal, collected from log and policies.
 #[derive(Debug, Default)]
@@ -95,7 +95,11 @@ impl<'a> Collected<'a> {
                 row.used = used.get(arn);
                 let account = row.account.clone().unwrap_or_default();
                 let key = PrincipalKey { arn: arn.clone().unwrap_or_default(), id: String::new(), account };
-                row.granted = covered.granted(&set.bundle(&key), catalog);
+                // AWS writes the policies of service-linked roles, and uses them on its own.
+                row.granted = match is_service_linked(&key.arn) {
+                    true => Granted::not_known(),
+                    false => covered.granted(&set.bundle(&key), catalog),
+                };
             }
             all.insert(candidate.as_str(), rows);
         }

@@ -35,7 +35,7 @@ pub struct Finding {
     pub before: Option<usize>,
     /// The one that decides in the candidate.
     pub after: Option<usize>,
-    /// Where one side has no statement that decides, what became there of the other side's.
+    /// Where one side has no statement that decides, the one to look at there: [`Statements`] says which.
     pub counterpart: Option<usize>,
     /// One of the resources, and how many there are.
     pub resource: Option<u32>,
@@ -186,7 +186,8 @@ impl Collecting {
                 after,
             };
             let (permission_set, resource) = (self.number(sets, row)?, self.number(resources, row)?);
-            let counterpart = self.statements.counterpart(before, after, name);
+            let reasons = [baseline_reasons, candidate_reasons].map(|reasons| read::get(reasons, row).unwrap_or_default());
+            let counterpart = self.statements.counterpart(before, after, name, reasons);
             let count = |value: i64| u64::try_from(value).unwrap_or_default();
             let events = count(events.value(row));
             let (place, new) = (self.all.len(), &key);

@@ -67,6 +67,27 @@ impl Report {
         })
     }
 
+    /// The filters of the run, as they were written: `--service workmail`.
+    pub fn filters(&self) -> Vec<String> {
+        const FILTERS: [&str; 6] = ["--since", "--until", "--account", "--region", "--service", "--principal"];
+        let flags = self.manifest.arguments.iter().take_while(|argument| *argument != "--");
+        let pairs: Vec<&String> = flags.collect();
+        let found = pairs.windows(2).filter_map(|pair| match pair {
+            [flag, value] if FILTERS.contains(&flag.as_str()) => Some(format!("{flag} {value}")),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    /// Where events were looked for, to say that there is none: a part of the log is not the log.
+    pub(crate) fn looked_at(&self) -> &'static str {
+        match (self.manifest.shard, self.manifest.counts.filtered) {
+            (Some(_), _) => "in this part of the log",
+            (None, 1..) => "that the filters let through",
+            (None, 0) => "in the log",
+        }
+    }
+
     /// What the renderers ask of `changes.parquet`: the columns of [`ASKED`].
     ///
     /// # Errors
@@ -173,6 +194,20 @@ pub(crate) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A share as text, with one decimal; never rounded to 0 or 100 from something else.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0 %".to_owned();
+    }
+    let tenths = (part.saturating_mul(1_000) + whole / 2) / whole;
+    match tenths {
+        0 if part > 0 => "under 0.1 %".to_owned(),
+        1_000 if part < whole => "over 99.9 %".to_owned(),
+        _ if tenths.is_multiple_of(10) => format!("{} %", tenths / 10),
+        _ => format!("{}.{} %", tenths / 10, tenths % 10),
+    }
 }
 
 /// `1 event`, `2 events`.

@@ -103,7 +103,8 @@ fn result(report: &Report, findings: &Findings, rule: usize, finding: &Finding) 
         "level": level,
         "message": {"text": visible(&text)},
         "locations": [location(report, findings, candidate, finding)],
-        "partialFingerprints": {"retrial/changeId": finding.change_id},
+        // Without the second, a code host takes results of one line for one.
+        "partialFingerprints": {"retrial/changeId": finding.change_id, "primaryLocationLineHash": format!("{}:1", finding.change_id)},
         "properties": {
             "candidate": candidate,
             "principal": findings.text(finding.principal).map(visible),
@@ -117,9 +118,22 @@ fn result(report: &Report, findings: &Findings, rule: usize, finding: &Finding) 
 /// Where to look: the candidate's statement, else what became of the baseline's in it, else the candidate's first file, else
 /// the baseline's statement.
 fn location(report: &Report, findings: &Findings, candidate: &str, finding: &Finding) -> Value {
-    let of_candidate = findings.statements.get(finding.counterpart).filter(|statement| statement.side == candidate);
-    let statement = findings.statements.get(finding.after).or(of_candidate).filter(|statement| statement.file.is_some());
-    let own_file = report.manifest.policies.iter().find(|policy| policy.side == candidate).map(|policy| policy.file.as_str());
+    let of = |side: &str| {
+        report.manifest.policies.iter().filter(move |policy| policy.side == side).map(|policy| policy.file.as_str()).collect::<Vec<_>>()
+    };
+    let (own, baseline) = (of(candidate), of("baseline"));
+    let is_own = |statement: &&super::statements::Statement| {
+        let file = statement.file.as_deref().unwrap_or_default();
+        statement.side == candidate && (own.contains(&file) || !baseline.contains(&file))
+    };
+    let of_candidate = findings.statements.get(finding.counterpart);
+    let known = [findings.statements.get(finding.after), of_candidate].into_iter().flatten();
+    let statement = known.filter(|statement| statement.file.is_some()).find(is_own);
+    // What takes a policy away is the change set or plan itself.
+    let edits = own.iter().find(|file| file.ends_with(".toml")).or(own.first()).copied();
+    let contradicted = finding.change == Change::BaselineContradicted;
+    let own_file = if contradicted { baseline.first().copied() } else { edits };
+    let statement = statement.filter(|_| !contradicted);
     let before = findings.statements.get(finding.before);
     let (file, lines) = match (statement, own_file, before) {
         (Some(statement), ..) => (statement.file.as_deref(), statement.lines),

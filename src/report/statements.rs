@@ -80,17 +80,40 @@ impl Statements {
         places.iter().copied().find(|place| self.all.get(*place).is_some_and(&fits))
     }
 
-    /// What became, on the side without a statement that decides, of the one that decides on the other: that of the same
-    /// policy with the same `Sid`, else at the same place.
-    pub(super) fn counterpart(&self, before: Option<usize>, after: Option<usize>, candidate: &str) -> Option<usize> {
-        let (known, side) = match (before, after) {
-            (Some(before), None) => (before, candidate),
-            (None, Some(after)) => (after, "baseline"),
+    /// What to show on the side without a statement that decides: the one that its reason names as nearest; else what became
+    /// there of the other side's, if that says something else now: the statement of the same policy with the same `Sid`, else at
+    /// the same place. The same statement, of a policy that the principal may no longer have, explains nothing.
+    pub(super) fn counterpart(&self, before: Option<usize>, after: Option<usize>, candidate: &str, reasons: [&str; 2]) -> Option<usize> {
+        let [baseline_reason, candidate_reason] = reasons;
+        let (known, side, reason) = match (before, after) {
+            (_, None) => (before, candidate, candidate_reason),
+            (None, Some(_)) => (after, "baseline", baseline_reason),
             _ => return None,
         };
-        let known = self.all.get(known)?;
-        let find = |fits: &dyn Fn(&Statement) -> bool| self.find_by(side, &known.layer, &known.policy, fits);
+        if let Some(near) = self.named(side, reason) {
+            return Some(near);
+        }
+        let known = self.all.get(known?)?;
+        let changed = |other: &Statement| other.text != known.text;
+        let find =
+            |fits: &dyn Fn(&Statement) -> bool| self.find_by(side, &known.layer, &known.policy, |other| fits(other) && changed(other));
         let same_sid = find(&|other| other.sid.is_some() && other.sid == known.sid);
-        same_sid.or_else(|| find(&|other| other.index == known.index))
+        same_sid.or_else(|| find(&|other| other.index == known.index && other.sid.is_none()))
+    }
+
+    /// The statement that a reason names: ``statement `SID` of `POLICY` ``, or its place.
+    fn named(&self, side: &str, reason: &str) -> Option<usize> {
+        let (_, rest) = reason.split_once("; statement ")?;
+        let (statement, rest) = rest.split_once(" of `")?;
+        let policy = rest.split('`').next()?;
+        let sid = statement.strip_prefix('`').and_then(|sid| sid.strip_suffix('`'));
+        let index = statement.parse::<i64>().ok();
+        let is_policy = |known: &str| known == policy || known.ends_with(&format!("/{policy}"));
+        let fits = |known: &Statement| {
+            known.side == side
+                && is_policy(&known.policy)
+                && (sid.map_or(index == Some(known.index), |sid| known.sid.as_deref() == Some(sid)))
+        };
+        self.all.iter().position(fits)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 pub use super::page::Style;
 use super::page::{bar, paragraph};
 use super::summary::{Affected, Summary, principal_words};
-use super::{Report, counted, gate, grouped, side_by_side, trust, visible};
+use super::{Report, counted, gate, grouped, percent, side_by_side, trust, visible};
 use crate::error::Result;
 use crate::replay::{CandidateSummary, Manifest};
 
@@ -42,6 +42,10 @@ fn head(out: &mut String, report: &Report, style: Style) {
     let _ = writeln!(out, "{}", style.paint("1", &title));
     if let Some(shard) = shard(manifest) {
         paragraph(out, &shard, "", style);
+    }
+    let filters = report.filters();
+    if !filters.is_empty() {
+        paragraph(out, &format!("only events of {}", visible(&filters.join(" "))), "", style);
     }
     let mut left_out: Vec<String> = Vec::new();
     for (count, what) in [(counts.duplicates, "duplicate"), (counts.filtered, "filtered record"), (counts.skipped, "skipped record")] {
@@ -116,20 +120,6 @@ pub(super) fn agreement(manifest: &Manifest) -> String {
         }
     }
     text
-}
-
-/// A share as text, with one decimal; never rounded to 0 or 100 from something else.
-pub(super) fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "0 %".to_owned();
-    }
-    let tenths = (part.saturating_mul(1_000) + whole / 2) / whole;
-    match tenths {
-        0 if part > 0 => "under 0.1 %".to_owned(),
-        1_000 if part < whole => "over 99.9 %".to_owned(),
-        _ if tenths.is_multiple_of(10) => format!("{} %", tenths / 10),
-        _ => format!("{}.{} %", tenths / 10, tenths % 10),
-    }
 }
 
 fn section(out: &mut String, summary: &Summary, report: &Report, candidate: &CandidateSummary, style: Style) -> Result<()> {
@@ -262,12 +252,12 @@ pub(super) fn verdict(summary: &Summary, report: &Report, candidate: &CandidateS
     sentences.push(format!("{} unchanged", grouped(unchanged)));
     let unexercised = gate::unexercised(report, &candidate.name)?;
     if unexercised > 0 {
-        sentences.push(format!("{} changed without an event in the log", counted(unexercised, "principal")));
+        sentences.push(format!("{} changed without an event {}", counted(unexercised, "principal"), report.looked_at()));
     }
     if let Some(first) = candidate.unresolved.first() {
         let more = candidate.unresolved.len() - 1;
         let more = if more > 0 { format!(", and {more} more: see `unresolved` in manifest.json") } else { String::new() };
-        sentences.push(format!("not the whole of its plan, which says more than can be followed: {}{more}", visible(first)));
+        sentences.push(format!("not the whole of its plan or template, which says more than can be followed: {}{more}", visible(first)));
     }
     Ok(sentences.join("; "))
 }

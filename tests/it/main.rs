@@ -4,6 +4,7 @@
 mod catalog;
 mod catalog_command;
 mod check;
+mod cloudformation;
 mod commands;
 mod conformance;
 mod containers;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use retrial::account::{CandidateType, ControlType, PolicySet, load, load_as, load_context};
+use retrial::account::{CandidateType, ControlType, Deployment, PolicySet, load, load_as, load_context};
 use retrial::arrow::array::RecordBatch;
 use retrial::arrow::compute::concat_batches;
 use retrial::catalog::Catalog;
@@ -298,7 +298,7 @@ fn an_account_whose_place_is_not_known_may_be_below_any_change() {
 #[test]
 fn every_change_says_what_it_touches() {
     let loaded = load(&[case("candidates/move.toml")]).unwrap();
-    let (_, touched) = loaded.into_listed_candidate(&baseline(), CandidateType::Identity, &[], None).unwrap();
+    let (_, touched) = loaded.into_listed_candidate(&baseline(), CandidateType::Identity, &[], &Deployment::default()).unwrap();
     let lines: Vec<&str> =
         touched.changes.iter().map(|line| line.rsplit_once("move.toml:").map_or(line.as_str(), |(_, rest)| rest)).collect();
     assert_eq!(

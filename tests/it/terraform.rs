@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use retrial::account::terraform::Applied;
+use retrial::account::Applied;
 use retrial::account::{Bundle, Layer, OrganizationEdit, PolicySet, PrincipalKey, load};
 use retrial::error::Result;
 

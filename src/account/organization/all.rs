@@ -52,6 +52,11 @@ impl Organizations {
         self.all.iter().find(|organization| !account.is_empty() && organization.has(account))
     }
 
+    /// The id of a policy by its id, ARN or name.
+    pub(in crate::account) fn find_policy(&self, name: &str) -> Option<String> {
+        self.all.iter().find_map(|organization| organization.find_policy(name))
+    }
+
     /// All accounts that belong to one.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
         self.all.iter().flat_map(Organization::accounts)

@@ -8,53 +8,9 @@ use serde_json::Value;
 use super::change::ResourceChange;
 use super::configuration::Configuration;
 use super::plan::Entry;
-use crate::account::PolicySet;
+use crate::account::deployment::{Account, is_id};
 use crate::error::{Error, Result};
 use crate::iam::arn::Arn;
-
-/// An account, and the partition that its ARNs begin with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Account {
-    partition: String,
-    /// Twelve digits.
-    pub(super) id: String,
-}
-
-impl Account {
-    /// An account of a partition, `aws` if nothing else is known.
-    pub(super) fn new(partition: &str, id: &str) -> Self {
-        Self { partition: partition.to_owned(), id: id.to_owned() }
-    }
-
-    /// The account that a user names, with the partition that a policy set has it in.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if it is no account id.
-    pub(super) fn given(set: &PolicySet, id: &str) -> Result<Self> {
-        if !is_id(id) {
-            let next = "write --candidate-account NAME=ID, with the twelve digits of the account";
-            return Err(Error::Usage(format!("`{id}` is no account id: {next}")));
-        }
-        let mut known = set.entities.keys().chain(set.groups.keys()).filter_map(|arn| Self::of_arn(arn));
-        Ok(known.find(|account| account.id == id).unwrap_or_else(|| Self::new("aws", id)))
-    }
-
-    /// The account that an ARN names.
-    pub(super) fn of_arn(text: &str) -> Option<Self> {
-        let arn = Arn::parse(text)?;
-        is_id(arn.account).then(|| Self::new(arn.partition, arn.account))
-    }
-
-    /// The ARN of an IAM resource: `role/ops/Mail`.
-    pub(super) fn arn(&self, resource: &str) -> String {
-        format!("arn:{}:iam::{}:{resource}", self.partition, self.id)
-    }
-}
-
-/// Whether a text is an account id.
-fn is_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
 
 /// How sure a sign is; the surer ones stand first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

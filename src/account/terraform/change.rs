@@ -77,13 +77,16 @@ impl ResourceChange {
         let mut documents = BTreeMap::new();
         for (place, policy_type) in change.document_places() {
             let Given::Known(text) = change.text(&place) else { continue };
-            let document = parse::document(text, policy_type).map_err(|inner| {
-                let node = descend(source, node, &format!("change/after/{place}")).unwrap_or_else(|| node.clone());
+            let node = descend(source, node, &format!("change/after/{place}")).unwrap_or_else(|| node.clone());
+            let mut document = parse::document(text, policy_type).map_err(|inner| {
                 let pointer = if inner.pointer.is_empty() { String::new() } else { format!(", {}", inner.pointer) };
                 let (line, column, why) = (inner.line, inner.column, &inner.message);
                 let message = format!("the document in `{place}` of `{}`, line {line} column {column}{pointer}: {why}", change.address);
                 source.error(&node, message, inner.help.as_deref())
             })?;
+            // The whole document stands on one line of the plan.
+            let line = source.line(source.offset(&node));
+            document.statements.iter_mut().for_each(|statement| statement.lines = (line, line));
             documents.insert(place, document);
         }
         Ok(Self { documents, ..change })

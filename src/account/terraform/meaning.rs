@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Account, Accounts};
+use super::TerraformPlan;
+use super::accounts::Accounts;
 use super::change::{Given, ResourceChange};
-use super::edit::{Edit, Holder, Managed, Target};
 use super::plan::Action;
 use super::references::{POLICY, Resolver};
-use super::{Listed, Note, TerraformPlan};
 use crate::account::OrganizationEdit;
 use crate::account::Policy;
+use crate::account::deployment::{Account, Edit, Holder, Listed, Managed, Note, Step, Target};
 use crate::error::Result;
 
 /// A kind of resource that this module reads.
@@ -90,15 +90,6 @@ impl Kind {
     }
 }
 
-/// An edit, and the change that it comes from.
-#[derive(Debug)]
-pub(super) struct Step<'p> {
-    /// The position of the change in the plan.
-    pub(super) at: usize,
-    pub(super) change: &'p ResourceChange,
-    pub(super) edit: Edit,
-}
-
 /// A user, role, group or managed policy by all its names. A name that is known after apply is the address of its
 /// resource in angle brackets, which no name of IAM has.
 pub(super) struct Identity {
@@ -112,7 +103,9 @@ pub(super) struct Reader<'p> {
     pub(super) plan: &'p TerraformPlan,
     pub(super) resolver: Resolver<'p>,
     pub(super) accounts: Accounts<'p>,
-    pub(super) steps: Vec<Step<'p>>,
+    pub(super) steps: Vec<Step>,
+    /// Whether one of them is of IAM.
+    pub(super) has_iam: bool,
     pub(super) notes: Vec<Note>,
     pub(super) organization: Vec<(String, OrganizationEdit)>,
     /// What the edits of the organization are, by the position of their change.
@@ -127,7 +120,7 @@ impl<'p> Reader<'p> {
     pub(super) fn new(plan: &'p TerraformPlan, accounts: Accounts<'p>) -> Self {
         let resolver = Resolver::new(&plan.configuration, &plan.changes, &plan.reads);
         let (steps, notes, organization) = (Vec::new(), Vec::new(), Vec::new());
-        Self { plan, resolver, accounts, steps, notes, organization, lines: Vec::new(), trust: Vec::new(), at: 0 }
+        Self { plan, resolver, accounts, has_iam: false, steps, notes, organization, lines: Vec::new(), trust: Vec::new(), at: 0 }
     }
 
     /// Reads all changes of the plan.
@@ -198,22 +191,23 @@ impl<'p> Reader<'p> {
 
     /// Records an edit.
     pub(super) fn edit(&mut self, change: &'p ResourceChange, edit: Edit) {
-        self.steps.push(Step { at: self.at, change, edit });
+        self.has_iam |= change.kind.starts_with("aws_iam_");
+        self.steps.push(Step { at: self.at, subject: change.subject(), edit });
     }
 
     /// Records a line of the listing that no edit makes.
     pub(super) fn line(&mut self, change: &ResourceChange, what: String) {
-        self.lines.push((self.at, Listed::new(change, what)));
+        self.lines.push((self.at, Listed::new(&change.subject(), what)));
     }
 
     /// Records that a change is not replayed, which is right.
     pub(super) fn pass_over(&mut self, change: &ResourceChange, reason: &str) {
-        self.notes.push(Note::new(change, reason.to_owned(), false));
+        self.notes.push(Note::new(&change.subject(), reason.to_owned(), false));
     }
 
     /// Records that a change could not be followed.
     pub(super) fn unresolved(&mut self, change: &ResourceChange, reason: String) {
-        self.notes.push(Note::new(change, reason, true));
+        self.notes.push(Note::new(&change.subject(), reason, true));
     }
 
     /// A document that a change writes; `None` if it is known after apply.

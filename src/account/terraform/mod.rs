@@ -5,29 +5,25 @@
 //! opaque layer, never a guess.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use self::accounts::{Account, Accounts, Evidence};
-use self::apply::Run;
+use self::accounts::{Accounts, Evidence};
 use self::change::{Given, ResourceChange};
 use self::configuration::Configuration;
 use self::meaning::{Kind as Resource, Reader};
 use self::plan::{Action, Entry, HELP, Member, Parsed, elements, find_permission_sets, known_version, not_read, value, without_place};
-use super::{OrganizationEdit, PolicySet};
+use super::PolicySet;
+use super::deployment::{Account, Applied, Note, Run, Subject};
 use crate::error::Result;
 use crate::iam::json::{Node, Source};
 
 mod accounts;
 mod address;
-mod apply;
 mod change;
 mod configuration;
-mod edit;
 mod meaning;
 mod organization;
 mod plan;
-mod policies;
 mod references;
 mod resources;
 
@@ -48,39 +44,6 @@ pub struct TerraformPlan {
     permission_sets: BTreeMap<String, String>,
     /// What is not replayed, whatever it is applied to.
     notes: Vec<Note>,
-}
-
-/// What applying a plan did.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// One line for each change of who may do what, in the order of the plan.
-    pub changes: Vec<Listed>,
-    /// What of the plan is not replayed, and why.
-    pub ignored: Vec<Note>,
-    /// Edits of the organization, in the order in which they can be applied, each with the address of its resource.
-    pub organization: Vec<(String, OrganizationEdit)>,
-}
-
-/// A line of the listing: `update aws_iam_policy.admins: document of arn:...`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// What the plan does: `create`, `update`, `delete` or `replace`.
-    pub action: &'static str,
-    /// The address of the resource.
-    pub address: String,
-    /// What changes.
-    pub what: String,
-}
-
-/// Something in a plan that is not replayed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The address, or a resource type with the number of its changes.
-    pub subject: String,
-    /// Why, and what to do about it.
-    pub reason: String,
-    /// Whether it would change who may do what: the candidate then is not the whole of the plan.
-    pub unresolved: bool,
 }
 
 impl TerraformPlan {
@@ -180,8 +143,8 @@ impl TerraformPlan {
         let guessed = accounts.guessed();
         let mut reader = Reader::new(self, accounts);
         reader.read()?;
-        let Reader { steps, notes, mut organization, mut lines, .. } = reader;
-        let guessed = guessed.filter(|_| steps.iter().any(|step| step.change.kind.starts_with("aws_iam_")));
+        let Reader { steps, notes, mut organization, mut lines, has_iam, .. } = reader;
+        let guessed = guessed.filter(|_| has_iam);
         let mut run = Run::new(set, &self.path);
         run.apply(steps);
         let Run { lines: done, notes: missing, .. } = run;
@@ -198,27 +161,10 @@ impl TerraformPlan {
     }
 }
 
-impl Listed {
-    fn new(change: &ResourceChange, what: String) -> Self {
-        Self { action: change.action.word(), address: called(change), what }
-    }
-}
-
-impl Note {
-    fn new(change: &ResourceChange, reason: String, unresolved: bool) -> Self {
-        Self { subject: called(change), reason, unresolved }
-    }
-}
-
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.action, self.address, self.what)
-    }
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.reason)
+impl ResourceChange {
+    /// What a listing says of it.
+    fn subject(&self) -> Subject {
+        Subject { action: self.action.word(), address: called(self) }
     }
 }
 

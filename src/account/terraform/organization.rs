@@ -1,12 +1,11 @@
 //! Resources of AWS Organizations and of permission sets as edits.
 
-use super::apply::gone;
 use super::called;
 use super::change::{Given, ResourceChange};
-use super::edit::{Among, Edit, Managed, Target};
 use super::meaning::Reader;
 use super::plan::Action;
 use super::references::{ORGANIZATION_POLICY, PERMISSION_SET, POLICY_NAME};
+use crate::account::deployment::{Among, Edit, Managed, Target, gone};
 use crate::account::{ControlType, OrganizationEdit};
 use crate::error::Result;
 
@@ -29,7 +28,7 @@ impl<'p> Reader<'p> {
         };
         let word = if kind == ControlType::Rcp { "resource control policy" } else { "service control policy" };
         if let Some(policy_id) = change.was("id").filter(|_| change.action.removes() && !change.stays()) {
-            let (name, gone) = (change.was("name").unwrap_or_default(), gone(change));
+            let (name, gone) = (change.was("name").unwrap_or_default(), gone(&change.subject()));
             self.line(change, format!("{word} {name} ({policy_id}){gone}"));
             self.edit_organization(change, OrganizationEdit::Remove { policy_id: policy_id.to_owned() });
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::address::{self, Part};
 use super::change::ResourceChange;
 use super::configuration::{Configuration, references};
+use crate::account::deployment::Holder;
 
 /// The resource, and those of its attributes, that a value may be.
 #[derive(Debug, Clone, Copy)]
@@ -222,6 +223,28 @@ impl<'p> Search<'_, 'p> {
 fn quoted(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+impl Holder {
+    /// The resource that a name is taken from.
+    pub(super) fn wanted(self) -> Wanted {
+        let kind = match self {
+            Self::Role => "aws_iam_role",
+            Self::User => "aws_iam_user",
+            Self::Group => "aws_iam_group",
+        };
+        Wanted { kind, attributes: &["name", "id"] }
+    }
+
+    /// The resource that the name of an inline policy is taken from.
+    pub(super) fn wanted_inline(self) -> Wanted {
+        let kind = match self {
+            Self::Role => "aws_iam_role_policy",
+            Self::User => "aws_iam_user_policy",
+            Self::Group => "aws_iam_group_policy",
+        };
+        Wanted { kind, attributes: &["name"] }
+    }
 }
 
 #[cfg(test)]

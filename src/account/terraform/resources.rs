@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::change::{Given, ResourceChange};
-use super::edit::{Among, Edit, Holder, Managed, Target};
 use super::meaning::{Identity, Reader};
 use super::plan::Action;
+use crate::account::deployment::{Among, Edit, Holder, Managed, Target};
 use crate::error::Result;
 
 impl<'p> Reader<'p> {

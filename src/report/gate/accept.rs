@@ -26,7 +26,7 @@ struct Entry {
     line: usize,
     change: Pattern,
     principal: Pattern,
-    permission_set: Option<String>,
+    permission_set: Option<Pattern>,
     action: Pattern,
     resource: Option<Pattern>,
     candidate: Option<Pattern>,
@@ -57,6 +57,8 @@ struct Written {
 /// A change that may be accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
+    /// Its row; one that is asked for as two classes counts once.
+    pub(super) row: usize,
     pub(super) class: &'a str,
     pub(super) candidate: &'a str,
     pub(super) principal: &'a str,
@@ -112,7 +114,7 @@ impl Accepted {
                 let help = "write the last day on which it counts: \"2026-12-31\"";
                 return Err(refuse(expires.span(), format!("`{written}` is no date"), help));
             };
-            let permission_set = principal.get_ref().strip_prefix("permission-set/").map(str::to_owned);
+            let permission_set = principal.get_ref().strip_prefix("permission-set/").map(Pattern::glob);
             entries.push(Entry {
                 line,
                 change: pattern,
@@ -130,14 +132,14 @@ impl Accepted {
 
     /// The use that is made of it on a day.
     pub(super) fn on(&self, today: i32) -> Using<'_> {
-        Using { accepted: self, today, used: vec![0; self.entries.len()] }
+        Using { accepted: self, today, used: vec![Used::default(); self.entries.len()] }
     }
 }
 
 impl Entry {
     fn covers(&self, asked: Asked<'_>) -> bool {
         let principal = match &self.permission_set {
-            Some(set) => asked.permission_set == Some(set.as_str()),
+            Some(set) => asked.permission_set.is_some_and(|known| set.matches(known)),
             None => self.principal.matches(asked.principal),
         };
         principal
@@ -153,7 +155,14 @@ impl Entry {
 pub(super) struct Using<'a> {
     accepted: &'a Accepted,
     today: i32,
-    used: Vec<u64>,
+    used: Vec<Used>,
+}
+
+/// How many rows an entry covers, and the last of them.
+#[derive(Debug, Clone, Default)]
+struct Used {
+    rows: u64,
+    last: Option<usize>,
 }
 
 impl Using<'_> {
@@ -162,7 +171,8 @@ impl Using<'_> {
         let mut found = false;
         for (entry, used) in self.accepted.entries.iter().zip(&mut self.used) {
             if entry.covers(asked) {
-                *used += 1;
+                used.rows += u64::from(used.last != Some(asked.row));
+                used.last = Some(asked.row);
                 found |= entry.expires >= self.today;
             }
         }
@@ -172,13 +182,13 @@ impl Using<'_> {
     /// What is to be said of the entries: those that accept, with their reasons, and those that accept nothing.
     pub(super) fn lines(&self) -> Vec<String> {
         let place = |entry: &Entry| format!("gate: {}:{}", self.accepted.path.display(), entry.line);
-        let line = |(entry, used): (&Entry, &u64)| match used {
+        let line = |(entry, used): (&Entry, &Used)| match used.rows {
             _ if entry.expires < self.today => {
                 format!("{}: expired on {}, it accepts nothing: decide again, or remove it", place(entry), date_text(entry.expires))
             }
             0 => format!("{}: no change is as it says, it accepts nothing: remove it", place(entry)),
-            used => {
-                let requests = super::counted(*used, "distinct request");
+            rows => {
+                let requests = super::counted(rows, "distinct request");
                 format!("{}: accepts {requests} until {}: {}", place(entry), date_text(entry.expires), entry.reason)
             }
         };
@@ -194,7 +204,15 @@ mod tests {
 
     fn asked(action: &str) -> Asked<'_> {
         let principal = "arn:aws:iam::111122223333:user/hr-sync";
-        Asked { class: "lost", candidate: "draft", principal, permission_set: None, action, resource: Some("arn:aws:workmail:::x") }
+        Asked {
+            row: action.len(),
+            class: "lost",
+            candidate: "draft",
+            principal,
+            permission_set: None,
+            action,
+            resource: Some("arn:aws:workmail:::x"),
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{Report, counted, grouped};
 use crate::error::{Error, Result};
 use crate::frame::read;
 use crate::frame::schema::CHANGE_COLUMNS;
+use crate::iam::condition::date;
 use crate::ingest::dataset::day_of;
 use crate::replay::CandidateSummary;
 
@@ -63,13 +64,16 @@ pub fn parse(text: &str) -> Result<Vec<Threshold>> {
                 return Err(Error::Usage(format!("`{other}` in --fail-on is no class; there are: {all}, and the group `unsafe`")));
             }
         };
-        if matches!(limit, Limit::Percent(_)) && ["uncovered", "unexercised"].contains(&class) {
+        let no_share = |class: &str| ["uncovered", "unexercised"].contains(&class);
+        if matches!(limit, Limit::Percent(_)) && no_share(class) {
             return Err(Error::Usage(format!(
                 "`{part}` in --fail-on: {class} counts {}s, which are no share of events; give a number",
                 unit(class)
             )));
         }
-        thresholds.extend(classes.into_iter().map(|class| Threshold { class: class.to_owned(), limit }));
+        // Of a group with a share, none of what is no share of events is let through.
+        let limit_of = |class: &str| if no_share(class) && matches!(limit, Limit::Percent(_)) { Limit::Count(0) } else { limit };
+        thresholds.extend(classes.into_iter().map(|class| Threshold { class: class.to_owned(), limit: limit_of(class) }));
     }
     Ok(thresholds)
 }
@@ -138,7 +142,7 @@ impl Gate {
         }
         judgement.lines.extend(accepted.iter().flat_map(Using::lines));
         if let Some(least) = self.min_coverage {
-            let (days, window) = (report.covered.days as u64, report.covered.window);
+            let (days, window) = (report.covered.days as u64, self.window(report));
             // Days of a window are exact in a double.
             if days as f64 * 100.0 < least * window as f64 {
                 judgement.judged = false;
@@ -150,6 +154,23 @@ impl Gate {
             }
         }
         Ok(judgement)
+    }
+
+    /// How many days there should be events on: those that `--since` and `--until` ask for, else from the first event to the
+    /// last. What is still to come is none of them.
+    fn window(&self, report: &Report) -> u64 {
+        let bound = |flag: &str| {
+            let filters = report.filters();
+            let written = filters.iter().find_map(|filter| filter.strip_prefix(flag)?.strip_prefix(' ').map(str::to_owned))?;
+            date::parse(&written)
+        };
+        let day = |text: &str| date::parse(text).map(day_of);
+        let seen = report.manifest.window.as_ref().and_then(|window| Some((day(&window.first)?, day(&window.last)?)));
+        let Some((first, last)) = seen else { return report.covered.window };
+        let first = bound("--since").map_or(first, day_of).min(first);
+        // The end is exclusive.
+        let last = bound("--until").map_or(last, |until| day_of(until - 1).min(self.today)).max(last);
+        u64::from(last.abs_diff(first)) + 1
     }
 
     fn judge_candidate(
@@ -174,6 +195,10 @@ impl Gate {
                 let unit = unit(&threshold.class);
                 let mut line =
                     format!("gate: {}: {} {}", candidate.name, counted(amount.requests, unit), threshold.class.replace('_', " "));
+                if let Limit::Percent(limit) = threshold.limit {
+                    let share = super::percent(amount.events, counts.replayed);
+                    let _ = write!(line, ", {} or {share} of what was replayed, more than {limit} %", counted(amount.events, "event"));
+                }
                 if threshold.class == "lost" && by_log > 0 {
                     let _ = write!(line, " ({} of them contradict the baseline and are lost by the log alone)", grouped(by_log));
                 }
@@ -184,7 +209,7 @@ impl Gate {
         let let_through = found.get("accepted").copied().unwrap_or_default();
         let let_through = match let_through.requests {
             0 => String::new(),
-            _ => format!("; accepted: {} events", grouped(let_through.events)),
+            requests => format!("; accepted: {}", counted(requests, "distinct request")),
         };
         judgement.lines.push(format!(
             "gate: {}: {} lost of {} replayed{let_through}; not judged: {} undetermined, {} contradicted, {} not replayed (events)",
@@ -229,6 +254,7 @@ fn find(report: &Report, candidate: &str, accepted: &mut Option<Using<'_>>) -> R
         let mut is_accepted = false;
         let mut add = |class: &'static str, name: &'static str| {
             let asked = Asked {
+                row,
                 class,
                 candidate,
                 principal: read::get(principals, row).unwrap_or_default(),
@@ -286,6 +312,10 @@ mod tests {
         let parsed = parse("lost, gained:5,potentially_lost:0.5%").unwrap();
         assert_eq!(parsed.iter().map(|t| t.limit).collect::<Vec<_>>(), [Limit::Count(0), Limit::Count(5), Limit::Percent(0.5)]);
         assert_eq!(parse("unsafe").unwrap().len(), UNSAFE.len());
+        let shares = parse("unsafe:1%").unwrap();
+        let limit = |class: &str| shares.iter().find(|threshold| threshold.class == class).unwrap().limit;
+        assert_eq!((limit("lost"), limit("uncovered"), limit("unexercised")), (Limit::Percent(1.0), Limit::Count(0), Limit::Count(0)));
+        assert!(parse("uncovered:1%").is_err());
         assert!(parse("losses").unwrap_err().to_string().contains("there are: lost, gained"));
         assert!(parse("lost:many").is_err() && parse("lost:101%").is_err());
     }

@@ -28,6 +28,8 @@ const SESSIONS: usize = 50;
 pub(super) struct TextTable {
     distinct: Distinct,
     all: Vec<String>,
+    /// Their bytes.
+    bytes: usize,
 }
 
 impl TextTable {
@@ -45,6 +47,7 @@ impl TextTable {
     fn exact(&mut self, text: &str) -> Result<u32> {
         let (number, new) = self.distinct.number(text)?;
         if new {
+            self.bytes += text.len() + 3;
             self.all.push(text.to_owned());
         }
         Ok(number)
@@ -85,12 +88,15 @@ pub(super) fn of(report: &Report) -> Result<Value> {
         "window": manifest.window,
         "baseline": manifest.baseline,
         "shard": shard(manifest),
+        "filters": report.filters().iter().map(|filter| visible(filter)).collect::<Vec<_>>(),
+        "looked_at": report.looked_at(),
         "counts": manifest.counts,
         "skipped_by_reason": manifest.skipped_by_reason,
         "agreement": manifest.agreement,
         "sentences": {
             "agreement": agreement(manifest),
             "coverage": coverage_words,
+            "review": review.caveats(report),
             "distrusted": distrusted(report)?.map(|text| visible(&text)),
         },
         "candidates": candidates,
@@ -174,9 +180,10 @@ fn rows(
     let mut order: Vec<&Finding> = findings.all.iter().collect();
     order.sort_by_key(|finding| (weight(finding.change), Reverse(finding.events)));
     let (mut rows, mut bytes, mut left_out) = (Vec::new(), 0, (0, 0));
+    let before = texts.bytes;
     for finding in order {
         let principal = principals.get(&findings.text(finding.principal).map(str::to_owned));
-        let Some(principal) = principal.filter(|_| bytes < ROWS) else {
+        let Some(principal) = principal.filter(|_| bytes + texts.bytes - before < ROWS) else {
             left_out = (left_out.0 + finding.requests, left_out.1 + finding.events);
             continue;
         };

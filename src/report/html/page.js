@@ -299,7 +299,8 @@
     const { counts, window: span } = data;
     const days = data.coverage.days;
     fill(byId("scope"), span ? ["Window ", el("b", null, logged(span.first), " to ", logged(span.last)),
-      days ? " (" + plural(days, "day") + ", UTC)" : " (UTC)", ". "] : "The log has no event. ",
+      days ? " (" + plural(days, "day") + ", UTC)" : " (UTC)", ". "] : data.counts.filtered ? "The filters let no event through. " : "The log has no event. ",
+      data.filters.length > 0 && ["Only events of ", el("b", null, logged(data.filters.join(" "))), ". "],
       el("b", null, number(counts.replayed)), " of ", plural(counts.events, "event"), " replayed, the other ",
       el("a", { href: "#not-judged" }, number(counts.events - counts.replayed)), " cannot be decided by these policies.");
   }
@@ -952,7 +953,7 @@
           others > 0 && " and " + plural(others, "more resource"))),
       el("td", { class: "num c-n", "data-label": "Events" }, number(row[EVENTS])),
       el("td", { class: "num c-n", "data-label": "Requests" }, number(row[REQUESTS])),
-      el("td", { class: "num c-n", "data-label": "Days" }, number(row[DAYS])),
+      el("td", { class: "num c-n", "data-label": "Days" }, row[REQUESTS] > 1 ? number(row[DAYS]) + " or more" : number(row[DAYS])),
       el("td", { class: "c-when", "data-label": "Seen (UTC)" }, el("span", null, span(row[FIRST], row[LAST]))),
       el("td", { class: "c-proof long", "data-label": "Sample event and command" },
         row[SAMPLE] !== null && el("span", { class: "arn mono" }, logged(row[SAMPLE])), command(row[CHANGE_ID])));
@@ -1031,7 +1032,7 @@
     const head = el("div", { class: "pane-head" }, el("h4", null, logged(title)));
     const whole = el("section", { class: "pane", "aria-label": title }, head);
     if (!statement) return add(whole, [el("div", { class: "pane-none" }, words)]);
-    if (words) add(head, [words, el("p", null, "The statement in its place, which does not decide:")]);
+    if (words) add(head, [words, el("p", null, "The statement to look at there, which does not decide:")]);
     const sid = text(statement.sid), layer = text(statement.layer), file = text(statement.file);
     add(head, [el("div", null, sentence(own(LAYER, layer) || layer || "policy"), " ", code(text(statement.policy)), ", statement ",
       sid ? code(sid) : number(statement.index)),
@@ -1224,9 +1225,9 @@
   function reviewLists(principal) {
     const of = principal.by[state.candidate];
     return [
-      nameList("no_longer_granted", "Used and no longer granted", "Used in the log, and this candidate grants it no longer.", of),
+      nameList("no_longer_granted", "Used and lost", "Used in the log, and this candidate takes it away.", of),
       nameList("unused", "Granted and never used",
-        "This candidate grants it, the log could show its use, and never did in the window. No data is not no use.", of),
+        "This candidate grants it, CloudTrail can show its use, and no successful call was replayed in the window. No data is not no use.", of),
       nameList("not_observable", "Granted and not observable", "This candidate grants it, and the log could never show its use.", of),
     ];
   }
@@ -1283,7 +1284,8 @@
   function drawReview() {
     const { review } = candidate();
     fill(byId("review-lede"), "What ", logged(candidate().name),
-      " grants, against what was used in the window. One row is one action of one principal. " + RARE);
+      " grants, against what was used in the window. One row is one action of one principal. " + RARE,
+      data.sentences.review.map((words) => [" ", words]));
     const row = (words, value, meaning) => el("tr", null, el("th", { scope: "row" }, words),
       el("td", { class: "num" + (value ? " hot" : " zero") }, number(value)), el("td", { class: "soft" }, meaning));
     const totals = el("table", null, el("thead", null, el("tr", null, el("th", { scope: "col" }, "Kind"),
@@ -1291,7 +1293,7 @@
       el("tbody", null,
         row("Granted and never used", review.unused, "could be taken away; look at the coverage first"),
         row("Rarely used", review.rare, "ask before taking it away"),
-        row("Used and no longer granted", review.no_longer_granted, "this candidate takes it away"),
+        row("Used and lost", review.no_longer_granted, "this candidate takes it away"),
         row("Granted and not observable", review.not_observable, "the log could never show its use")));
     fill(byId("review-body"), el("div", { class: "pair" },
       el("div", null, totals, el("p", { class: "left-out" }, el("code", null, "actions.parquet"),

@@ -1,17 +1,16 @@
-//! What the resources of a plan come to: edits of a policy set.
+//! What the resources of a plan or template come to: edits of a policy set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::accounts::Account;
-use super::references::Wanted;
+use super::Account;
 use crate::account::{EntityKind, Policy};
 use crate::iam::PolicyDocument;
 use crate::iam::arn::Arn;
 
 /// Who may have policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
+pub(in crate::account) enum Holder {
     /// A role.
     Role,
     /// A user.
@@ -22,7 +21,7 @@ pub(super) enum Holder {
 
 impl Holder {
     /// The word in ARNs, attributes and listings.
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::account) fn word(self) -> &'static str {
         match self {
             Self::Role => "role",
             Self::User => "user",
@@ -31,38 +30,18 @@ impl Holder {
     }
 
     /// What the entity of a policy set is; a group is none.
-    pub(super) fn entity(self) -> Option<EntityKind> {
+    pub(in crate::account) fn entity(self) -> Option<EntityKind> {
         match self {
             Self::Role => Some(EntityKind::Role),
             Self::User => Some(EntityKind::User),
             Self::Group => None,
         }
     }
-
-    /// The resource that a name is taken from.
-    pub(super) fn wanted(self) -> Wanted {
-        let kind = match self {
-            Self::Role => "aws_iam_role",
-            Self::User => "aws_iam_user",
-            Self::Group => "aws_iam_group",
-        };
-        Wanted { kind, attributes: &["name", "id"] }
-    }
-
-    /// The resource that the name of an inline policy is taken from.
-    pub(super) fn wanted_inline(self) -> Wanted {
-        let kind = match self {
-            Self::Role => "aws_iam_role_policy",
-            Self::User => "aws_iam_user_policy",
-            Self::Group => "aws_iam_group_policy",
-        };
-        Wanted { kind, attributes: &["name"] }
-    }
 }
 
 /// Whom an edit is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Target {
+pub(in crate::account) enum Target {
     /// One by name, which is unique in its account whatever the path.
     One { holder: Holder, account: Account, name: String },
     /// Every role of a permission set.
@@ -71,7 +50,7 @@ pub(super) enum Target {
 
 /// A managed policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Managed {
+pub(in crate::account) enum Managed {
     /// By ARN.
     Arn(String),
     /// By path and name, in the account of whoever it is attached to.
@@ -80,7 +59,7 @@ pub(super) enum Managed {
 
 impl Managed {
     /// The ARN for a holder.
-    pub(super) fn arn(&self, holder: &str) -> String {
+    pub(in crate::account) fn arn(&self, holder: &str) -> String {
         match (self, Arn::parse(holder)) {
             (Self::Arn(arn), _) => arn.clone(),
             (Self::Own(name), Some(arn)) => format!("arn:{}:iam::{}:policy{name}", arn.partition, arn.account),
@@ -89,7 +68,7 @@ impl Managed {
     }
 
     /// The name in listings.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::account) fn shown(&self) -> String {
         match self {
             Self::Arn(arn) => arn.clone(),
             Self::Own(name) => format!("each account's policy{name}"),
@@ -99,7 +78,7 @@ impl Managed {
 
 /// Which managed policies a whole list is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Among {
+pub(in crate::account) enum Among {
     /// All.
     All,
     /// Those of AWS.
@@ -110,7 +89,7 @@ pub(super) enum Among {
 
 impl Among {
     /// Whether the policy of an ARN is one of them.
-    pub(super) fn has(self, arn: &str) -> bool {
+    pub(in crate::account) fn has(self, arn: &str) -> bool {
         let aws = Arn::parse(arn).is_some_and(|arn| arn.account == "aws");
         match self {
             Self::All => true,
@@ -122,7 +101,7 @@ impl Among {
 
 /// An edit of a policy set. Where a document is `None`, it is known after apply.
 #[derive(Debug, Clone)]
-pub(super) enum Edit {
+pub(in crate::account) enum Edit {
     /// A managed policy gets a document.
     Policy { arn: String, document: Option<Arc<Policy>> },
     /// A managed policy goes.
@@ -166,7 +145,7 @@ pub(super) enum Edit {
 impl Edit {
     /// Edits of a plan are applied in this order: what goes before what comes, a thing before what is said of it, and
     /// what shuts out everything else last.
-    pub(super) fn phase(&self) -> u8 {
+    pub(in crate::account) fn phase(&self) -> u8 {
         match self {
             Self::Detach { .. } | Self::RemoveInline { .. } | Self::Leave { .. } | Self::Boundary { policy: None, .. } => 0,
             Self::RemoveHolder { .. } | Self::RemovePermissionSet { .. } => 1,

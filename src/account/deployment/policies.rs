@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use super::accounts::Account;
 use super::apply::{Run, gone, later, of_account, whole};
 use super::edit::{Among, Managed, Target};
-use super::meaning::Step;
+use super::{Account, Step};
 use crate::account::Policy;
 use crate::iam::PolicyDocument;
 
 impl Run<'_> {
-    pub(super) fn inline(&mut self, step: &Step<'_>, target: &Target, name: &str, document: Option<&PolicyDocument>, update: bool) {
+    pub(super) fn inline(&mut self, step: &Step, target: &Target, name: &str, document: Option<&PolicyDocument>, update: bool) {
         let (found, called) = self.find(step, target);
         for holder in found {
             let policy = |document: &PolicyDocument| Policy {
@@ -25,7 +24,7 @@ impl Run<'_> {
         self.say(step, format!("{of} {name} of {called}{}", later(document.is_none())));
     }
 
-    pub(super) fn remove_inline(&mut self, step: &Step<'_>, target: &Target, name: &str) {
+    pub(super) fn remove_inline(&mut self, step: &Step, target: &Target, name: &str) {
         let (found, called) = self.find(step, target);
         let had = |holder: &String| self.set.inline_names(holder).iter().any(|known| known == name);
         if !found.is_empty() && !found.iter().any(had) {
@@ -34,10 +33,10 @@ impl Run<'_> {
         for holder in found {
             self.set.remove_inline(&holder, name);
         }
-        self.say(step, format!("inline policy {name} of {called}{}", gone(step.change)));
+        self.say(step, format!("inline policy {name} of {called}{}", gone(&step.subject)));
     }
 
-    pub(super) fn only_inline(&mut self, step: &Step<'_>, target: &Target, names: &[String], open: bool) {
+    pub(super) fn only_inline(&mut self, step: &Step, target: &Target, names: &[String], open: bool) {
         let (found, called) = self.find(step, target);
         self.say(step, format!("inline policies of {called}{}", whole(names, open)));
         for holder in found {
@@ -49,7 +48,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn attach(&mut self, step: &Step<'_>, target: &Target, policy: &Managed) {
+    pub(super) fn attach(&mut self, step: &Step, target: &Target, policy: &Managed) {
         let (found, called) = self.find(step, target);
         self.say(step, format!("attaches {} to {called}", policy.shown()));
         for holder in found {
@@ -59,7 +58,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn detach(&mut self, step: &Step<'_>, target: &Target, policy: &Managed) {
+    pub(super) fn detach(&mut self, step: &Step, target: &Target, policy: &Managed) {
         let (found, called) = self.find(step, target);
         let had = |holder: &String| self.set.attached_names(holder).contains(&policy.arn(holder));
         if !found.is_empty() && !found.iter().any(had) {
@@ -72,7 +71,7 @@ impl Run<'_> {
         self.say(step, format!("detaches {} from {called}", policy.shown()));
     }
 
-    pub(super) fn only_attached(&mut self, step: &Step<'_>, target: &Target, policies: &[Managed], among: Among, open: bool) {
+    pub(super) fn only_attached(&mut self, step: &Step, target: &Target, policies: &[Managed], among: Among, open: bool) {
         let (found, called) = self.find(step, target);
         let shown: Vec<String> = policies.iter().map(Managed::shown).collect();
         let of = match among {
@@ -95,7 +94,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn only_holders(&mut self, step: &Step<'_>, account: &Account, policy: &str, holders: &[Target], open: bool) {
+    pub(super) fn only_holders(&mut self, step: &Step, account: &Account, policy: &str, holders: &[Target], open: bool) {
         let (mut keep, mut called) = (Vec::new(), Vec::new());
         for target in holders {
             let (found, name) = self.find(step, target);
@@ -115,14 +114,14 @@ impl Run<'_> {
     }
 
     /// What a list that is not wholly known leaves open: a policy without a document.
-    pub(super) fn rest(&mut self, step: &Step<'_>, holder: &str, open: bool) {
+    pub(super) fn rest(&mut self, step: &Step, holder: &str, open: bool) {
         if open {
-            self.set.attach_policy(holder, &format!("<what {} has, known after apply>", step.change.address));
+            self.set.attach_policy(holder, &format!("<what {} has, known after apply>", step.subject.address));
         }
     }
 
     /// Notes that the document of a policy is missing.
-    pub(super) fn known(&mut self, step: &Step<'_>, policy: Option<&str>) {
+    pub(super) fn known(&mut self, step: &Step, policy: Option<&str>) {
         if let Some(arn) = policy.filter(|arn| !arn.contains('<') && !self.set.managed.contains_key(*arn)) {
             self.unresolved(step, format!("the baseline has no document of {arn}: what it permits is unknown"));
         }

@@ -4,33 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::accounts::Account;
-use super::change::ResourceChange;
 use super::edit::{Edit, Holder, Managed, Target};
-use super::meaning::Step;
-use super::plan::Action;
-use super::{Listed, Note};
+use super::{Account, Listed, Note, Step, Subject};
 use crate::account::side_data::Tags;
 use crate::account::{EntityKind, Policy, PolicySet};
 use crate::iam::arn::{Arn, permission_set};
 
 /// Applies edits, and says what they do.
-pub(super) struct Run<'s> {
+pub(in crate::account) struct Run<'s> {
     pub(super) set: &'s mut PolicySet,
-    /// The plan's file.
+    /// The file of the plan or template.
     pub(super) file: &'s Path,
     /// ARNs by what they are, account and name in lower case: IAM tells names apart without their case.
     names: BTreeMap<(Holder, String, String), String>,
     /// Permission sets that the plan makes: nobody has them.
     new_sets: BTreeSet<String>,
     /// What was done, by the position of the change in the plan.
-    pub(super) lines: Vec<(usize, Listed)>,
-    pub(super) notes: Vec<Note>,
+    pub(in crate::account) lines: Vec<(usize, Listed)>,
+    pub(in crate::account) notes: Vec<Note>,
 }
 
 impl<'s> Run<'s> {
     /// Indexes the names of a set.
-    pub(super) fn new(set: &'s mut PolicySet, file: &'s Path) -> Self {
+    pub(in crate::account) fn new(set: &'s mut PolicySet, file: &'s Path) -> Self {
         let holder = |kind: EntityKind| if kind == EntityKind::Role { Holder::Role } else { Holder::User };
         let entities = set.entities.values().map(|entity| (holder(entity.kind), &entity.arn));
         let all: Vec<(Holder, String)> =
@@ -48,7 +44,7 @@ impl<'s> Run<'s> {
     }
 
     /// Applies the steps in the order of their phases.
-    pub(super) fn apply(&mut self, mut steps: Vec<Step<'_>>) {
+    pub(in crate::account) fn apply(&mut self, mut steps: Vec<Step>) {
         steps.sort_by_key(|step| step.edit.phase());
         for step in &steps {
             match &step.edit {
@@ -81,26 +77,26 @@ impl<'s> Run<'s> {
         }
     }
 
-    pub(super) fn say(&mut self, step: &Step<'_>, what: String) {
-        self.lines.push((step.at, Listed::new(step.change, what)));
+    pub(super) fn say(&mut self, step: &Step, what: String) {
+        self.lines.push((step.at, Listed::new(&step.subject, what)));
     }
 
     /// Where a list is not wholly known, what it leaves out may be there: that is not said.
-    pub(super) fn say_if(&mut self, sure: bool, step: &Step<'_>, what: String) {
+    pub(super) fn say_if(&mut self, sure: bool, step: &Step, what: String) {
         if sure {
             self.say(step, what);
         }
     }
 
-    pub(super) fn unresolved(&mut self, step: &Step<'_>, reason: String) {
-        let note = Note::new(step.change, reason, true);
+    pub(super) fn unresolved(&mut self, step: &Step, reason: String) {
+        let note = Note::new(&step.subject, reason, true);
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
     /// Whom a target names, by ARN, and how a listing calls them.
-    pub(super) fn find(&mut self, step: &Step<'_>, target: &Target) -> (Vec<String>, String) {
+    pub(super) fn find(&mut self, step: &Step, target: &Target) -> (Vec<String>, String) {
         match target {
             Target::One { holder, account, name } => match self.names.get(&(*holder, account.id.clone(), name.to_lowercase())) {
                 Some(arn) => (vec![arn.clone()], arn.clone()),
@@ -123,8 +119,8 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn policy(&mut self, step: &Step<'_>, arn: &str, document: Option<Arc<Policy>>) {
-        let update = step.change.action == Action::Update;
+    fn policy(&mut self, step: &Step, arn: &str, document: Option<Arc<Policy>>) {
+        let update = step.subject.action == "update";
         if update {
             self.expect_policy(step, arn);
         }
@@ -133,21 +129,21 @@ impl<'s> Run<'s> {
         self.set.managed.insert(arn.to_owned(), document);
     }
 
-    fn remove_policy(&mut self, step: &Step<'_>, arn: &str) {
+    fn remove_policy(&mut self, step: &Step, arn: &str) {
         self.expect_policy(step, arn);
-        self.say(step, format!("policy {arn}{}", gone(step.change)));
+        self.say(step, format!("policy {arn}{}", gone(&step.subject)));
         for holder in self.set.remove_managed(arn) {
             self.say(step, format!("detaches {arn} from {holder}"));
         }
     }
 
-    fn expect_policy(&mut self, step: &Step<'_>, arn: &str) {
+    fn expect_policy(&mut self, step: &Step, arn: &str) {
         if !self.set.managed.contains_key(arn) {
             self.unresolved(step, format!("the baseline has no policy {arn}: give a snapshot that has it"));
         }
     }
 
-    fn holder(&mut self, step: &Step<'_>, holder: Holder, arn: &str, boundary: Option<&str>, tags: &BTreeMap<String, String>) {
+    fn holder(&mut self, step: &Step, holder: Holder, arn: &str, boundary: Option<&str>, tags: &BTreeMap<String, String>) {
         match holder.entity() {
             Some(kind) => self.set.add_entity(arn, kind),
             None => self.set.add_group(arn),
@@ -162,7 +158,7 @@ impl<'s> Run<'s> {
         self.say(step, format!("{} {arn}{with}", holder.word()));
     }
 
-    fn remove_holder(&mut self, step: &Step<'_>, holder: Holder, arn: &str) {
+    fn remove_holder(&mut self, step: &Step, holder: Holder, arn: &str) {
         if !self.set.entities.contains_key(arn) && !self.set.groups.contains_key(arn) {
             self.unresolved(step, format!("the baseline has no {arn}: give a snapshot that has it"));
         }
@@ -170,19 +166,19 @@ impl<'s> Run<'s> {
             Some(_) => self.set.clear_entity(arn),
             None => self.set.remove_group(arn),
         }
-        self.say(step, format!("{} {arn}{}", holder.word(), gone(step.change)));
+        self.say(step, format!("{} {arn}{}", holder.word(), gone(&step.subject)));
     }
 
-    fn remove_permission_set(&mut self, step: &Step<'_>, name: &str) {
+    fn remove_permission_set(&mut self, step: &Step, name: &str) {
         let (roles, called) = self.find(step, &Target::PermissionSet(name.to_owned()));
-        self.say(step, format!("{called}{}", gone(step.change)));
+        self.say(step, format!("{called}{}", gone(&step.subject)));
         for role in roles {
             self.set.clear_entity(&role);
             self.say(step, format!("role {role} goes with it"));
         }
     }
 
-    fn rename(&mut self, step: &Step<'_>, holder: Holder, from: &str, to: &str) {
+    fn rename(&mut self, step: &Step, holder: Holder, from: &str, to: &str) {
         if !self.set.entities.contains_key(from) && !self.set.groups.contains_key(from) {
             self.unresolved(step, format!("the baseline has no {from}: give a snapshot that has it"));
         }
@@ -195,7 +191,7 @@ impl<'s> Run<'s> {
         self.say(step, format!("{} {from} becomes {to}", holder.word()));
     }
 
-    fn boundary(&mut self, step: &Step<'_>, target: &Target, policy: Option<&Managed>) {
+    fn boundary(&mut self, step: &Step, target: &Target, policy: Option<&Managed>) {
         let (found, called) = self.find(step, target);
         for holder in found {
             let arn = policy.map(|policy| policy.arn(&holder));
@@ -206,7 +202,7 @@ impl<'s> Run<'s> {
             step,
             match policy {
                 Some(policy) => format!("boundary of {called} is {}", policy.shown()),
-                None => format!("boundary of {called}{}", gone(step.change)),
+                None => format!("boundary of {called}{}", gone(&step.subject)),
             },
         );
     }
@@ -219,7 +215,7 @@ impl<'s> Run<'s> {
         };
     }
 
-    fn tags(&mut self, step: &Step<'_>, target: &Target, (tags, before, open): (&Tags, &Tags, bool)) {
+    fn tags(&mut self, step: &Step, target: &Target, (tags, before, open): (&Tags, &Tags, bool)) {
         let (found, called) = self.find(step, target);
         let changed: Vec<(&String, &String)> = tags.iter().filter(|(tag, value)| before.get(*tag) != Some(*value)).collect();
         let removed: Vec<&String> = before.keys().filter(|tag| !tags.contains_key(*tag)).collect();
@@ -236,7 +232,7 @@ impl<'s> Run<'s> {
         self.say(step, format!("tags of {called}: {}", texts.join(", ")));
     }
 
-    fn join(&mut self, step: &Step<'_>, user: &Target, group: &str) {
+    fn join(&mut self, step: &Step, user: &Target, group: &str) {
         let (found, called) = self.find(step, user);
         self.say(step, format!("{called} joins the group {group}"));
         for user in found {
@@ -244,7 +240,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn add_to_group(&mut self, step: &Step<'_>, user: &str, group: &str) {
+    fn add_to_group(&mut self, step: &Step, user: &str, group: &str) {
         if self.set.group(user, group).is_none() {
             self.unresolved(step, format!("the baseline has no group {group} in the account of {user}: what it permits is unknown"));
         }
@@ -253,7 +249,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn leave(&mut self, step: &Step<'_>, user: &Target, group: &str) {
+    fn leave(&mut self, step: &Step, user: &Target, group: &str) {
         let (found, called) = self.find(step, user);
         let had = |user: &String| self.set.entities.get(user).is_some_and(|entity| entity.groups.iter().any(|name| name == group));
         if !found.is_empty() && !found.iter().any(had) {
@@ -274,7 +270,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn only_members(&mut self, step: &Step<'_>, account: &Account, group: &str, users: &[Target], open: bool) {
+    fn only_members(&mut self, step: &Step, account: &Account, group: &str, users: &[Target], open: bool) {
         let (mut keep, mut called) = (Vec::new(), Vec::new());
         for target in users {
             let (found, name) = self.find(step, target);
@@ -297,8 +293,8 @@ impl<'s> Run<'s> {
 }
 
 /// What a listing says of that which goes, where the action does not say it.
-pub(super) fn gone(change: &ResourceChange) -> &'static str {
-    if change.action == Action::Delete { "" } else { " removed" }
+pub(in crate::account) fn gone(subject: &Subject) -> &'static str {
+    if subject.action == "delete" { "" } else { " removed" }
 }
 
 pub(super) fn later(unknown: bool) -> &'static str {

@@ -1,0 +1,277 @@
+//! CloudFormation templates: what they are said to do, what the policies then are, and what stays unknown.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use retrial::Error;
+use retrial::account::{Boundary, CandidateType, Deployment, PolicySet, Touched, load};
+use serde_json::json;
+use tempfile::TempDir;
+
+const ACCOUNT: &str = "111122223333";
+
+fn arn(resource: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:{resource}")
+}
+
+/// A small account: a role and a managed policy that a stack made, a user in a group, and what nobody's template has.
+fn baseline() -> PolicySet {
+    let allow = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Sid": "Old", "Effect": "Allow", "Action": action, "Resource": "*"}]});
+    let policy = |name: &str| json!({"PolicyName": name, "PolicyArn": arn(&format!("policy/{name}"))});
+    let managed = |name: &str| {
+        json!({"PolicyName": name, "PolicyId": "ANPAEXAMPLE", "Arn": arn(&format!("policy/{name}")), "Path": "/", "DefaultVersionId": "v1",
+               "PolicyVersionList": [{"VersionId": "v1", "IsDefaultVersion": true, "Document": allow("workmail:List*")}]})
+    };
+    let snapshot = json!({
+        "UserDetailList": [{"UserName": "ada", "UserId": "AIDAEXAMPLEADA", "Arn": arn("user/ada"), "Path": "/", "GroupList": ["Old", "Mail"],
+            "UserPolicyList": [], "AttachedManagedPolicies": []}],
+        "GroupDetailList": [
+            {"GroupName": "Old", "GroupId": "AGPAEXAMPLEOLD", "Arn": arn("group/Old"), "Path": "/", "GroupPolicyList": [], "AttachedManagedPolicies": []},
+            {"GroupName": "Mail", "GroupId": "AGPAEXAMPLEMAIL", "Arn": arn("group/Mail"), "Path": "/", "GroupPolicyList": [], "AttachedManagedPolicies": []}],
+        "RoleDetailList": [{"RoleName": "mail-stack-Worker-1A2B3C4D5E6F", "RoleId": "AROAEXAMPLEWORKER", "Arn": arn("role/mail-stack-Worker-1A2B3C4D5E6F"),
+            "Path": "/", "AssumeRolePolicyDocument": {}, "InstanceProfileList": [], "Tags": [{"Key": "team", "Value": "mail"}],
+            "RolePolicyList": [{"PolicyName": "old", "PolicyDocument": allow("workmail:*")}], "AttachedManagedPolicies": [policy("Shared"), policy("Extra")]}],
+        "Policies": [managed("Shared"), managed("Extra"), managed("Edge")]
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("account.json");
+    std::fs::write(&file, snapshot.to_string()).unwrap();
+    load(&[file]).unwrap().into_baseline().unwrap()
+}
+
+struct Room(TempDir);
+
+impl Room {
+    fn new(name: &str, text: &str) -> (Self, PathBuf) {
+        let room = tempfile::tempdir().unwrap();
+        let file = room.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        (Self(room), file)
+    }
+}
+
+fn applied(text: &str, parameters: &[(&str, &str)]) -> (PolicySet, Touched) {
+    let (_room, file) = Room::new("template.yaml", text);
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>();
+    let deployment = Deployment { account: None, parameters };
+    load(&[file]).unwrap().into_listed_candidate(&baseline(), CandidateType::Identity, &[], &deployment).unwrap()
+}
+
+fn refused(text: &str) -> (String, usize, String) {
+    let (_room, file) = Room::new("template.yaml", text);
+    let result = load(&[file]).and_then(|loaded| loaded.into_candidate(&baseline(), CandidateType::Identity, &[]));
+    let Err(Error::Policy(error)) = result else { panic!("{text} was applied") };
+    assert!(error.path.as_ref().is_some_and(|path| path.ends_with("template.yaml")), "{error}");
+    (error.message.clone(), error.line, error.help.clone().unwrap_or_default())
+}
+
+/// A template of these resources, two spaces in.
+fn template(resources: &str) -> String {
+    format!("Resources:\n{resources}")
+}
+
+#[test]
+fn a_role_of_a_stack_is_found_and_is_to_have_what_the_template_says_and_no_more() {
+    let text = template(
+        r#"  Worker:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {}
+      PermissionsBoundary: !Sub "arn:aws:iam::${AWS::AccountId}:policy/Edge"
+      ManagedPolicyArns: [!Ref Fresh]
+      Tags: [{Key: stage, Value: test}]
+      Policies:
+        - PolicyName: own
+          PolicyDocument:
+            Statement: {Effect: Allow, Action: "workmail:Describe*", Resource: "*"}
+  Fresh:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Statement: {Effect: Deny, Action: "workmail:Delete*", Resource: "*"}
+  Shared:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      ManagedPolicyName: Shared
+      Roles: [!Ref Worker]
+      PolicyDocument:
+        Statement: {Effect: Allow, Action: "workmail:Get*", Resource: "*"}
+"#,
+    );
+    let (set, touched) = applied(&text, &[]);
+    let role = &set.entities[&arn("role/mail-stack-Worker-1A2B3C4D5E6F")];
+    assert_eq!(role.inline.keys().collect::<Vec<_>>(), ["own"]);
+    assert_eq!(role.attached, [arn("policy/Shared"), arn("policy/<Fresh>")]);
+    assert!(matches!(&role.boundary, Some(Boundary::Managed(boundary)) if *boundary == arn("policy/Edge")));
+    assert_eq!((role.tags["team"].as_str(), role.tags["stage"].as_str()), ("mail", "test"));
+    let lines = touched.changes.join("\n");
+    assert!(lines.contains("detaches") && lines.contains("policy/Extra") && lines.contains("inline policy old"), "{lines}");
+    assert!(touched.passed_over.iter().any(|line| line.contains("taken to be role mail-stack-Worker-1A2B3C4D5E6F")), "{touched:?}");
+    assert_eq!(touched.unresolved, Vec::<String>::new());
+    let (_, other) = applied(&text, &[("AWS::StackName", "another")]);
+    assert!(!other.passed_over.iter().any(|line| line.contains("taken to be role")), "{other:?}");
+}
+
+#[test]
+fn every_type_of_resource_is_read() {
+    let document = "{Statement: {Effect: Allow, Action: \"workmail:*\", Resource: \"*\"}}";
+    let text = template(&format!(
+        r#"  Ada: {{Type: AWS::IAM::User, Properties: {{UserName: ada, Groups: [Mail], Policies: [{{PolicyName: one, PolicyDocument: {document}}}]}}}}
+  New: {{Type: AWS::IAM::User, Properties: {{UserName: new, Path: /mail/}}}}
+  Join: {{Type: AWS::IAM::UserToGroupAddition, Properties: {{GroupName: Mail, Users: [!Ref New]}}}}
+  Team: {{Type: AWS::IAM::Group, Properties: {{GroupName: Team, ManagedPolicyArns: ["{shared}"]}}}}
+  Many: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: many, Users: [!Ref Ada], Groups: [!Ref Team], PolicyDocument: {document}}}}}
+  OfUser: {{Type: AWS::IAM::UserPolicy, Properties: {{PolicyName: own, UserName: !Ref New, PolicyDocument: {document}}}}}
+  OfGroup: {{Type: AWS::IAM::GroupPolicy, Properties: {{PolicyName: own, GroupName: Mail, PolicyDocument: {document}}}}}
+  OfRole: {{Type: AWS::IAM::RolePolicy, Properties: {{PolicyName: more, RoleName: mail-stack-Worker-1A2B3C4D5E6F, PolicyDocument: {document}}}}}
+  Lock: {{Type: AWS::Organizations::Policy, Properties: {{Name: lock, Type: SERVICE_CONTROL_POLICY, TargetIds: [r-1], Content: {document}}}}}
+  Tags: {{Type: AWS::Organizations::Policy, Properties: {{Name: tags, Type: TAG_POLICY, Content: {{}}}}}}
+  Queue: {{Type: AWS::SQS::Queue}}
+  App: {{Type: AWS::Serverless::Function}}
+"#,
+        shared = arn("policy/Shared")
+    ));
+    let (set, touched) = applied(&text, &[]);
+    let ada = &set.entities[&arn("user/ada")];
+    assert_eq!(
+        (ada.groups.clone(), ada.inline.keys().cloned().collect::<Vec<_>>()),
+        (vec!["Mail".to_owned()], vec!["many".to_owned(), "one".to_owned()])
+    );
+    let new = &set.entities[&arn("user/mail/new")];
+    assert_eq!((new.groups.clone(), new.inline.len()), (vec!["Mail".to_owned()], 1));
+    let team = &set.groups[&arn("group/Team")];
+    assert_eq!((team.attached.clone(), team.inline.len()), (vec![arn("policy/Shared")], 1));
+    assert!(set.groups[&arn("group/Mail")].inline.contains_key("own"));
+    // The template does not have the role: what else it has stays.
+    assert_eq!(set.entities[&arn("role/mail-stack-Worker-1A2B3C4D5E6F")].inline.keys().collect::<Vec<_>>(), ["more", "old"]);
+    let unresolved = touched.unresolved.join("\n");
+    assert!(
+        unresolved.contains("Lock: no organization file is loaded") && unresolved.contains("AWS::Serverless::Function (1)"),
+        "{unresolved}"
+    );
+    let passed_over = touched.passed_over.join("\n");
+    assert!(passed_over.contains("TAG_POLICY") && passed_over.contains("AWS::SQS::Queue (1)"), "{passed_over}");
+}
+
+/// Where a policy may have a variable, what is not known is one; elsewhere the whole document is open.
+#[test]
+fn what_a_template_does_not_tell_stays_unknown() {
+    let text = |statement: &str| {
+        format!(
+            "Parameters:\n  Office: {{Type: String}}\n  Stored: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /mail/office}}\n\
+             Conditions:\n  Here: !Equals [!Ref Office, x]\n{}",
+            template(&format!(
+                "  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      ManagedPolicyName: Shared\n      PolicyDocument:\n        Statement:\n{statement}"
+            ))
+        )
+    };
+    let documents = |statement: &str, parameters: &[(&str, &str)]| {
+        let (set, touched) = applied(&text(statement), parameters);
+        (set.managed[&arn("policy/Shared")].as_ref().map(|policy| policy.document.statements[0].text.clone()), touched.unresolved)
+    };
+    let resource = "          - {Effect: Allow, Action: '*', Resource: !Sub 'arn:aws:workmail:*:*:organization/${Office}'}\n";
+    let (open, unresolved) = documents(resource, &[]);
+    assert!(open.unwrap().contains("organization/${template:Office}") && unresolved.is_empty());
+    assert!(documents(resource, &[("Office", "m-1")]).0.unwrap().contains("organization/m-1"));
+    let queue = "          - {Effect: Allow, Action: '*', Resource: !GetAtt Queue.Arn}\n";
+    assert!(documents(queue, &[]).0.unwrap().contains("arn:*:*:*:*:${template:Queue.Arn}"));
+    for action in
+        ["!Ref Office", "!Ref Stored", "!ImportValue x", "!If [Here, a, b]", "!Sub '{{resolve:ssm:x}}:List*'", "!GetAtt A.B", "!Cidr [a]"]
+    {
+        let (open, unresolved) = documents(&format!("          - {{Effect: Allow, Action: {action}, Resource: '*'}}\n"), &[]);
+        assert!(open.is_none() && unresolved.iter().any(|line| line.contains("what it permits is unknown")), "{action} {unresolved:?}");
+    }
+    // Both branches say the same; a condition that is known takes one.
+    let same = "          - {Effect: Allow, Action: !If [Here, 'a:b', 'a:b'], Resource: '*'}\n";
+    assert!(documents(same, &[]).0.is_some());
+    let known = "          - {Effect: Allow, Action: !If [Here, 'a:b', 'a:c'], Resource: '*'}\n";
+    assert!(documents(known, &[("Office", "x")]).0.unwrap().contains("a:b"));
+    assert!(documents(known, &[("Office", "y")]).0.unwrap().contains("a:c"));
+    // A literal of a policy is no reference.
+    let literal = "          - {Effect: Allow, Action: '*', Resource: !Sub 'arn:aws:iam::${AWS::AccountId}:user/${!aws:username}'}\n";
+    assert!(documents(literal, &[]).0.unwrap().contains(&format!("{ACCOUNT}:user/${{aws:username}}")));
+}
+
+#[test]
+fn conditions_of_resources_hold_fail_or_are_not_known() {
+    let text = |condition: &str| {
+        format!(
+            "Parameters:\n  A: {{Type: String, Default: x}}\n  B: {{Type: String}}\nConditions:\n  C: {condition}\n  X: !Equals [!Ref A, x]\n  Y: !Equals [!Ref B, x]\n{}",
+            template("  New: {Type: AWS::IAM::User, Condition: C, Properties: {UserName: new}}\n")
+        )
+    };
+    for (condition, is_there, open) in [
+        ("!Equals [!Ref A, x]", true, false),
+        ("!Equals [!Ref A, y]", false, false),
+        ("!Equals [!Ref B, x]", false, true),
+        ("!Or [!Condition X, !Condition Y]", true, false),
+        ("!And [!Condition X, !Condition Y]", false, true),
+        ("!And [!Not [!Condition X], !Condition Y]", false, false),
+        ("!Condition C", false, true),
+    ] {
+        let (set, touched) = applied(&text(condition), &[]);
+        assert_eq!(
+            (set.entities.contains_key(&arn("user/new")), !touched.unresolved.is_empty()),
+            (is_there, open),
+            "{condition} {touched:?}"
+        );
+    }
+}
+
+#[test]
+fn broken_templates_are_told_with_their_line() {
+    let policy = "  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      PolicyDocument:\n        Statement:\n          - Effect: Allow\n            Acton: x\n            Resource: '*'\n";
+    for (text, line, message) in [
+        (template(policy), 8, "Acton"),
+        (template("  P: {Properties: {}}\n"), 2, "the resource `P` has no `Type`"),
+        (template("  P: {Type: AWS::IAM::User\n"), 3, ""),
+        (template("  P: {Type: a}\n  P: {Type: b}\n"), 3, "`P` stands twice"),
+        ("AWSTemplateFormatVersion: x\n".to_owned(), 1, "no `Resources`"),
+    ] {
+        let (found, at, help) = refused(&text);
+        assert!(found.contains(message) && at == line && !help.is_empty(), "{text}\n{found} at {at}: {help}");
+    }
+    let (_room, file) =
+        Room::new("template.json", r#"{"Resources": {"P": {"Type": "AWS::IAM::User", "Properties": {"UserName": "new"}}}}"#);
+    let set = load(&[file.clone()]).unwrap().into_candidate(&baseline(), CandidateType::Identity, &[]).unwrap();
+    assert!(set.entities.contains_key(&arn("user/new")), "JSON is read as YAML is");
+    let refused = load(&[file]).unwrap().into_baseline().unwrap_err().to_string();
+    assert!(refused.contains("is a CloudFormation template") && refused.contains("--candidate"), "{refused}");
+}
+
+/// Other YAML stands beside policies.
+#[test]
+fn a_folder_may_hold_yaml_that_is_no_template() {
+    let (room, _file) = Room::new("template.yml", &template("  P: {Type: AWS::IAM::User, Properties: {UserName: new}}\n"));
+    std::fs::write(room.0.path().join("ci.yaml"), "on: push\njobs: {}\n").unwrap();
+    let loaded = load(&[room.0.path().to_path_buf()]).unwrap();
+    assert_eq!((loaded.templates.len(), loaded.files.len()), (1, 1));
+}
+
+#[test]
+fn the_same_change_as_change_set_and_as_template_gives_the_same_bytes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let policies = root.join("datasets/workmail/policies");
+    let baseline = load(&[policies.join("baseline")]).unwrap().into_baseline().unwrap();
+    let room = tempfile::tempdir().unwrap();
+    let catalog = retrial::catalog::Catalog::builtin();
+    let mut dataset = retrial::ingest::Dataset::open_or_create(&room.path().join("events")).unwrap();
+    let reading = retrial::ingest::Reading::default();
+    retrial::ingest::ingest(&[root.join("datasets/workmail/logs")], &reading, &mut dataset, catalog, &retrial::progress::Silent).unwrap();
+    let reports = [policies.join("old-admins"), root.join("tests/cases/cloudformation/old-admins.yaml")].map(|path| {
+        let deployment = Deployment { account: Some(ACCOUNT.to_owned()), ..Deployment::default() };
+        let loaded = load(&[path.clone()]).unwrap();
+        let (candidate, touched) = loaded.into_listed_candidate(&baseline, CandidateType::Identity, &[], &deployment).unwrap();
+        assert_eq!(touched.unresolved, Vec::<String>::new());
+        let report = room.path().join(format!("report-{}", path.file_stem().unwrap().to_string_lossy().len() + usize::from(path.is_dir())));
+        std::fs::create_dir(&report).unwrap();
+        let candidates = vec![("draft".to_owned(), candidate)];
+        let options = retrial::replay::Options { baseline: baseline.clone(), candidates, ..Default::default() };
+        retrial::replay::replay(&dataset, &options, catalog, &report, &retrial::progress::Silent).unwrap();
+        report
+    });
+    for name in ["changes.parquet", "principals.parquet", "actions.parquet", "coverage.parquet"] {
+        let [changes, template] = [&reports[0], &reports[1]].map(|report| std::fs::read(report.join(name)).unwrap());
+        assert!(changes == template, "{name}");
+    }
+}
