@@ -233,7 +233,7 @@ fn broken_templates_are_told_with_their_line() {
     }
     let (_room, file) =
         Room::new("template.json", r#"{"Resources": {"P": {"Type": "AWS::IAM::User", "Properties": {"UserName": "new"}}}}"#);
-    let set = load(&[file.clone()]).unwrap().into_candidate(&baseline(), CandidateType::Identity, &[]).unwrap();
+    let set = load(std::slice::from_ref(&file)).unwrap().into_candidate(&baseline(), CandidateType::Identity, &[]).unwrap();
     assert!(set.entities.contains_key(&arn("user/new")), "JSON is read as YAML is");
     let refused = load(&[file]).unwrap().into_baseline().unwrap_err().to_string();
     assert!(refused.contains("is a CloudFormation template") && refused.contains("--candidate"), "{refused}");
@@ -260,7 +260,7 @@ fn the_same_change_as_change_set_and_as_template_gives_the_same_bytes() {
     retrial::ingest::ingest(&[root.join("datasets/workmail/logs")], &reading, &mut dataset, catalog, &retrial::progress::Silent).unwrap();
     let reports = [policies.join("old-admins"), root.join("tests/cases/cloudformation/old-admins.yaml")].map(|path| {
         let deployment = Deployment { account: Some(ACCOUNT.to_owned()), ..Deployment::default() };
-        let loaded = load(&[path.clone()]).unwrap();
+        let loaded = load(std::slice::from_ref(&path)).unwrap();
         let (candidate, touched) = loaded.into_listed_candidate(&baseline, CandidateType::Identity, &[], &deployment).unwrap();
         assert_eq!(touched.unresolved, Vec::<String>::new());
         let report = room.path().join(format!("report-{}", path.file_stem().unwrap().to_string_lossy().len() + usize::from(path.is_dir())));

@@ -81,7 +81,7 @@ impl Template {
         if let Some(name) = parameters.keys().find(|name| !name.starts_with("AWS::") && !self.has_parameter(name)) {
             let known: Vec<&str> =
                 self.root.get("Parameters").into_iter().flat_map(Value::members).map(|(name, _)| name.as_str()).collect();
-            let nearest = super::names::nearest(known.into_iter(), name);
+            let nearest = super::names::nearest(known, name);
             return Err(Error::Usage(format!("`{}` has no parameter `{name}`; {nearest}", self.path.display())));
         }
         let read = resources::Reader::new(self, set, &account, parameters).read()?;

@@ -1132,7 +1132,7 @@
     const samePlace = before.policy === after.policy && (before.sid === null ? before.index === after.index : before.sid === after.sid);
     const lines = differ(left, right);
     const note = samePlace || common * 2 >= Math.min(a.length, b.size) ? null
-      : "Two different statements decide: the baseline by one, the candidate by another. Marked lines stand in one of them only.";
+      : "These are two different statements. Marked lines stand in one of them only.";
     return { lines, note, compared: true };
   }
 
