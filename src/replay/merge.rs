@@ -38,7 +38,7 @@ pub fn merge(reports: &[PathBuf], folder: &Path) -> Result<Manifest> {
     let manifests: Vec<&Manifest> = shards.values().map(|(_, manifest)| manifest).collect();
     let manifest = sum(*first, &manifests, &rows, &coverage)?;
     manifest.check()?;
-    row::write(&file(folder, &CHANGES), &CHANGES, &rows, Row::cells)?;
+    row::write_changes(&file(folder, &CHANGES), &rows)?;
     let principals = tables(paths(), &PRINCIPALS)?;
     parquet::write(&file(folder, &PRINCIPALS), &PRINCIPALS, &[principals_of(&principals)?])?;
     let actions = shards.keys().copied().zip(tables(paths(), &ACTIONS)?).collect::<Vec<_>>();

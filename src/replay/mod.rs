@@ -43,7 +43,7 @@ use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluator, Layers};
-use crate::frame::schema::{CHANGES, PRINCIPALS, SKIPPED, STATEMENTS, TALLY};
+use crate::frame::schema::{PRINCIPALS, SKIPPED, STATEMENTS, TALLY};
 use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
@@ -54,7 +54,6 @@ use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
 use principals_table::Collected;
-use row::Row;
 
 pub use changes::Agreement;
 pub use compare::{Change, Contradiction};
@@ -206,7 +205,7 @@ fn write(
     changes: &Changes,
     manifest: &Manifest,
 ) -> Result<()> {
-    row::write(&folder.join("changes.parquet"), &CHANGES, &changes.rows, Row::cells)?;
+    row::write_changes(&folder.join("changes.parquet"), &changes.rows)?;
     let sets = || std::iter::once(&options.baseline).chain(options.candidates.iter().map(|(_, set)| set));
     let of_organizations = sets().flat_map(|set| set.organizations.accounts()).map(str::to_owned);
     let accounts = sets().flat_map(|set| &set.accounts).cloned().chain(of_organizations);

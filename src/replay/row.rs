@@ -1,10 +1,13 @@
 //! A row of the changes: everything that describes it, what was measured, and its cells.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take};
+use arrow::datatypes::FieldRef;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -13,10 +16,10 @@ use super::principals::Principal;
 use super::tally::Measures;
 use crate::account::Policy;
 use crate::account::load::hex;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{Decision, Explanation};
 use crate::frame::parquet::TableWriter;
-use crate::frame::schema::Table;
+use crate::frame::schema::{CHANGE_KEYS, CHANGE_MEASURES, CHANGES, Table};
 use crate::frame::{Cell, TableBuilder};
 
 /// A row. Candidates that say the same of a request share what describes it.
@@ -28,19 +31,21 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The order of the table.
-    pub(super) fn compare(&self, other: &Self) -> Ordering {
-        self.candidate.cmp(&other.candidate).then_with(|| self.key.cmp(&other.key))
-    }
-
     /// The cells of the row.
     pub(super) fn cells(&self) -> Vec<Cell<'_>> {
-        let measures = self.measures.as_ref();
-        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
         let (before, after) = self.key.columns(&self.candidate);
         let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)).into())];
         cells.extend(before);
-        cells.extend([
+        cells.extend(self.measured());
+        cells.extend(after);
+        cells
+    }
+
+    /// The cells of what was measured.
+    fn measured(&self) -> [Cell<'_>; 7] {
+        let measures = self.measures.as_ref();
+        let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
+        [
             Cell::count(measures.events),
             Cell::count(measures.session_count()),
             Cell::count(measures.days.len() as u64),
@@ -48,39 +53,156 @@ impl Row {
             time(measures.last_seen),
             Cell::Texts(measures.session_names.as_slice().into()),
             measures.samples.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>().into(),
-        ]);
-        cells.extend(after);
-        cells
+        ]
     }
 }
 
-/// Sorts rows as the table is, and adds up those of one key.
-pub(super) fn add_up(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.par_sort_unstable_by(Row::compare);
-    let mut sums: Vec<Row> = Vec::new();
-    for row in rows {
+/// Sorts rows as the table is, by candidate and key, and adds up those of one key. Rows of equal keys share one afterwards.
+pub(super) fn add_up(rows: Vec<Row>) -> Vec<Row> {
+    // Candidates that say the same of a request share the key: each is compared once.
+    let mut places: HashMap<usize, u32, foldhash::fast::FixedState> = HashMap::default();
+    let mut keys: Vec<(Arc<ChangeKey>, u32)> = Vec::new();
+    let mut candidates: BTreeMap<Arc<str>, u32> = BTreeMap::new();
+    let mut of_rows: Vec<u32> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let next = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let place = *places.entry(address(&row.key)).or_insert(next);
+        if place == next {
+            keys.push((Arc::clone(&row.key), place));
+        }
+        of_rows.push(place);
+        if !candidates.contains_key(&row.candidate) {
+            candidates.insert(Arc::clone(&row.candidate), 0);
+        }
+    }
+    candidates.values_mut().zip(0..).for_each(|(rank, next)| *rank = next);
+    keys.par_sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let mut ranks = vec![(0u32, 0usize); keys.len()];
+    let (mut rank, mut first) = (0u32, 0usize);
+    for (at, (key, place)) in keys.iter().enumerate() {
+        if keys.get(first).is_some_and(|(known, _)| known != key) {
+            (rank, first) = (rank + 1, at);
+        }
+        if let Some(slot) = ranks.get_mut(*place as usize) {
+            *slot = (rank, first);
+        }
+    }
+    let order = |(row, place): (Row, u32)| {
+        let (rank, first) = ranks.get(place as usize).copied().unwrap_or_default();
+        let key = keys.get(first).map_or_else(|| Arc::clone(&row.key), |(key, _)| Arc::clone(key));
+        let candidate = candidates.get(&row.candidate).copied().unwrap_or_default();
+        ((u64::from(candidate) << 32) | u64::from(rank), Row { key, ..row })
+    };
+    let mut ordered: Vec<(u64, Row)> = rows.into_iter().zip(of_rows).map(order).collect();
+    ordered.par_sort_unstable_by_key(|(order, _)| *order);
+    let mut sums: Vec<Row> = Vec::with_capacity(ordered.len());
+    let mut last = None;
+    for (order, row) in ordered {
         match sums.last_mut() {
-            Some(last) if last.compare(&row).is_eq() => Arc::make_mut(&mut last.measures).merge(&row.measures),
+            Some(sum) if last == Some(order) => Arc::make_mut(&mut sum.measures).merge(&row.measures),
             _ => sums.push(row),
         }
+        last = Some(order);
     }
     sums
 }
 
-/// Writes a table of rows, changes or their tally: batches are made in parallel, a few at a time.
+/// Tells keys apart that are held: it is only compared.
+fn address(key: &Arc<ChangeKey>) -> usize {
+    Arc::as_ptr(key).addr()
+}
+
+/// Rows that are made at a time.
+const ROWS: usize = 8_192;
+
+/// Writes a table of rows: batches are made in parallel, a few at a time.
 pub(super) fn write(path: &Path, table: &'static Table, rows: &[Row], cells: for<'r> fn(&'r Row) -> Vec<Cell<'r>>) -> Result<()> {
-    const ROWS: usize = 8_192;
     let batch = |rows: &[Row]| {
         let mut table = TableBuilder::new(table)?;
         rows.iter().try_for_each(|row| table.push(cells(row)))?;
         table.finish()
     };
+    write_batches(path, table, rows, &batch)
+}
+
+/// Writes the changes. What describes them is made once for all candidates that say the same.
+pub(super) fn write_changes(path: &Path, rows: &[Row]) -> Result<()> {
+    match Keys::of(rows)? {
+        Some(keys) => write_batches(path, &CHANGES, rows, &|rows| keys.batch(rows)),
+        None => write(path, &CHANGES, rows, Row::cells),
+    }
+}
+
+fn write_batches(path: &Path, table: &'static Table, rows: &[Row], batch: &(dyn Fn(&[Row]) -> Result<RecordBatch> + Sync)) -> Result<()> {
     let mut writer = TableWriter::create(path, table)?;
     for some in rows.chunks(ROWS * rayon::current_num_threads().max(1)) {
         let batches = some.par_chunks(ROWS).map(batch).collect::<Result<Vec<_>>>()?;
         batches.iter().try_for_each(|batch| writer.push(batch))?;
     }
     writer.finish()
+}
+
+/// What describes rows, by the places of their keys.
+struct Keys {
+    places: HashMap<usize, u32, foldhash::fast::FixedState>,
+    columns: RecordBatch,
+    /// What the ids of changes are made of, beside the candidate.
+    bytes: Vec<Vec<u8>>,
+}
+
+impl Keys {
+    /// So many are held at most.
+    const MOST: usize = 1 << 17;
+
+    /// The keys of rows; `None` if too few rows share one.
+    fn of(rows: &[Row]) -> Result<Option<Self>> {
+        let mut places: HashMap<usize, u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut keys: Vec<&ChangeKey> = Vec::new();
+        for row in rows {
+            let next = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+            if *places.entry(address(&row.key)).or_insert(next) == next {
+                keys.push(&row.key);
+            }
+        }
+        if keys.len() * 2 > rows.len() || keys.len() > Self::MOST {
+            return Ok(None);
+        }
+        let part = |keys: &[&ChangeKey]| {
+            let mut table = TableBuilder::new(&CHANGE_KEYS)?;
+            keys.iter().try_for_each(|key| table.push(key.cells()))?;
+            table.finish()
+        };
+        let batches = keys.par_chunks(ROWS).map(part).collect::<Result<Vec<_>>>()?;
+        let columns = concat_batches(&CHANGE_KEYS.schema, &batches)?;
+        let bytes = keys.par_iter().map(|key| bytes_of(key.cells().iter())).collect();
+        Ok(Some(Self { places, columns, bytes }))
+    }
+
+    /// The batch of some rows.
+    fn batch(&self, rows: &[Row]) -> Result<RecordBatch> {
+        let mut rest = TableBuilder::new(&CHANGE_MEASURES)?;
+        let mut places: Vec<u32> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let place = self.places.get(&address(&row.key)).copied().unwrap_or_default();
+            let mut bytes = bytes_of([Cell::from(row.candidate.as_ref())].iter());
+            bytes.extend_from_slice(self.bytes.get(place as usize).map(Vec::as_slice).unwrap_or_default());
+            let mut cells = vec![Cell::Text(id_of_bytes(&bytes).into()), row.candidate.as_ref().into()];
+            cells.extend(row.measured());
+            rest.push(cells)?;
+            places.push(place);
+        }
+        let (rest, places) = (rest.finish()?, UInt32Array::from(places));
+        let column = |field: &FieldRef| match rest.column_by_name(field.name()) {
+            Some(column) => Ok(Arc::clone(column)),
+            None => {
+                let column = self.columns.column_by_name(field.name());
+                let column = column.ok_or_else(|| Error::Internal(format!("nothing makes the column `{}`", field.name())))?;
+                Ok(take(column, &places, None)?)
+            }
+        };
+        let columns = CHANGES.schema.fields().iter().map(column).collect::<Result<Vec<ArrayRef>>>()?;
+        Ok(RecordBatch::try_new(Arc::clone(&CHANGES.schema), columns)?)
+    }
 }
 
 /// Everything that describes a change beside the candidate, in the order of the table: the key of a row.
@@ -146,6 +268,12 @@ impl ChangeKey {
         id_of(before.iter().chain(&after))
     }
 
+    /// The descriptive columns beside the candidate, in the order of the table.
+    fn cells(&self) -> Vec<Cell<'_>> {
+        let (before, after) = self.columns("");
+        before.into_iter().skip(1).chain(after).collect()
+    }
+
     /// The descriptive columns before the measures, and those after them.
     pub(super) fn columns<'a>(&'a self, candidate: &'a str) -> (Vec<Cell<'a>>, Vec<Cell<'a>>) {
         fn text(text: &str) -> Cell<'_> {
@@ -199,6 +327,14 @@ impl ChangeKey {
 
 /// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.
 fn id_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String {
+    id_of_bytes(&bytes_of(cells))
+}
+
+fn id_of_bytes(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes).get(..8).unwrap_or_default())
+}
+
+fn bytes_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> Vec<u8> {
     const END: u8 = 0xff;
     let mut bytes = Vec::with_capacity(1_024);
     for cell in cells {
@@ -222,7 +358,7 @@ fn id_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String {
         }
         bytes.push(END);
     }
-    hex(Sha256::digest(&bytes).get(..8).unwrap_or_default())
+    bytes
 }
 
 /// What a principal's rows come to.
