@@ -130,7 +130,7 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
                 continue;
             }
             let text = read(file, &mut loaded.files)?;
-            if may_be_yaml(file) && !text.trim_start().starts_with('{') {
+            if may_be_yaml(file) && !text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
                 // Other YAML stands beside policies; a file that is named directly is meant.
                 if cloudformation::is_yaml_template(&text) || file == path {
                     loaded.templates.push(Template::read(file, &text)?);
@@ -142,6 +142,9 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
             reading.json_file(file, &text, &mut loaded).map_err(|error| at(error, file))?;
         }
         loaded.changes.extend(changes);
+        if loaded.files.is_empty() {
+            return Err(Error::format(path, "holds no policy file: of its YAML files none is a template with `Resources`"));
+        }
     }
     complete_pages(&reading.pages)?;
     loaded.organizations.extend(reading.outputs.build()?);
@@ -267,8 +270,10 @@ impl Loaded {
         for plan in &self.plans {
             touched.add(plan.apply(&mut set, deployment.account.as_deref())?, &mut set);
         }
+        assert_parameters(&self.templates, deployment)?;
+        let original = if self.templates.is_empty() { PolicySet::default() } else { set.clone() };
         for template in &self.templates {
-            touched.add(template.apply(&mut set, deployment.account.as_deref(), &deployment.parameters)?, &mut set);
+            touched.add(template.apply(&mut set, &original, deployment.account.as_deref(), &deployment.parameters)?, &mut set);
         }
         documents_of_candidate(&mut set, self.documents, candidate_type, principals)?;
         Ok((set, touched))
@@ -282,6 +287,28 @@ pub struct Deployment {
     pub account: Option<String>,
     /// Values of a template's parameters, by name.
     pub parameters: BTreeMap<String, String>,
+}
+
+/// Every value has a parameter of some template.
+fn assert_parameters(templates: &[Template], deployment: &Deployment) -> Result<()> {
+    const PSEUDO: [&str; 8] = [
+        "AWS::AccountId",
+        "AWS::NotificationARNs",
+        "AWS::NoValue",
+        "AWS::Partition",
+        "AWS::Region",
+        "AWS::StackId",
+        "AWS::StackName",
+        "AWS::URLSuffix",
+    ];
+    let known: BTreeSet<&str> = templates.iter().flat_map(Template::parameters).chain(PSEUDO).collect();
+    match deployment.parameters.keys().find(|name| !known.contains(name.as_str())) {
+        Some(name) if !templates.is_empty() => {
+            let nearest = super::names::nearest(known.iter().copied(), name);
+            Err(Error::Usage(format!("`{name}` in --parameter is no parameter of the template; {nearest}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Touched {

@@ -118,7 +118,7 @@ fn check(path: &Path, policy_type: PolicyType, strict: bool, found: &mut Found, 
         // The loader says what is wrong with the rest of the file. What is missing is looked for in all files.
         match account::load(&[path.to_path_buf()]) {
             Err(Error::Format { .. }) if is_part => {}
-            other => other.map(drop)?,
+            other => other?.templates.iter().for_each(|template| template_documents(template, found)),
         }
     }
     Ok(())
@@ -153,13 +153,20 @@ fn files(paths: &[PathBuf], policy_type: PolicyType, found: &mut Found) -> (BTre
             enter(&mut files, file, policy_type);
         }
         match account::load(std::slice::from_ref(change_set)) {
-            Ok(_) => {}
+            Ok(loaded) => loaded.templates.iter().for_each(|template| template_documents(template, found)),
             // A document that it names is linted on its own.
             Err(Error::Policy(error)) if error.path.as_ref() != Some(change_set) => {}
             Err(error) => found.add(error),
         }
     }
     (files, change_sets.len())
+}
+
+/// The documents of a template are read as they would be in an account of its own.
+fn template_documents(template: &account::Template, found: &mut Found) {
+    let mut set = account::PolicySet::default();
+    let applied = template.apply(&mut set, &account::PolicySet::default(), Some("123456789012"), &BTreeMap::new());
+    applied.err().into_iter().for_each(|error| found.add(error));
 }
 
 /// Notes what a file is that another one names.

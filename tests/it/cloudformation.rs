@@ -106,8 +106,9 @@ fn a_role_of_a_stack_is_found_and_is_to_have_what_the_template_says_and_no_more(
     assert_eq!((role.tags["team"].as_str(), role.tags["stage"].as_str()), ("mail", "test"));
     let lines = touched.changes.join("\n");
     assert!(lines.contains("detaches") && lines.contains("policy/Extra") && lines.contains("inline policy old"), "{lines}");
-    assert!(touched.passed_over.iter().any(|line| line.contains("taken to be role mail-stack-Worker-1A2B3C4D5E6F")), "{touched:?}");
-    assert_eq!(touched.unresolved, Vec::<String>::new());
+    assert!(touched.unresolved.iter().any(|line| line.contains("taken to be role mail-stack-Worker-1A2B3C4D5E6F")), "{touched:?}");
+    let (_, sure) = applied(&text, &[("AWS::StackName", "mail-stack")]);
+    assert!(sure.unresolved.is_empty() && sure.passed_over.iter().any(|line| line.contains("taken to be role")), "{sure:?}");
     let (_, other) = applied(&text, &[("AWS::StackName", "another")]);
     assert!(!other.passed_over.iter().any(|line| line.contains("taken to be role")), "{other:?}");
 }
@@ -153,43 +154,147 @@ fn every_type_of_resource_is_read() {
     assert!(passed_over.contains("TAG_POLICY") && passed_over.contains("AWS::SQS::Queue (1)"), "{passed_over}");
 }
 
-/// Where a policy may have a variable, what is not known is one; elsewhere the whole document is open.
+/// A template whose policy `Shared` has one statement.
+fn of_statement(version: &str, statement: &str) -> String {
+    format!(
+        "Parameters:\n  Office: {{Type: String}}\n  Stored: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /mail/office}}\n\
+         Conditions:\n  Here: !Equals [!Ref Office, x]\n  A: !Or [!Condition B, !Condition B]\n  B: !Or [!Condition A, !Condition A]\n{}",
+        template(&format!(
+            "  Queue: {{Type: AWS::SQS::Queue}}\n  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      ManagedPolicyName: Shared\n      PolicyDocument:\n        {version}\n        Statement:\n          - {statement}\n"
+        ))
+    )
+}
+
+/// The text of the statement; `None` where the document is open, which is said.
+fn statement(version: &str, statement: &str, parameters: &[(&str, &str)]) -> Option<String> {
+    let (set, touched) = applied(&of_statement(version, statement), parameters);
+    let text = set.managed[&arn("policy/Shared")].as_ref().map(|policy| policy.document.statements[0].text.clone());
+    let said = touched.unresolved.iter().any(|line| line.contains("what it permits is unknown"));
+    assert_eq!(text.is_none(), said, "{statement}: {touched:?}");
+    text
+}
+
+const NEW: &str = "Version: 2012-10-17";
+
+/// Where a policy can say so, what is not known is a variable without a value; elsewhere the whole document is open.
 #[test]
 fn what_a_template_does_not_tell_stays_unknown() {
-    let text = |statement: &str| {
-        format!(
-            "Parameters:\n  Office: {{Type: String}}\n  Stored: {{Type: 'AWS::SSM::Parameter::Value<String>', Default: /mail/office}}\n\
-             Conditions:\n  Here: !Equals [!Ref Office, x]\n{}",
-            template(&format!(
-                "  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      ManagedPolicyName: Shared\n      PolicyDocument:\n        Statement:\n{statement}"
-            ))
-        )
-    };
-    let documents = |statement: &str, parameters: &[(&str, &str)]| {
-        let (set, touched) = applied(&text(statement), parameters);
-        (set.managed[&arn("policy/Shared")].as_ref().map(|policy| policy.document.statements[0].text.clone()), touched.unresolved)
-    };
-    let resource = "          - {Effect: Allow, Action: '*', Resource: !Sub 'arn:aws:workmail:*:*:organization/${Office}'}\n";
-    let (open, unresolved) = documents(resource, &[]);
-    assert!(open.unwrap().contains("organization/${template:Office}") && unresolved.is_empty());
-    assert!(documents(resource, &[("Office", "m-1")]).0.unwrap().contains("organization/m-1"));
-    let queue = "          - {Effect: Allow, Action: '*', Resource: !GetAtt Queue.Arn}\n";
-    assert!(documents(queue, &[]).0.unwrap().contains("arn:*:*:*:*:${template:Queue.Arn}"));
-    for action in
-        ["!Ref Office", "!Ref Stored", "!ImportValue x", "!If [Here, a, b]", "!Sub '{{resolve:ssm:x}}:List*'", "!GetAtt A.B", "!Cidr [a]"]
-    {
-        let (open, unresolved) = documents(&format!("          - {{Effect: Allow, Action: {action}, Resource: '*'}}\n"), &[]);
-        assert!(open.is_none() && unresolved.iter().any(|line| line.contains("what it permits is unknown")), "{action} {unresolved:?}");
+    let resource = |text: &str| format!("{{Effect: Allow, Action: '*', Resource: {text}}}");
+    let in_last_part = resource("!Sub 'arn:aws:workmail:*:*:organization/${Office}'");
+    assert!(statement(NEW, &in_last_part, &[]).unwrap().contains("organization/${template:Office}"));
+    assert!(statement(NEW, &in_last_part, &[("Office", "m-1")]).unwrap().contains("organization/m-1"));
+    let queue = resource("[!GetAtt Queue.Arn, !Sub '${Queue.Arn}/x']");
+    let queue = statement(NEW, &queue, &[]).unwrap();
+    assert!(queue.contains("arn:*:*:*:*:${template:Queue.Arn}\"") && queue.contains("arn:*:*:*:*:${template:Queue.Arn}/x"));
+    // Variables do not act in the first parts of an ARN, in older documents, or in the place of what may be `*`.
+    for text in [
+        "!Sub 'arn:aws:workmail:${AWS::Region}:*:*'",
+        "!Sub 'arn:${Office}'",
+        "!Sub '${Office}:organization/*'",
+        "!Sub '*${Office}'",
+        "!Ref Office",
+        "[a, !Ref Office]",
+        "!ImportValue Org-Arn",
+        "!If [Here, '*', !Ref AWS::NoValue]",
+        "!Select [0, [!Ref Office]]",
+        "!Split [',', !Ref Office]",
+        "!FindInMap [M, a, !Ref Office, {DefaultValue: '*'}]",
+        "'{{resolve:ssm:/x}}'",
+        "!Join [':', [arn, aws, workmail, !Ref AWS::Region, '*', '*']]",
+        "!GetAtt Nobody.Arn",
+        "!GetAtt Queue.QueueName",
+    ] {
+        assert_eq!(statement(NEW, &resource(text), &[]), None, "{text}");
+    }
+    for version in ["Id: x", "Version: 2008-10-17"] {
+        assert_eq!(statement(version, &in_last_part, &[]), None, "{version}");
+    }
+    assert_eq!(statement(NEW, "{Effect: Allow, Action: '*', NotResource: !Sub 'arn:aws:workmail:*:*:x/${Office}'}", &[]), None);
+    for condition in [
+        "{StringEquals: {'aws:x': !Ref Office}}",
+        "{IpAddress: {'aws:SourceIp': [!Ref Office]}}",
+        "{StringEquals: !Ref Office}",
+        "!If [Here, {}, {Null: {'aws:x': true}}]",
+    ] {
+        assert_eq!(
+            statement(NEW, &format!("{{Effect: Deny, Action: '*', Resource: '*', Condition: {condition}}}"), &[]),
+            None,
+            "{condition}"
+        );
+    }
+    for action in [
+        "!Ref Office",
+        "!Ref Stored",
+        "!ImportValue x",
+        "!If [Here, a, b]",
+        "!If [A, a, b]",
+        "!Sub '{{resolve:ssm:x}}:List*'",
+        "!Join ['', ['{{resolve:ssm:/x/', y, '}}']]",
+        "!Select [1, [!If [Here, 'a:b', !Ref AWS::NoValue], 's3:*', 'workmail:*']]",
+        "!GetAtt A.B",
+        "!Cidr [a]",
+    ] {
+        assert_eq!(statement(NEW, &format!("{{Effect: Allow, Action: {action}, Resource: '*'}}"), &[("Stored", "a:b")]), None, "{action}");
     }
     // Both branches say the same; a condition that is known takes one.
-    let same = "          - {Effect: Allow, Action: !If [Here, 'a:b', 'a:b'], Resource: '*'}\n";
-    assert!(documents(same, &[]).0.is_some());
-    let known = "          - {Effect: Allow, Action: !If [Here, 'a:b', 'a:c'], Resource: '*'}\n";
-    assert!(documents(known, &[("Office", "x")]).0.unwrap().contains("a:b"));
-    assert!(documents(known, &[("Office", "y")]).0.unwrap().contains("a:c"));
+    assert!(statement(NEW, "{Effect: Allow, Action: !If [Here, 'a:b', 'a:b'], Resource: '*'}", &[]).is_some());
+    let known = "{Effect: Allow, Action: !If [Here, 'a:b', 'a:c'], Resource: '*'}";
+    assert!(statement(NEW, known, &[("Office", "x")]).unwrap().contains("a:b"));
+    assert!(statement(NEW, known, &[("Office", "y")]).unwrap().contains("a:c"));
+    let null = "{Effect: Allow, Action: '*', Resource: '*', Condition: {Null: {'aws:TokenIssueTime': true}}}";
+    assert!(statement(NEW, null, &[]).unwrap().contains("\"Null\""));
     // A literal of a policy is no reference.
-    let literal = "          - {Effect: Allow, Action: '*', Resource: !Sub 'arn:aws:iam::${AWS::AccountId}:user/${!aws:username}'}\n";
-    assert!(documents(literal, &[]).0.unwrap().contains(&format!("{ACCOUNT}:user/${{aws:username}}")));
+    let literal = resource("!Sub 'arn:aws:iam::${AWS::AccountId}:user/${!aws:username}'");
+    assert!(statement(NEW, &literal, &[]).unwrap().contains(&format!("{ACCOUNT}:user/${{aws:username}}")));
+}
+
+/// Of whom it is not known what else the template gives them, nothing is taken away for certain.
+#[test]
+fn who_may_get_more_is_open() {
+    let worker = "  Worker: {Type: AWS::IAM::Role, Properties: {RoleName: mail-stack-Worker-1A2B3C4D5E6F}}\n";
+    let ada = "  Ada: {Type: AWS::IAM::User, Properties: {UserName: ada, Groups: [Mail]}}\n";
+    let document = "PolicyDocument: {Version: 2012-10-17, Statement: {Effect: Allow, Action: '*', Resource: '*'}}";
+    let head = "Parameters:\n  X: {Type: String}\nConditions:\n  Y: !Equals [!Ref X, y]\n  No: !Equals [a, b]\n";
+    let role = |more: &str| {
+        let (set, touched) = applied(&format!("{head}{}", template(&format!("{worker}{more}"))), &[]);
+        let role = set.entities[&arn("role/mail-stack-Worker-1A2B3C4D5E6F")].clone();
+        (role, touched)
+    };
+    let (plain, _) = role("");
+    assert!(plain.inline.is_empty() && plain.attached.is_empty());
+    for more in [
+        format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: p, Roles: !Ref X, {document}}}}}\n"),
+        format!("  P: {{Type: AWS::IAM::RolePolicy, Properties: {{PolicyName: p, RoleName: !Ref X, {document}}}}}\n"),
+        format!("  P: {{Type: AWS::IAM::Policy, Condition: Y, Properties: {{PolicyName: p, Roles: [!Ref Worker], {document}}}}}\n"),
+    ] {
+        let (role, touched) = role(&more);
+        assert!(role.attached.iter().any(|arn| arn.starts_with('<')) && !touched.unresolved.is_empty(), "{more}: {role:?}");
+    }
+    // The name of an inline policy does not matter.
+    let (named, _) =
+        role(&format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: !Ref X, Roles: [!Ref Worker], {document}}}}}\n"));
+    assert_eq!(named.inline.keys().collect::<Vec<_>>(), ["<P>"]);
+    // What is not applied takes nothing away.
+    let text = format!(
+        "{head}{}",
+        template(&format!(
+            "{}  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: p, Roles: [!Ref Worker], {document}}}}}\n",
+            worker.replace("Role, P", "Role, Condition: No, P")
+        ))
+    );
+    let (set, _) = applied(&text, &[]);
+    assert_eq!(set.entities[&arn("role/mail-stack-Worker-1A2B3C4D5E6F")].inline.keys().collect::<Vec<_>>(), ["old", "p"]);
+    for groups in ["!Ref X", "[!If [Y, Mail, !Ref AWS::NoValue]]"] {
+        let (set, _) = applied(&format!("{head}{}", template(&ada.replace("[Mail]", groups))), &[]);
+        let ada = &set.entities[&arn("user/ada")];
+        assert!(ada.groups.contains(&"Old".to_owned()) && ada.attached.iter().any(|arn| arn.starts_with('<')), "{groups}: {ada:?}");
+    }
+    let (known, _) = applied(&template(ada), &[]);
+    assert_eq!(known.entities[&arn("user/ada")].groups, ["Mail"]);
+    // A name that is not known is nobody's that is there.
+    let (set, touched) = applied(&format!("{head}{}", template("  Worker: {Type: AWS::IAM::Role, Properties: {RoleName: !Ref X}}\n")), &[]);
+    assert_eq!(set.entities[&arn("role/mail-stack-Worker-1A2B3C4D5E6F")].inline.len(), 1);
+    assert!(touched.unresolved.iter().any(|line| line.contains("its name is not known")), "{touched:?}");
 }
 
 #[test]

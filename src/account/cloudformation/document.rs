@@ -13,22 +13,21 @@ pub(super) enum Read {
     Unknown(Vec<String>),
 }
 
-/// The elements whose texts may hold variables.
-const WITH_VARIABLES: [&str; 3] = ["Resource", "NotResource", "Condition"];
-
-/// Reads the document that a resolved value is.
+/// Reads the document that a resolved value is. `is_arn` is that of [`with_variables`].
 ///
 /// # Errors
 /// What makes it unreadable, at its line in the template.
-pub(super) fn read(value: &Value, policy_type: PolicyType) -> Result<Read, PolicyError> {
+pub(super) fn read(value: &Value, policy_type: PolicyType, is_arn: &dyn Fn(&str) -> bool) -> Result<Read, PolicyError> {
     let mut unknown = Vec::new();
-    find_unknown(value, false, &mut unknown);
+    // The older version of the language has no variables.
+    let has_variables = value.get("Version").and_then(Value::as_text) == Some("2012-10-17");
+    find_unknown(value, &|text| has_variables && with_variables(text, is_arn).is_some(), false, &mut unknown);
     if !unknown.is_empty() {
         unknown.sort();
         unknown.dedup();
         return Ok(Read::Unknown(unknown));
     }
-    let mut writer = Writer { text: String::new(), line: 1 };
+    let mut writer = Writer { text: String::new(), line: 1, is_arn };
     match value.as_text() {
         // A document in a text: JSON as it is.
         Some(text) => {
@@ -41,28 +40,25 @@ pub(super) fn read(value: &Value, policy_type: PolicyType) -> Result<Read, Polic
     parse::node(&source, &source.root()?, policy_type).map(Read::Known)
 }
 
-fn find_unknown(value: &Value, allowed: bool, found: &mut Vec<String>) {
+/// The names of what is not known where a policy cannot say so: anywhere but in `Resource`.
+fn find_unknown(value: &Value, fits: &dyn Fn(&str) -> bool, in_resource: bool, found: &mut Vec<String>) {
     match &value.node {
-        Node::Text(text, _) if !allowed => found.extend(unknown_names(text).map(str::to_owned)),
-        Node::List(elements) => elements.iter().for_each(|element| find_unknown(element, allowed, found)),
-        Node::Map(members) => {
-            for (name, value) in members {
-                // In place of a whole list or map nothing is known of it.
-                let inside = allowed || (WITH_VARIABLES.contains(&name.as_str()) && !(name == "Condition" && value.as_text().is_some()));
-                find_unknown(value, inside, found);
-            }
-        }
+        Node::Text(text, _) if is_known(text) || (in_resource && fits(text)) => {}
+        Node::Text(text, _) => found.extend(unknown_names(text).map(str::to_owned)),
+        Node::List(elements) => elements.iter().for_each(|element| find_unknown(element, fits, in_resource, found)),
+        Node::Map(members) => members.iter().for_each(|(name, value)| find_unknown(value, fits, name == "Resource", found)),
         _ => {}
     }
 }
 
 /// Writes JSON, a value on its line.
-struct Writer {
+struct Writer<'a> {
     text: String,
     line: usize,
+    is_arn: &'a dyn Fn(&str) -> bool,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn go_to(&mut self, line: usize) {
         while self.line < line {
             self.text.push('\n');
@@ -89,7 +85,7 @@ impl Writer {
                     self.text.push_str(if at > 0 { ", " } else { "" });
                     self.scalar(name, true, false);
                     self.text.push_str(": ");
-                    self.value(value, variables || WITH_VARIABLES.contains(&name.as_str()));
+                    self.value(value, name == "Resource");
                 }
                 self.text.push('}');
             }
@@ -101,7 +97,7 @@ impl Writer {
         if is_literal {
             return self.text.push_str(text);
         }
-        let text = if variables && !is_known(text) { with_variables(text) } else { text.to_owned() };
+        let text = with_variables(text, self.is_arn).filter(|_| variables && !is_known(text)).unwrap_or_else(|| text.to_owned());
         self.text.push_str(&serde_json::Value::from(text).to_string());
     }
 }

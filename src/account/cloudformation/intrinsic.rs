@@ -1,6 +1,7 @@
 //! Intrinsic functions and conditions. What cannot be resolved stays in a text as a mark with its name, and becomes a policy
 //! variable without a value where policies may have one: unknown, not wrong.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::value::{Node, Value};
@@ -30,6 +31,8 @@ pub(super) struct Scope<'t> {
     pub(super) given: &'t BTreeMap<String, String>,
     /// By logical name.
     pub(super) physical: BTreeMap<String, Physical>,
+    /// What conditions come to; one that is being worked out is not known.
+    pub(super) conditions: RefCell<BTreeMap<String, Option<bool>>>,
 }
 
 /// A text that stands for what is not known.
@@ -48,12 +51,18 @@ pub(super) fn unknown_names(text: &str) -> impl Iterator<Item = &str> {
     text.split(BEGIN).skip(1).filter_map(|rest| rest.split(END).next())
 }
 
-/// A text as a policy has it: what is not known as a variable of its name, which no request has a value for.
-pub(super) fn with_variables(text: &str) -> String {
-    let variable = format!("${{{}", crate::account::UNKNOWN_VARIABLE);
-    // An ARN begins with what tells policies apart.
-    let whole = if text.starts_with(BEGIN) && !text.contains(':') { "arn:*:*:*:*:" } else { "" };
-    format!("{whole}{}", text.replace(BEGIN, &variable).replace(END, "}"))
+/// A text as a policy has it: what is not known as a variable of its name, which no request has a value for. `None` where
+/// a variable would say something else: variables act in the last part of an ARN alone. `is_arn` tells of which names it is
+/// known that they are ARNs of something that is not a policy's or principal's.
+pub(super) fn with_variables(text: &str, is_arn: impl Fn(&str) -> bool) -> Option<String> {
+    let variable = |text: &str| text.replace(BEGIN, &format!("${{{}", crate::account::UNKNOWN_VARIABLE)).replace(END, "}");
+    let before = text.split(BEGIN).next().unwrap_or_default();
+    if before.starts_with("arn:") && before.matches(':').count() >= 5 {
+        return Some(variable(text));
+    }
+    let first = text.strip_prefix(BEGIN)?.split(END).next()?;
+    // The rest of it stands behind a whole ARN.
+    is_arn(first).then(|| format!("arn:*:*:*:*:{}", variable(text)))
 }
 
 impl Scope<'_> {
@@ -74,7 +83,11 @@ impl Scope<'_> {
         let node = match &value.node {
             Node::List(elements) => Node::List(elements.iter().map(resolve).filter(|value| value.node != Node::Nothing).collect()),
             Node::Map(members) => {
-                let members = members.iter().map(|(name, value)| (name.clone(), resolve(value)));
+                let members = members.iter().map(|(name, value)| match name.starts_with("Fn::") {
+                    // A function beside other members: what it adds is not known.
+                    true => (name.clone(), Value::text(unknown(name.trim_start_matches("Fn::")), value.line)),
+                    false => (name.clone(), resolve(value)),
+                });
                 Node::Map(members.filter(|(_, value)| value.node != Node::Nothing).collect())
             }
             Node::Text(text, quoted) if text.contains("{{resolve:") => Node::Text(dynamic(text), *quoted),
@@ -151,13 +164,15 @@ impl Scope<'_> {
         })
     }
 
-    /// The value of a parameter: as given, or its default. A default that names a parameter of Systems Manager is no value.
+    /// The value of a parameter: as given, or its default. Of a parameter of Systems Manager both are its name.
     fn parameter(&self, name: &str, parameter: &Value) -> Option<String> {
+        if parameter.get("Type").and_then(Value::as_text).is_some_and(|kind| kind.starts_with("AWS::SSM::")) {
+            return None;
+        }
         if let Some(given) = self.given.get(name) {
             return Some(given.clone());
         }
-        let is_stored = parameter.get("Type").and_then(Value::as_text).is_some_and(|kind| kind.starts_with("AWS::SSM::"));
-        parameter.get("Default").filter(|_| !is_stored).map(|default| default.as_text().unwrap_or_default().to_owned())
+        parameter.get("Default").map(|default| default.as_text().unwrap_or_default().to_owned())
     }
 
     fn attribute(&self, argument: &Value) -> Option<String> {
@@ -207,14 +222,17 @@ impl Scope<'_> {
             return None;
         }
         let texts = list.elements().iter().map(|value| value.as_text().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
-        Some(texts.join(separator.as_text().unwrap_or_default()))
+        Some(dynamic(&texts.join(separator.as_text().unwrap_or_default())))
     }
 
     fn select(&self, argument: &Value, depth: usize) -> Option<Value> {
         let [index, list] = argument.elements() else { return None };
         let index: usize = self.resolve_to(index, depth).as_text()?.parse().ok()?;
         let list = self.resolve_to(list, depth);
-        if let Node::List(elements) = list.node { elements.into_iter().nth(index) } else { None }
+        let Node::List(elements) = list.node else { return None };
+        // What is not known may be no element at all.
+        let known = |value: &Value| value.as_text().is_none_or(is_known);
+        elements.get(..=index).filter(|elements| elements.iter().all(known))?.last().cloned()
     }
 
     fn split(&self, argument: &Value, line: usize, depth: usize) -> Option<Value> {
@@ -230,13 +248,20 @@ impl Scope<'_> {
         let map = self.template.get("Mappings")?.get(map.as_text()?)?;
         let found = map.get(first.as_text()?).and_then(|map| map.get(second.as_text()?));
         let default = argument.elements().get(3).and_then(|options| options.get("DefaultValue"));
-        found.or(default.filter(|_| is_known(first.as_text().unwrap_or_default()))).map(|value| self.resolve_to(value, depth))
+        let known = [first, second].into_iter().all(|name| name.as_text().is_some_and(is_known));
+        found.or(default.filter(|_| known)).map(|value| self.resolve_to(value, depth))
     }
 
     /// Whether a condition holds; `None` if that is not known.
     pub(super) fn condition(&self, name: &str, depth: usize) -> Option<bool> {
+        if let Some(known) = self.conditions.borrow().get(name) {
+            return *known;
+        }
         let written = self.template.get("Conditions")?.get(name)?;
-        if depth > DEPTH { None } else { self.holds(written, depth + 1) }
+        self.conditions.borrow_mut().insert(name.to_owned(), None);
+        let holds = self.holds(written, depth + 1);
+        self.conditions.borrow_mut().insert(name.to_owned(), holds);
+        holds
     }
 
     fn holds(&self, value: &Value, depth: usize) -> Option<bool> {
@@ -244,14 +269,17 @@ impl Scope<'_> {
             return None;
         }
         let (name, argument) = value.function()?;
-        let all = || argument.elements().iter().map(|value| self.holds(value, depth + 1));
+        let all = || argument.elements().iter().map(|value| self.holds(value, depth + 1)).collect::<Vec<_>>();
+        // One that settles it, else all of them.
+        let joined = |settles: bool| match all() {
+            all if all.contains(&Some(settles)) => Some(settles),
+            all => all.iter().all(|holds| *holds == Some(!settles)).then_some(!settles),
+        };
         match name {
             "Condition" => self.condition(argument.as_text()?, depth),
-            "Fn::Not" => all().next()?.map(|holds| !holds),
-            "Fn::And" if all().any(|holds| holds == Some(false)) => Some(false),
-            "Fn::And" => all().all(|holds| holds == Some(true)).then_some(true),
-            "Fn::Or" if all().any(|holds| holds == Some(true)) => Some(true),
-            "Fn::Or" => all().all(|holds| holds == Some(false)).then_some(false),
+            "Fn::Not" => (*all().first()?).map(|holds| !holds),
+            "Fn::And" => joined(false),
+            "Fn::Or" => joined(true),
             "Fn::Equals" => {
                 let [a, b] = argument.elements() else { return None };
                 let [a, b] = [a, b].map(|value| self.resolve_to(value, depth + 1));
@@ -259,7 +287,9 @@ impl Scope<'_> {
                 let text =
                     |value: &Value| if value.node == Node::Nothing { Some(String::new()) } else { value.as_text().map(str::to_owned) };
                 let (a, b) = (text(&a)?, text(&b)?);
-                (is_known(&a) && is_known(&b)).then_some(a == b)
+                let is_truth = |text: &str| ["true", "false"].iter().any(|truth| truth.eq_ignore_ascii_case(text));
+                let equal = a == b || (is_truth(&a) && is_truth(&b) && a.eq_ignore_ascii_case(&b));
+                (is_known(&a) && is_known(&b)).then_some(equal)
             }
             _ => None,
         }
@@ -269,7 +299,7 @@ impl Scope<'_> {
 /// Whether the value of a parameter is a list.
 fn is_list(parameter: &Value) -> bool {
     let kind = parameter.get("Type").and_then(Value::as_text).unwrap_or_default();
-    kind == "CommaDelimitedList" || kind.contains("List<")
+    kind.contains("CommaDelimitedList") || kind.contains("List<")
 }
 
 /// References to values that are stored elsewhere are not known.

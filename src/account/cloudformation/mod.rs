@@ -35,8 +35,12 @@ const HELP: &str = "a template has `Resources`, each with a `Type` and `Properti
 
 /// Whether a YAML text may be a template: other YAML stands beside policies.
 pub(super) fn is_yaml_template(text: &str) -> bool {
-    let begins = |line: &str| ["Resources:", "AWSTemplateFormatVersion:", "\"Resources\":"].iter().any(|name| line.starts_with(name));
-    text.lines().any(|line| begins(line.trim_start_matches('\u{feff}')))
+    let begins = |line: &str| {
+        let line = line.trim_start_matches('\u{feff}').trim_start();
+        let name = line.split(':').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        line.contains(':') && ["Resources", "AWSTemplateFormatVersion"].contains(&name)
+    };
+    text.lines().any(begins)
 }
 
 impl Template {
@@ -70,21 +74,20 @@ impl Template {
         at(Source::new(&self.text).error_in(range, message, Some(help)).into(), &self.path)
     }
 
-    /// Applies the template to a policy set. `account` is the account that it is deployed to; `parameters` are the values of
-    /// its parameters, and of `AWS::Region` and its kin, by name.
+    /// Applies the template to a policy set. `original` is the set before any template of the candidate, `account` the account
+    /// that it is deployed to; `parameters` are the values of its parameters, and of `AWS::Region` and its kin, by name.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the account is not known, or for a parameter that the template does not have;
-    /// [`Error::Policy`] for a document that cannot be given one meaning.
-    pub fn apply(&self, set: &mut PolicySet, account: Option<&str>, parameters: &BTreeMap<String, String>) -> Result<Applied> {
+    /// [`Error::Usage`] if the account is not known; [`Error::Policy`] for a document that cannot be given one meaning.
+    pub fn apply(
+        &self,
+        set: &mut PolicySet,
+        original: &PolicySet,
+        account: Option<&str>,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Applied> {
         let account = self.account(set, account)?;
-        if let Some(name) = parameters.keys().find(|name| !name.starts_with("AWS::") && !self.has_parameter(name)) {
-            let known: Vec<&str> =
-                self.root.get("Parameters").into_iter().flat_map(Value::members).map(|(name, _)| name.as_str()).collect();
-            let nearest = super::names::nearest(known, name);
-            return Err(Error::Usage(format!("`{}` has no parameter `{name}`; {nearest}", self.path.display())));
-        }
-        let read = resources::Reader::new(self, set, &account, parameters).read()?;
+        let read = resources::Reader::new(self, set, original, &account, parameters).read()?;
         let resources::Found { steps, mut lines, notes, mut organization } = read;
         let mut run = Run::new(set, &self.path);
         run.apply(steps);
@@ -97,8 +100,9 @@ impl Template {
         Ok(Applied { changes, ignored, organization })
     }
 
-    fn has_parameter(&self, name: &str) -> bool {
-        self.root.get("Parameters").is_some_and(|parameters| parameters.get(name).is_some())
+    /// The names of its parameters.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.root.get("Parameters").into_iter().flat_map(Value::members).map(|(name, _)| name.as_str())
     }
 
     /// The account that is named, else the only one of the baseline.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account_of;
-use super::intrinsic::{Physical, Scope, is_known};
+use super::intrinsic::{Physical, Scope, is_known, unknown_names};
 use super::value::Value;
 use crate::account::deployment::{Account, Holder};
 use crate::account::{EntityKind, PolicySet};
@@ -77,17 +77,31 @@ impl<'s> Known<'s> {
         self.all.iter().find(|(kind, known, _)| *kind == named && known.eq_ignore_ascii_case(name)).map(|(.., arn)| *arn)
     }
 
-    /// Names that CloudFormation makes of a logical name: the stack's, the logical one and letters, with dashes between.
+    /// Names that CloudFormation makes of a logical name: the stack's, the logical one and capital letters with digits, with
+    /// dashes between. What would be too long is cut.
     fn made_of(&self, named: Named, logical: &str, stack: Option<&str>) -> Vec<(&'s str, &'s str)> {
         let fits = |name: &str| {
             let Some((before, random)) = name.rsplit_once('-') else { return false };
-            let stack_fits = |before: &str| !before.is_empty() && stack.is_none_or(|stack| stack == before);
-            let own = before.strip_suffix(logical).and_then(|before| before.strip_suffix('-')).is_some_and(stack_fits);
-            own && random.len() >= 8 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            let is_random =
+                (12..=13).contains(&random.len()) && random.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+            let stack_fits = |before: &str| {
+                !before.is_empty() && stack.is_none_or(|stack| stack == before || (name.len() >= LONG && stack.starts_with(before)))
+            };
+            let whole = before.strip_suffix(logical).and_then(|before| before.strip_suffix('-')).is_some_and(stack_fits);
+            let cut = || {
+                before.rmatch_indices('-').any(|(at, _)| {
+                    let (stack, part) = (before.get(..at).unwrap_or_default(), before.get(at + 1..).unwrap_or_default());
+                    part.len() >= 4 && logical.starts_with(part) && stack_fits(stack)
+                })
+            };
+            is_random && (whole || (name.len() >= LONG && cut()))
         };
         self.all.iter().filter(|(kind, name, _)| *kind == named && fits(name)).map(|(_, name, arn)| (*name, *arn)).collect()
     }
 }
+
+/// Names of about the greatest length are cut.
+const LONG: usize = 60;
 
 /// The names of all resources of IAM in a template, by logical name; enters them into the scope.
 pub(super) fn identify<'t>(resources: &'t Value, scope: &mut Scope<'t>, known: &Known<'_>) -> BTreeMap<&'t str, Identity> {
@@ -100,17 +114,25 @@ pub(super) fn identify<'t>(resources: &'t Value, scope: &mut Scope<'t>, known: &
             scope.resolve(value).as_text().map(str::to_owned)
         };
         let path = property("Path").filter(|path| is_known(path)).unwrap_or_else(|| "/".to_owned());
-        let written = property(named.property()).filter(|name| is_known(name));
+        let written = property(named.property());
         let stack = scope.given.get("AWS::StackName").map(String::as_str);
         let (name, found, remark) = match written {
-            Some(name) => {
+            Some(name) if is_known(&name) => {
                 let found = known.find(named, &name);
                 (name, found.map(str::to_owned), None)
             }
+            Some(name) => {
+                let names: Vec<&str> = unknown_names(&name).collect();
+                let names = names.join(", ");
+                let remark =
+                    format!("its name is not known, for {names}: which {} of the baseline it is, if any, is unknown", named.word());
+                (format!("<{logical}>"), None, Some((remark, true)))
+            }
             None => match known.made_of(named, logical, stack).as_slice() {
                 [(name, arn)] if taken.insert((*arn).to_owned()) => {
-                    let remark = format!("it has no name of its own: taken to be {} {name} of the baseline", named.word());
-                    ((*name).to_owned(), Some((*arn).to_owned()), Some((remark, false)))
+                    let sure = if stack.is_some() { "" } else { "; name the stack with --parameter AWS::StackName=NAME to be sure" };
+                    let remark = format!("it has no name of its own: taken to be {} {name} of the baseline{sure}", named.word());
+                    ((*name).to_owned(), Some((*arn).to_owned()), Some((remark, stack.is_none())))
                 }
                 [] => (format!("<{logical}>"), None, None),
                 several => {
@@ -123,7 +145,9 @@ pub(super) fn identify<'t>(resources: &'t Value, scope: &mut Scope<'t>, known: &
         let is_there = found.is_some();
         let arn = found.unwrap_or_else(|| scope.account.arn(&format!("{}{path}{name}", named.word())));
         let reference = if named == Named::Policy { arn.clone() } else { name.clone() };
-        scope.physical.insert(logical.clone(), Physical { reference: Some(reference), arn: Some(arn.clone()) });
+        // A name that CloudFormation has yet to make is not known: lists of the template find it by its mark.
+        let known = is_there || !name.starts_with('<');
+        scope.physical.insert(logical.clone(), Physical { reference: known.then_some(reference), arn: known.then(|| arn.clone()) });
         all.insert(logical.as_str(), Identity { named, name, arn, is_there, remark });
     }
     all

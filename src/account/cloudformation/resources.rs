@@ -1,10 +1,11 @@
 //! The resources of a template as edits.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::document::{self, Read};
-use super::intrinsic::{Scope, is_known, unknown_names};
+use super::intrinsic::{Scope, is_known, unknown, unknown_names};
 use super::names::{Identity, Known, Named, identify};
 use super::value::{Node, Value};
 use super::{Template, account_of};
@@ -28,8 +29,9 @@ struct Has {
     inline: Vec<String>,
     attached: Vec<Managed>,
     groups: Vec<String>,
-    /// Whether there may be more.
+    /// Whether there may be more policies, and more groups.
     open: bool,
+    open_groups: bool,
 }
 
 /// Reads the resources one by one.
@@ -39,6 +41,13 @@ pub(super) struct Reader<'t> {
     scope: Scope<'t>,
     identities: BTreeMap<&'t str, Identity>,
     has: BTreeMap<(Holder, String), Has>,
+    /// Resources that were applied.
+    applied: BTreeSet<String>,
+    /// Kinds of which it is not known who else gets a policy, or is in a group.
+    open_kinds: BTreeSet<Holder>,
+    open_groups: bool,
+    /// The policies before any template of the candidate.
+    original: &'t PolicySet,
     found: Found,
     /// The resource at hand.
     at: usize,
@@ -46,13 +55,33 @@ pub(super) struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(template: &'t Template, set: &'t PolicySet, account: &'t Account, parameters: &'t BTreeMap<String, String>) -> Self {
-        let mut scope = Scope { template: &template.root, account, given: parameters, physical: BTreeMap::new() };
+    pub(super) fn new(
+        template: &'t Template,
+        set: &'t PolicySet,
+        original: &'t PolicySet,
+        account: &'t Account,
+        parameters: &'t BTreeMap<String, String>,
+    ) -> Self {
+        let mut scope =
+            Scope { template: &template.root, account, given: parameters, physical: BTreeMap::new(), conditions: RefCell::default() };
         let known = Known::new(set, account);
         let identities = template.root.get("Resources").map(|resources| identify(resources, &mut scope, &known)).unwrap_or_default();
         let found = Found { steps: Vec::new(), lines: Vec::new(), notes: Vec::new(), organization: Vec::new() };
         let subject = Subject { action: "create", address: String::new() };
-        Self { template, set, scope, identities, has: BTreeMap::new(), found, at: 0, subject }
+        Self {
+            template,
+            set,
+            scope,
+            identities,
+            has: BTreeMap::new(),
+            applied: BTreeSet::new(),
+            open_kinds: BTreeSet::new(),
+            open_groups: false,
+            original,
+            found,
+            at: 0,
+            subject,
+        }
     }
 
     /// Reads all resources.
@@ -83,6 +112,9 @@ impl<'t> Reader<'t> {
             match resource.get("Condition").and_then(Value::as_text).map(|name| (name, self.scope.condition(name, 0))) {
                 Some((name, Some(false))) => self.pass_over(format!("its condition `{name}` does not hold")),
                 Some((name, None)) => {
+                    // It may be about anyone.
+                    self.open_kinds.extend([Holder::Role, Holder::User, Holder::Group]);
+                    self.open_groups = true;
                     self.unresolved(format!(
                         "whether its condition `{name}` holds is not known: give its parameters with --parameter NAME=VALUE"
                     ));
@@ -95,7 +127,8 @@ impl<'t> Reader<'t> {
             let unresolved = kind.starts_with("AWS::Serverless::")
                 || kind.starts_with("AWS::SSO::")
                 || kind == "Fn::ForEach"
-                || kind == "AWS::CloudFormation::Stack";
+                || kind.starts_with("AWS::CloudFormation::Stack")
+                || kind.ends_with("::MODULE");
             let reason = if unresolved { "not read: what it permits is not replayed" } else { "no policy of a principal" };
             self.found.notes.push(Note { subject: format!("{kind} ({count})"), reason: reason.to_owned(), unresolved });
         }
@@ -106,6 +139,14 @@ impl<'t> Reader<'t> {
         let nothing = Value { node: Node::Nothing, line: resource.line };
         let properties = self.scope.resolve(resource.get("Properties").unwrap_or(&nothing));
         let identity = self.identities.get(logical).cloned();
+        self.applied.insert(logical.to_owned());
+        if let Some((name, _)) = properties.members().iter().find(|(name, _)| name.starts_with("Fn::")) {
+            self.unresolved(format!("`{name}` in its properties is not followed: what it adds is unknown"));
+            if let Some((Named::Holder(holder), name)) = identity.as_ref().map(|identity| (identity.named, identity.name.clone())) {
+                let has = self.has(holder, &name);
+                (has.open, has.open_groups) = (true, true);
+            }
+        }
         if let Some((remark, open)) = identity.as_ref().and_then(|identity| identity.remark.clone()) {
             if open { self.unresolved(remark) } else { self.pass_over(remark) }
         }
@@ -140,7 +181,7 @@ impl<'t> Reader<'t> {
 
     /// A known text of a property.
     fn text(&mut self, properties: &Value, name: &str) -> Option<String> {
-        let value = properties.get(name)?.as_text()?.to_owned();
+        let value = self.settled(properties.get(name)?.as_text()?);
         if is_known(&value) {
             return Some(value);
         }
@@ -156,7 +197,18 @@ impl<'t> Reader<'t> {
     fn document(&mut self, properties: &Value, name: &str, policy_type: PolicyType) -> Result<Option<PolicyDocument>> {
         let nothing = Value { node: Node::Nothing, line: properties.line };
         let value = properties.get(name).unwrap_or(&nothing);
-        match document::read(value, policy_type) {
+        if value.node == Node::Nothing {
+            let message = format!("`{}` has no `{name}`", self.subject.address);
+            return Err(self.template.error(properties.line, message, "write the policy document there"));
+        }
+        let resources = self.template.root.get("Resources");
+        // ARNs of resources that the template makes, of other services.
+        let is_arn = |name: &str| {
+            let Some((logical, attribute)) = name.split_once('.') else { return false };
+            let kind = resources.and_then(|all| all.get(logical)).and_then(|resource| resource.get("Type")).and_then(Value::as_text);
+            attribute.ends_with("Arn") && kind.is_some_and(|kind| kind.starts_with("AWS::"))
+        };
+        match document::read(value, policy_type, &is_arn) {
             Ok(Read::Known(document)) => Ok(Some(document)),
             Ok(Read::Unknown(names)) => {
                 let names = names.join(", ");
@@ -177,7 +229,7 @@ impl<'t> Reader<'t> {
     /// The managed policies of a list, and whether there are more that are not known.
     fn managed(&mut self, properties: &Value, name: &str) -> (Vec<Managed>, bool) {
         let Some(list) = properties.get(name) else { return (Vec::new(), false) };
-        let texts: Vec<String> = list.elements().iter().filter_map(Value::as_text).map(str::to_owned).collect();
+        let texts: Vec<String> = list.elements().iter().filter_map(Value::as_text).map(|text| self.settled(text)).collect();
         let (known, open): (Vec<String>, Vec<String>) = texts.into_iter().partition(|text| is_known(text));
         if !open.is_empty() {
             let names: Vec<&str> = open.iter().flat_map(|text| unknown_names(text)).collect();
@@ -245,12 +297,33 @@ impl<'t> Reader<'t> {
     /// The known names of a list of users, roles or groups.
     fn names(&mut self, properties: &Value, list: &str) -> Vec<String> {
         let texts = properties.get(list).map(Value::elements).unwrap_or_default().iter().filter_map(Value::as_text);
-        let (known, open): (Vec<&str>, Vec<&str>) = texts.partition(|text| is_known(text));
+        let texts: Vec<String> = texts.map(|text| self.settled(text)).collect();
+        let (known, open): (Vec<String>, Vec<String>) = texts.into_iter().partition(|text| is_known(text));
         if !open.is_empty() {
+            match list {
+                "Roles" => self.open_kinds.insert(Holder::Role),
+                "Groups" => {
+                    self.open_groups = true;
+                    self.open_kinds.insert(Holder::Group)
+                }
+                _ => {
+                    self.open_groups = true;
+                    self.open_kinds.insert(Holder::User)
+                }
+            };
             let names: Vec<&str> = open.iter().flat_map(|text| unknown_names(text)).collect();
             self.unresolved(format!("not all of `{list}` is known, for {}; whom it is about is unknown", names.join(", ")));
         }
-        known.into_iter().map(str::to_owned).collect()
+        known
+    }
+
+    /// A text, or the name that a resource of the template goes by until it has one.
+    fn settled(&self, text: &str) -> String {
+        let own = |(logical, identity): (&&str, &Identity)| {
+            let name = if identity.named == Named::Policy { &identity.arn } else { &identity.name };
+            (text == unknown(logical)).then(|| name.clone())
+        };
+        self.identities.iter().find_map(own).unwrap_or_else(|| text.to_owned())
     }
 
     fn holder(&mut self, properties: &Value, identity: &Identity) -> Result<()> {
@@ -267,13 +340,15 @@ impl<'t> Reader<'t> {
             let boundary = boundary.map(|policy| policy.arn(&identity.arn));
             self.edit(Edit::Holder { holder, arn: identity.arn.clone(), boundary, tags, open: open_tags });
         }
-        self.has(holder, &name).open |= false;
-        for policy in properties.get("Policies").map(Value::elements).unwrap_or_default().to_vec() {
-            if let Some(policy_name) = self.text(&policy, "PolicyName") {
-                self.put_inline(&target, &policy_name, &policy)?;
-            } else {
+        self.has(holder, &name);
+        for (at, policy) in properties.get("Policies").map(Value::elements).unwrap_or_default().to_vec().iter().enumerate() {
+            if policy.as_text().is_some() {
+                self.unresolved("not all of `Policies` is known; what else it permits is unknown".to_owned());
                 self.has(holder, &name).open = true;
+                continue;
             }
+            let policy_name = self.policy_name(policy, &format!("{}.{at}", self.subject.address));
+            self.put_inline(&target, &policy_name, policy)?;
         }
         let (policies, open) = self.managed(properties, "ManagedPolicyArns");
         self.has(holder, &name).open |= open;
@@ -281,9 +356,12 @@ impl<'t> Reader<'t> {
             self.attach(holder, &name, policy);
         }
         if holder == Holder::User {
+            let before = std::mem::take(&mut self.open_groups);
             for group in self.names(properties, "Groups") {
                 self.join(&name, &group);
             }
+            let open = std::mem::replace(&mut self.open_groups, before);
+            self.has(holder, &name).open_groups |= open;
         }
         Ok(())
     }
@@ -337,8 +415,14 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
+    /// The name of an inline policy; one that is not known has a name that no policy of IAM has.
+    fn policy_name(&self, properties: &Value, address: &str) -> String {
+        let written = properties.get("PolicyName").and_then(Value::as_text).filter(|name| is_known(name));
+        written.map_or_else(|| format!("<{address}>"), str::to_owned)
+    }
+
     fn inline_for_all(&mut self, properties: &Value) -> Result<()> {
-        let Some(name) = self.text(properties, "PolicyName") else { return Ok(()) };
+        let name = self.policy_name(properties, &self.subject.address.clone());
         for (list, holder) in [("Roles", Holder::Role), ("Users", Holder::User), ("Groups", Holder::Group)] {
             for of in self.names(properties, list) {
                 let target = self.target(holder, &of);
@@ -349,13 +433,20 @@ impl<'t> Reader<'t> {
     }
 
     fn inline_of(&mut self, properties: &Value, holder: Holder, property: &str) -> Result<()> {
-        let (Some(name), Some(of)) = (self.text(properties, "PolicyName"), self.text(properties, property)) else { return Ok(()) };
+        let name = self.policy_name(properties, &self.subject.address.clone());
+        let Some(of) = self.text(properties, property) else {
+            self.open_kinds.insert(holder);
+            return Ok(());
+        };
         let target = self.target(holder, &of);
         self.put_inline(&target, &name, properties)
     }
 
     fn members(&mut self, properties: &Value) -> Result<()> {
-        let Some(group) = self.text(properties, "GroupName") else { return Ok(()) };
+        let Some(group) = self.text(properties, "GroupName") else {
+            self.open_groups = true;
+            return Ok(());
+        };
         for user in self.names(properties, "Users") {
             self.join(&user, &group);
         }
@@ -377,18 +468,33 @@ impl<'t> Reader<'t> {
             self.identities.iter().map(|(name, identity)| ((*name).to_owned(), identity.clone())).collect();
         for (logical, identity) in identities {
             let Named::Holder(holder) = identity.named else { continue };
-            let Some(has) = self.has.remove(&(holder, identity.name.to_lowercase())).filter(|_| identity.is_there) else { continue };
+            let applied = identity.is_there && self.applied.contains(&logical);
+            let Some(mut has) = self.has.remove(&(holder, identity.name.to_lowercase())).filter(|_| applied) else { continue };
+            has.open |= self.open_kinds.contains(&holder);
+            has.open_groups |= self.open_groups;
             let target = self.target(holder, &identity.name);
             self.subject = Subject { action: "update", address: logical };
+            // What another template of the candidate gave it stays.
+            let original = self.original.inline_names(&identity.arn);
             let inline = self.set.inline_names(&identity.arn);
+            has.inline.extend(inline.iter().filter(|name| !original.contains(name)).cloned());
             if inline.iter().any(|name| !has.inline.contains(name)) {
                 self.edit(Edit::OnlyInline { target: target.clone(), names: has.inline, open: has.open });
             }
+            let original = self.original.attached_names(&identity.arn);
+            let given = self.set.attached_names(&identity.arn).into_iter().filter(|arn| !original.contains(arn));
+            has.attached.extend(given.map(Managed::Arn));
             let keep: Vec<String> = has.attached.iter().map(|policy| policy.arn(&identity.arn)).collect();
             if self.set.attached_names(&identity.arn).iter().any(|arn| !keep.contains(arn)) || has.open {
                 self.edit(Edit::OnlyAttached { target: target.clone(), policies: has.attached, among: Among::All, open: has.open });
             }
-            let groups = self.set.entities.get(&identity.arn).map(|entity| entity.groups.clone()).unwrap_or_default();
+            if has.open_groups {
+                // Groups that are not known: a policy without a document.
+                let policy = Managed::Arn(format!("<groups of {}>", self.subject.address));
+                self.edit(Edit::Attach { target, policy });
+                continue;
+            }
+            let groups = self.original.entities.get(&identity.arn).map(|entity| entity.groups.clone()).unwrap_or_default();
             for group in groups.into_iter().filter(|group| !has.groups.contains(&group.to_lowercase())) {
                 self.edit(Edit::Leave { user: target.clone(), group });
             }

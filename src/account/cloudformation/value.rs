@@ -6,6 +6,9 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use crate::error::PolicyError;
+use crate::iam::json::{self, Source};
+
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Value {
@@ -25,6 +28,9 @@ pub(super) enum Node {
     /// Members in the order in which they stand.
     Map(Vec<(String, Value)>),
 }
+
+/// Members of a map.
+type Members = Vec<(String, Value)>;
 
 /// What is wrong with a template, and on which line.
 pub(super) type Broken = (usize, String);
@@ -73,10 +79,48 @@ impl Value {
     }
 }
 
-/// Reads a template.
+/// Reads a template, JSON if it begins so.
 pub(super) fn read(text: &str) -> Result<Value, Broken> {
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0 };
-    reader.document()
+    if text.trim_start().starts_with('{') {
+        let source = Source::new(text);
+        let broken = |error: PolicyError| (error.line, error.message.clone());
+        // YAML has flow maps too: what is no JSON is read as that.
+        match source.root().and_then(|root| from_json(&source, &root, 0)) {
+            Ok(value) => return Ok(value),
+            Err(error) if Reader::new(text).document().is_err() => return Err(broken(error)),
+            Err(_) => {}
+        }
+    }
+    Reader::new(text).document()
+}
+
+fn from_json(source: &Source<'_>, node: &json::Node<'_>, depth: usize) -> Result<Value, PolicyError> {
+    if depth > DEPTH {
+        return Err(source.error(node, "it is nested too deeply", None));
+    }
+    let value = match node.kind() {
+        json::Kind::Object => {
+            let members = node.members(source)?;
+            Node::Map(
+                members
+                    .iter()
+                    .map(|(name, node)| Ok((name.to_string(), from_json(source, node, depth + 1)?)))
+                    .collect::<Result<_, PolicyError>>()?,
+            )
+        }
+        json::Kind::Array => {
+            Node::List(node.elements(source)?.iter().map(|node| from_json(source, node, depth + 1)).collect::<Result<_, PolicyError>>()?)
+        }
+        json::Kind::String => Node::Text(node.string(source)?, true),
+        json::Kind::Null => Node::Nothing,
+        json::Kind::Number | json::Kind::Bool => Node::Text(node.text().to_owned(), false),
+    };
+    Ok(Value { node: value, line: source.line(source.offset(node)) })
+}
+
+#[cfg(test)]
+fn read_yaml(text: &str) -> Result<Value, Broken> {
+    Reader::new(text).document()
 }
 
 struct Reader<'t> {
@@ -86,6 +130,10 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0 }
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Span), Broken> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
@@ -118,7 +166,7 @@ impl<'t> Reader<'t> {
     }
 
     fn value(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Value, Broken> {
-        let line = span.start.line().max(1);
+        let mut line = span.start.line().max(1);
         self.values += 1;
         if depth > DEPTH || self.values > VALUES {
             return Err((line, "it is nested too deeply, or holds too much".to_owned()));
@@ -129,7 +177,13 @@ impl<'t> Reader<'t> {
                 self.values += size(&value);
                 return Ok(value);
             }
-            Event::Scalar(text, style, anchor, tag) => (scalar(text, style), anchor, tag),
+            Event::Scalar(text, style, anchor, tag) => {
+                // With a tag it begins at the tag: the text of a block is below it.
+                if tag.is_some() && matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    line += 1;
+                }
+                (scalar(text, style), anchor, tag)
+            }
             Event::SequenceStart(anchor, tag) => {
                 let mut elements = Vec::new();
                 loop {
@@ -151,25 +205,34 @@ impl<'t> Reader<'t> {
     }
 
     fn map(&mut self, depth: usize) -> Result<Node, Broken> {
-        let mut members: Vec<(String, Value)> = Vec::new();
+        let (mut members, mut merged): (Members, Members) = (Vec::new(), Vec::new());
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
+                // What stands beside a merge is right.
+                let known: Vec<String> = members.iter().map(|(name, _)| name.clone()).collect();
+                members.extend(merged.into_iter().filter(|(name, _)| !known.contains(name)));
                 return Ok(Node::Map(members));
             }
-            let key = self.value(event, span, depth + 1)?;
-            let Node::Text(name, _) = key.node else { return Err((key.line, "the name of a member is no text".to_owned())) };
+            // `Null` is a condition operator.
+            let (name, line) = match event {
+                Event::Scalar(text, _, 0, _) => (text.into_owned(), span.start.line().max(1)),
+                event => {
+                    let key = self.value(event, span, depth + 1)?;
+                    let Node::Text(name, _) = key.node else { return Err((key.line, "the name of a member is no text".to_owned())) };
+                    (name, key.line)
+                }
+            };
             let (event, span) = self.next()?;
             let value = self.value(event, span, depth + 1)?;
             if name == "<<" {
-                // A merge: what stands beside it is right.
                 for (name, value) in value.elements().iter().flat_map(Value::members).cloned().collect::<Vec<_>>() {
-                    if !members.iter().any(|(known, _)| *known == name) {
-                        members.push((name, value));
+                    if !merged.iter().any(|(known, _)| *known == name) {
+                        merged.push((name, value));
                     }
                 }
             } else if members.iter().any(|(known, _)| *known == name) {
-                return Err((key.line, format!("`{name}` stands twice")));
+                return Err((line, format!("`{name}` stands twice")));
             } else {
                 members.push((name, value));
             }
@@ -222,12 +285,18 @@ mod tests {
 
     #[test]
     fn what_is_broken_is_told_with_its_line() {
-        for (text, line) in [("A: 1\nA: 2\n", 2), ("a: [1, 2\nb: c\n", 2), ("a: 1\n---\nb: 2\n", 2), ("", 1)] {
+        for (text, line) in [("A: 1\nA: 2\n", 2), ("a: [1, 2\nb: c\n", 2), ("{\"a\": 1,\n\"a\": 2}", 2), ("a: 1\n---\nb: 2\n", 2), ("", 1)]
+        {
             assert_eq!(read(text).unwrap_err().0, line, "{text}");
         }
         let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
         assert!(read(&deep).unwrap_err().1.contains("nested too deeply"));
         let bombs = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f]\n";
         assert!(read(bombs).unwrap_err().1.contains("holds too much"));
+        assert!(
+            read_yaml("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n")
+                .is_ok_and(|value| value.get("b").unwrap().get("y").unwrap().as_text() == Some("3"))
+        );
+        assert_eq!(read("{\"a\": \"\\ud83d\\ude00\"}").unwrap().get("a").unwrap().as_text(), Some("\u{1f600}"));
     }
 }
