@@ -6,8 +6,10 @@
 //! listed.
 
 mod document;
+mod holders;
 mod intrinsic;
 mod names;
+mod policies;
 mod resources;
 mod value;
 
