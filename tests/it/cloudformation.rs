@@ -297,6 +297,56 @@ fn who_may_get_more_is_open() {
     assert!(touched.unresolved.iter().any(|line| line.contains("its name is not known")), "{touched:?}");
 }
 
+/// Two expressions that are not known are two unknowns, in whatever letter case.
+#[test]
+fn different_unknowns_have_different_names() {
+    let text = format!(
+        "Parameters:\n  X: {{Type: String}}\n  x: {{Type: String}}\nConditions:\n  C: !Equals [!Ref X, a]\n{}",
+        template(
+            "  P:\n    Type: AWS::IAM::ManagedPolicy\n    Properties:\n      ManagedPolicyName: Shared\n      PolicyDocument:\n        Version: 2012-10-17\n        Statement:\n          - Effect: Allow\n            Action: '*'\n            Resource:\n              - !Sub ['arn:aws:workmail:*:*:organization/${V}', {V: !If [C, m-1, m-2]}]\n              - !Sub ['arn:aws:workmail:*:*:organization/${V}', {V: !If [C, m-2, m-1]}]\n              - !Sub 'arn:aws:workmail:*:*:organization/${X}'\n              - !Sub 'arn:aws:workmail:*:*:organization/${x}'\n"
+        )
+    );
+    let (set, _) = applied(&text, &[]);
+    let statement = &set.managed[&arn("policy/Shared")].as_ref().unwrap().document.statements[0].text.to_lowercase();
+    let names: std::collections::BTreeSet<&str> =
+        statement.split("${template:").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+/// A resource that may be there or not, an inline policy whose name is not known, a group that is not known.
+#[test]
+fn what_may_be_or_not_leaves_those_open_whom_it_names() {
+    let document = "PolicyDocument: {Version: 2012-10-17, Statement: {Effect: Deny, Action: '*', Resource: '*'}}";
+    let text =
+        |resource: &str| format!("Parameters:\n  X: {{Type: String}}\nConditions:\n  C: !Equals [!Ref X, a]\n{}", template(resource));
+    let role = arn("role/mail-stack-Worker-1A2B3C4D5E6F");
+    let bundle = |text: &str, arn: &str| {
+        let (set, touched) = applied(text, &[]);
+        assert!(!touched.unresolved.is_empty(), "{text}");
+        set.bundle(&retrial::account::PrincipalKey { arn: arn.to_owned(), id: String::new(), account: ACCOUNT.to_owned() })
+    };
+    for resource in [
+        format!(
+            "  P: {{Type: AWS::IAM::RolePolicy, Condition: C, Properties: {{PolicyName: n, RoleName: mail-stack-Worker-1A2B3C4D5E6F, {document}}}}}\n"
+        ),
+        format!(
+            "  P: {{Type: AWS::IAM::RolePolicy, Properties: {{PolicyName: !Ref X, RoleName: mail-stack-Worker-1A2B3C4D5E6F, {document}}}}}\n"
+        ),
+        format!("  P: {{Type: AWS::IAM::ManagedPolicy, Condition: C, Properties: {{ManagedPolicyName: Shared, {document}}}}}\n"),
+        "  P: {Type: AWS::IAM::Role, Condition: C, Properties: {RoleName: mail-stack-Worker-1A2B3C4D5E6F}}\n".to_owned(),
+    ] {
+        assert!(bundle(&text(&resource), &role).identity_opaque.is_some(), "{resource}");
+    }
+    for resource in [
+        "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: !Ref X, Users: [ada]}}\n".to_owned(),
+        "  A: {Type: AWS::IAM::UserToGroupAddition, Condition: C, Properties: {GroupName: Team, Users: [ada]}}\n".to_owned(),
+        format!("  U: {{Type: AWS::IAM::User, Properties: {{UserName: ada, Groups: [Mail]}}}}\n  P: {{Type: AWS::IAM::GroupPolicy, Properties: {{GroupName: !Ref X, PolicyName: n, {document}}}}}\n"),
+        "  U: {Type: AWS::IAM::User, Properties: {UserName: ada, Groups: [Mail]}}\n  G: {Type: AWS::IAM::Group, Properties: {GroupName: !Ref X}}\n".to_owned(),
+    ] {
+        assert!(bundle(&text(&resource), &arn("user/ada")).identity_opaque.is_some(), "{resource}");
+    }
+}
+
 #[test]
 fn conditions_of_resources_hold_fail_or_are_not_known() {
     let text = |condition: &str| {

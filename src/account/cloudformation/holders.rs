@@ -83,6 +83,10 @@ impl Reader<'_> {
     pub(super) fn members(&mut self, properties: &Value) -> Result<()> {
         let Some(group) = self.text(properties, "GroupName") else {
             self.open_groups = true;
+            for user in self.names(properties, "Users") {
+                let user = self.target(Holder::User, &user);
+                self.open(user);
+            }
             return Ok(());
         };
         for user in self.names(properties, "Users") {

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 
 use super::value::{Node, Value};
 use crate::account::deployment::Account;
@@ -122,7 +123,9 @@ impl Scope<'_> {
                 (_, Some(text)) => format!("{}:{}", name.trim_start_matches("Fn::"), text.chars().take(40).collect::<String>()),
                 _ => name.trim_start_matches("Fn::").to_owned(),
             };
-            Value::text(unknown(&hint), line)
+            // Equal marks are taken for equal values: the same expression at the same place alone.
+            let place = foldhash::fast::FixedState::with_seed(0).hash_one(format!("{argument:?}")) & 0xffff_ffff;
+            Value::text(unknown(&format!("{hint}-{place:08x}")), line)
         })
     }
 
@@ -141,11 +144,22 @@ impl Scope<'_> {
                     Value { node: Node::List(value.split(',').map(|one| Value::text(one.trim(), line)).collect()), line }
                 }
                 Some(value) => text(value),
-                None => text(unknown(name)),
+                None => text(unknown(&self.told_apart(name))),
             };
         }
         let physical = self.physical.get(name).and_then(|physical| physical.reference.clone());
-        text(physical.unwrap_or_else(|| unknown(name)))
+        text(physical.unwrap_or_else(|| unknown(&self.told_apart(name))))
+    }
+
+    /// A name, told apart from those that differ from it in letter case: policies do not.
+    pub(super) fn told_apart(&self, name: &str) -> String {
+        let sections = ["Parameters", "Resources"].into_iter().filter_map(|section| self.template.get(section));
+        let alike: Vec<&String> =
+            sections.flat_map(Value::members).map(|(known, _)| known).filter(|known| known.eq_ignore_ascii_case(name)).collect();
+        match alike.iter().position(|known| *known == name) {
+            Some(at) if alike.len() > 1 => format!("{name}-{at}"),
+            _ => name.to_owned(),
+        }
     }
 
     /// A pseudo parameter; `None` if it is none.
@@ -186,7 +200,7 @@ impl Scope<'_> {
 
     fn attribute_of(&self, name: &str, attribute: &str) -> String {
         let physical = self.physical.get(name).filter(|_| matches!(attribute, "Arn" | "PolicyArn"));
-        physical.and_then(|physical| physical.arn.clone()).unwrap_or_else(|| unknown(&format!("{name}.{attribute}")))
+        physical.and_then(|physical| physical.arn.clone()).unwrap_or_else(|| unknown(&format!("{}.{attribute}", self.told_apart(name))))
     }
 
     fn substitute(&self, argument: &Value, depth: usize) -> Option<String> {

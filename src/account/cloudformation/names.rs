@@ -113,8 +113,13 @@ pub(super) fn identify<'t>(resources: &'t Value, scope: &mut Scope<'t>, known: &
             let value = resource.get("Properties")?.get(name)?;
             scope.resolve(value).as_text().map(str::to_owned)
         };
-        let path = property("Path").filter(|path| is_known(path)).unwrap_or_else(|| "/".to_owned());
+        let path = property("Path").unwrap_or_else(|| "/".to_owned());
         let written = property(named.property());
+        // A path that is not known leaves the name of a new one open.
+        let written = match written {
+            Some(name) if !is_known(&path) && known.find(named, &name).is_none() => Some(path.clone()),
+            other => other,
+        };
         let stack = scope.given.get("AWS::StackName").map(String::as_str);
         let (name, found, remark) = match written {
             Some(name) if is_known(&name) => {
@@ -143,7 +148,8 @@ pub(super) fn identify<'t>(resources: &'t Value, scope: &mut Scope<'t>, known: &
             },
         };
         let is_there = found.is_some();
-        let arn = found.unwrap_or_else(|| scope.account.arn(&format!("{}{path}{name}", named.word())));
+        let arn = found
+            .unwrap_or_else(|| scope.account.arn(&format!("{}{}{name}", named.word(), if is_known(&path) { path.as_str() } else { "/" })));
         let reference = if named == Named::Policy { arn.clone() } else { name.clone() };
         // A name that CloudFormation has yet to make is not known: lists of the template find it by its mark.
         let known = is_there || !name.starts_with('<');

@@ -106,6 +106,13 @@ impl Reader<'_> {
         if known.is_some() && known == document {
             return Ok(());
         }
+        // Under a name that is not known it may take the place of any.
+        if let Some(arn) = self.arn_of(target).filter(|_| name.starts_with('<')) {
+            self.unresolved("`PolicyName` is not known: which inline policy it replaces, if any, is unknown".to_owned());
+            for name in self.set.inline_names(&arn) {
+                self.edit(Edit::Inline { target: target.clone(), name, document: None, update: true });
+            }
+        }
         self.edit(Edit::Inline { target: target.clone(), name: name.to_owned(), document, update: known.is_some() });
         Ok(())
     }
@@ -130,7 +137,10 @@ impl Reader<'_> {
     pub(super) fn inline_of(&mut self, properties: &Value, holder: Holder, property: &str) -> Result<()> {
         let name = self.policy_name(properties, &self.subject.address.clone());
         let Some(of) = self.text(properties, property) else {
-            self.open_kinds.insert(holder);
+            match holder {
+                Holder::Group => self.open_group(),
+                _ => self.open_kinds.extend([holder]),
+            }
             return Ok(());
         };
         let target = self.target(holder, &of);

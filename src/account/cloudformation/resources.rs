@@ -108,12 +108,10 @@ impl<'t> Reader<'t> {
             match resource.get("Condition").and_then(Value::as_text).map(|name| (name, self.scope.condition(name, 0))) {
                 Some((name, Some(false))) => self.pass_over(format!("its condition `{name}` does not hold")),
                 Some((name, None)) => {
-                    // It may be about anyone.
-                    self.open_kinds.extend([Holder::Role, Holder::User, Holder::Group]);
-                    self.open_groups = true;
                     self.unresolved(format!(
                         "whether its condition `{name}` holds is not known: give its parameters with --parameter NAME=VALUE"
                     ));
+                    self.perhaps(logical, kind, resource)?;
                 }
                 _ => self.resource(logical, kind, resource)?,
             }
@@ -131,6 +129,68 @@ impl<'t> Reader<'t> {
         Ok(self.found)
     }
 
+    /// A resource that may be there or not: all that it would be about is open.
+    fn perhaps(&mut self, logical: &str, kind: &str, resource: &'t Value) -> Result<()> {
+        let (steps, has) = (self.found.steps.len(), std::mem::take(&mut self.has));
+        self.resource(logical, kind, resource)?;
+        let steps = self.found.steps.split_off(steps);
+        for (of, perhaps) in std::mem::replace(&mut self.has, has) {
+            let has = self.has.entry(of).or_default();
+            (has.open, has.open_groups) = (true, has.open_groups || !perhaps.groups.is_empty());
+            has.inline.extend(perhaps.inline);
+        }
+        self.applied.remove(logical);
+        if let Some(identity) = self.identities.get(logical).filter(|identity| identity.is_there).cloned() {
+            if identity.named == Named::Holder(Holder::Group) {
+                self.open_group();
+            }
+            self.open_wholly(&identity);
+        }
+        for step in steps {
+            match step.edit {
+                Edit::Policy { arn, .. } => self.edit(Edit::Policy { arn, document: None }),
+                Edit::Inline { target, name, update, .. } => self.edit(Edit::Inline { target, name, document: None, update }),
+                Edit::Attach { target, .. } | Edit::Join { user: target, .. } => self.open(target),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody may have more than is known: a policy without a document.
+    pub(super) fn open(&mut self, target: Target) {
+        let policy = Managed::Arn(format!("<what {} gives>", self.subject.address));
+        self.edit(Edit::Attach { target, policy });
+    }
+
+    /// A group may have other policies or members: so may the users of the template.
+    pub(super) fn open_group(&mut self) {
+        self.open_groups = true;
+        self.open_kinds.extend([Holder::Group, Holder::User]);
+    }
+
+    /// Nothing is known of what a user, role or group of the baseline will have.
+    fn open_wholly(&mut self, identity: &Identity) {
+        let Named::Holder(holder) = identity.named else { return };
+        let target = self.target(holder, &identity.name);
+        for name in self.set.inline_names(&identity.arn) {
+            self.edit(Edit::Inline { target: target.clone(), name, document: None, update: true });
+        }
+        for arn in self.set.attached_names(&identity.arn) {
+            self.edit(Edit::Detach { target: target.clone(), policy: Managed::Arn(arn) });
+        }
+        if let Some(entity) = self.set.entities.get(&identity.arn) {
+            let policy = Managed::Arn(format!("<PermissionsBoundary of {}>", self.subject.address));
+            self.edit(Edit::Boundary { target: target.clone(), policy: Some(policy) });
+            let before = entity.tags.clone();
+            self.edit(Edit::Tags { target: target.clone(), tags: before.clone(), before, open: true });
+            for group in entity.groups.clone() {
+                self.edit(Edit::Leave { user: target.clone(), group });
+            }
+        }
+        self.open(target);
+    }
+
     pub(super) fn resource(&mut self, logical: &str, kind: &str, resource: &'t Value) -> Result<()> {
         let nothing = Value { node: Node::Nothing, line: resource.line };
         let properties = self.scope.resolve(resource.get("Properties").unwrap_or(&nothing));
@@ -141,6 +201,14 @@ impl<'t> Reader<'t> {
             if let Some((Named::Holder(holder), name)) = identity.as_ref().map(|identity| (identity.named, identity.name.clone())) {
                 let has = self.has(holder, &name);
                 (has.open, has.open_groups) = (true, true);
+            }
+        }
+        if let Some(identity) = identity.as_ref().filter(|identity| identity.name.starts_with('<') && identity.remark.is_some()) {
+            // It may be one that others have, or are in.
+            match identity.named {
+                Named::Policy => self.open_kinds.extend([Holder::Role, Holder::User, Holder::Group]),
+                Named::Holder(Holder::Group) => self.open_group(),
+                Named::Holder(_) => {}
             }
         }
         if let Some((remark, open)) = identity.as_ref().and_then(|identity| identity.remark.clone()) {
@@ -223,8 +291,8 @@ impl<'t> Reader<'t> {
             match list {
                 "Roles" => self.open_kinds.insert(Holder::Role),
                 "Groups" => {
-                    self.open_groups = true;
-                    self.open_kinds.insert(Holder::Group)
+                    self.open_group();
+                    true
                 }
                 _ => {
                     self.open_groups = true;
@@ -241,7 +309,7 @@ impl<'t> Reader<'t> {
     pub(super) fn settled(&self, text: &str) -> String {
         let own = |(logical, identity): (&&str, &Identity)| {
             let name = if identity.named == Named::Policy { &identity.arn } else { &identity.name };
-            (text == unknown(logical)).then(|| name.clone())
+            (text == unknown(&self.scope.told_apart(logical))).then(|| name.clone())
         };
         self.identities.iter().find_map(own).unwrap_or_else(|| text.to_owned())
     }
