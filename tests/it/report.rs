@@ -103,6 +103,8 @@ fn a_saved_report_renders_the_same_bytes_again() {
         assert!(std::fs::read(report.join(file)).unwrap() == std::fs::read(room.path("again")).unwrap(), "{format}");
     }
     room.run(&["report", "nowhere"]).exits(2).says(&["nowhere", "manifest.json"]);
+    std::fs::remove_file(report.join("actions.parquet")).unwrap();
+    room.run(&["report", "report", "--format", "html"]).exits(2).says(&["actions.parquet", "older version", "replay again"]);
 }
 
 type Totals = BTreeMap<String, BTreeMap<String, u64>>;

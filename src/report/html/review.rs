@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::data::{TextTable, seconds};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::{Distinct, parquet, read};
 use crate::iam::Arn;
 use crate::report::{Report, counted};
@@ -87,6 +87,9 @@ pub(super) fn read(
     let mut actions_by_text = Distinct::default();
     let mut numbers: Vec<u32> = Vec::new();
     let path = report.folder.join("actions.parquet");
+    if !path.is_file() {
+        return Err(Error::format(&path, "is not there: the report is of an older version; replay again"));
+    }
     parquet::read_each(&path, None, |batch| {
         let (names, arns, actions) =
             (read::text(&batch, "candidate")?, read::text(&batch, "principal_arn")?, read::text(&batch, "action")?);
