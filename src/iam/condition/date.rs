@@ -9,7 +9,8 @@ use jiff::civil::{Date, DateTime};
 pub fn parse(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
-        return text.parse::<i64>().ok()?.checked_mul(1_000_000);
+        // Beyond 292,000 years every date is before or after all others.
+        return Some(text.parse::<i64>().ok()?.saturating_mul(1_000_000));
     }
     let (date, time) = match text.split_once(['T', 't']) {
         Some((date, time)) => (date, Some(time)),
@@ -87,6 +88,7 @@ mod tests {
         }
         assert_eq!(parse("2024-06"), parse("2024-06-01T00:00:00Z"));
         assert_eq!(parse("2024"), Some(2_024_000_000));
+        assert!(parse("9007199254740992") > parse("9999-12-31"));
         for bad in ["", "2024-*", "2024-13-01", "2024-06-15 12:00:00Z", "2024-06-15T12Z", "yesterday", "2024-06-15T12:00:00+2"] {
             assert_eq!(parse(bad), None, "{bad}");
         }
