@@ -163,6 +163,13 @@ impl PolicySet {
         }
     }
 
+    /// Sets the permissions boundary of a user or role, a managed policy or a document.
+    pub(super) fn set_boundary_as(&mut self, holder: &str, boundary: Option<Boundary>) {
+        if let Some(entity) = self.entities.get_mut(holder) {
+            entity.boundary = boundary;
+        }
+    }
+
     fn policies(&self, holder: &str) -> Option<Policies<'_>> {
         match self.entities.get(holder) {
             Some(entity) => Some((&entity.inline, &entity.attached)),

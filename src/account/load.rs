@@ -10,7 +10,8 @@ use super::bundle::Policy;
 use super::changeset::ChangeSet;
 use super::cloudformation::{self, Template};
 use super::deployment::Applied;
-use super::organization::{ControlType, Organization, Outputs};
+use super::history::{Snapshots, Taken};
+use super::organization::{ControlType, Organization};
 use super::policy_set::{Override, PolicySet};
 use super::reading::{Reading, complete_pages, same_file};
 use super::side_data::{SideData, is_side_data};
@@ -74,6 +75,8 @@ pub struct Loaded {
     pub snapshot: Option<PolicySet>,
     /// Organizations.
     pub organizations: Vec<Organization>,
+    /// When the snapshots were taken, and those that are older.
+    pub snapshots: Snapshots,
     /// Side data.
     pub side_data: SideData,
     /// Bare documents.
@@ -104,7 +107,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded> {
 /// Those of [`load`].
 pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
     let mut loaded = Loaded::default();
-    let mut reading = Reading { policy_type, pages: Vec::new(), outputs: Outputs::default(), bare: Vec::new(), own: BTreeSet::new() };
+    let mut reading = Reading::new(policy_type);
     for path in paths {
         let files = policy_files(path)?;
         if files.is_empty() {
@@ -116,6 +119,8 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
             if is_side_data(file) {
                 let side_data = SideData::read(file, &text, |file| read(file, &mut loaded.files))?;
                 reading.own.extend(side_data.documents.values().map(|(file, _)| same_file(file)));
+                let taken = side_data.taken_at.map(Taken::at).zip(file.parent());
+                reading.taken.extend(taken.map(|(taken, folder)| (folder.to_path_buf(), taken)));
                 loaded.side_data.extend(side_data);
             } else {
                 changes.push(ChangeSet::read(file, &text)?);
@@ -147,17 +152,14 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
         }
     }
     complete_pages(&reading.pages)?;
-    loaded.organizations.extend(reading.outputs.build()?);
+    let built = std::mem::take(&mut reading.outputs).build()?;
+    reading.organizations.extend(built.into_iter().map(|organization| (None, organization)));
+    (loaded.snapshot, loaded.organizations, loaded.snapshots) = reading.sorted()?;
     // What an organization file names is its own, wherever it stands in the order.
     for (file, policy) in reading.bare {
         if !reading.own.contains(&same_file(&file)) {
             loaded.documents.push(policy.map_err(|error| at(error, &file))?);
         }
-    }
-    let mut ids = BTreeSet::new();
-    if let Some(twice) = loaded.organizations.iter().find(|organization| !ids.insert(organization.id.as_str())) {
-        let id = &twice.id;
-        return Err(Error::Usage(format!("organization `{id}` is there twice: keep one file of it, or one set of outputs")));
     }
     loaded.files.sort();
     loaded.files.dedup();
@@ -204,6 +206,7 @@ impl Loaded {
         };
         self.organizations.into_iter().for_each(|organization| set.organizations.insert(organization));
         set.organizations.assert_disjoint()?;
+        set.snapshots = Arc::new(self.snapshots);
         if !self.documents.is_empty() {
             set.overrides.push(Override { policies: self.documents, principals: Vec::new(), candidate_type: CandidateType::Identity });
         }
@@ -240,7 +243,8 @@ impl Loaded {
         let is_snapshot = self.snapshot.is_some();
         let mut set = self.snapshot.unwrap_or_else(|| baseline.clone());
         if is_snapshot {
-            // A snapshot says nothing of the organization, nor of what is beside all policies.
+            // A snapshot says nothing of the organization, nor of what is beside all policies, nor of what was before.
+            set.snapshots = Arc::clone(&baseline.snapshots);
             set.organizations = baseline.organizations.clone();
             set.side_data = Arc::clone(&baseline.side_data);
             Arc::clone(&set.side_data).supply(&mut set, true);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::bundle::{AccountRcps, Bundle, Layer, Policy};
+use super::history::{Snapshots, Taken};
 use super::organization::{ControlType, Organizations, Place};
 use super::side_data::{SideData, Tags};
 use crate::iam::arn::{Arn, is_service_linked};
@@ -37,7 +38,16 @@ pub struct PolicySet {
     pub removed: BTreeMap<String, String>,
     /// Principals of the set whose tags are not known.
     pub tags_open: BTreeSet<String>,
+    /// Of principals whose other tags are known, the tags of which that is not known.
+    pub tags_unknown: BTreeMap<String, BTreeSet<String>>,
+    /// All versions of managed policies that the snapshots hold, by ARN and id.
+    pub versions: Arc<Versions>,
+    /// The snapshots that it was read from, by time.
+    pub snapshots: Arc<Snapshots>,
 }
+
+/// Versions of managed policies, by ARN and id.
+pub type Versions = BTreeMap<String, BTreeMap<String, Arc<Policy>>>;
 
 /// Bare documents that take the place of a layer.
 #[derive(Debug, Clone)]
@@ -180,7 +190,16 @@ impl PolicySet {
         let mut all = SideData::clone(&self.side_data);
         all.extend(other);
         all.supply(self, true);
+        let snapshots = Arc::make_mut(&mut self.snapshots);
+        snapshots.older.iter_mut().for_each(|(_, set)| all.supply(set, false));
         self.side_data = Arc::new(all);
+    }
+
+    /// Says when the snapshots were taken that do not say it themselves, in microseconds since 1970.
+    pub fn set_taken_at(&mut self, time: i64) {
+        let snapshots = Arc::make_mut(&mut self.snapshots);
+        let all = snapshots.newest.values_mut().chain(snapshots.organizations.values_mut());
+        all.filter(|taken| **taken == Taken::NEWEST).for_each(|taken| *taken = Taken::at(time));
     }
 
     /// Says which tags a principal has, all of them.
@@ -206,6 +225,12 @@ impl PolicySet {
         let mut places = self.side_data.accounts.clone();
         places.extend(self.organizations.places());
         places
+    }
+
+    /// The tags of a principal of which it is not known what they are, while the others are known.
+    pub fn unknown_tags_of(&self, principal: &PrincipalKey) -> BTreeSet<String> {
+        let of = |entity: &Entity| self.tags_unknown.get(&entity.arn).cloned();
+        self.find(principal).ok().and_then(of).unwrap_or_default()
     }
 
     /// Whether a principal of the log is one that is no more.

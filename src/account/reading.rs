@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::bundle::Policy;
 use super::cloudformation::Template;
+use super::history::{Snapshots, Taken};
 use super::load::{Loaded, read};
-use super::organization::{self, OutputKind, Outputs};
+use super::organization::{self, Organization, OutputKind, Outputs};
 use super::policy_set::PolicySet;
 use super::snapshot;
 use super::terraform::{self, TerraformPlan};
@@ -19,7 +20,13 @@ use crate::iam::{PolicyType, parse};
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) policy_type: PolicyType,
-    pub(super) pages: Vec<(PathBuf, snapshot::Page)>,
+    /// Folders whose side data says when what is below them was taken.
+    pub(super) taken: Vec<(PathBuf, Taken)>,
+    /// Snapshots by the time at which they were taken.
+    pub(super) snapshots: BTreeMap<Option<Taken>, PolicySet>,
+    /// Organizations, alike.
+    pub(super) organizations: Vec<(Option<Taken>, Organization)>,
+    pub(super) pages: Vec<(PathBuf, Option<Taken>, snapshot::Page)>,
     pub(super) outputs: Outputs,
     /// Bare documents, or why they are none.
     pub(super) bare: Vec<(PathBuf, Result<Arc<Policy>>)>,
@@ -28,6 +35,20 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    /// Nothing is read yet; bare documents will be of a type.
+    pub(super) fn new(policy_type: PolicyType) -> Self {
+        Self {
+            policy_type,
+            taken: Vec::new(),
+            snapshots: BTreeMap::new(),
+            organizations: Vec::new(),
+            pages: Vec::new(),
+            outputs: Outputs::default(),
+            bare: Vec::new(),
+            own: BTreeSet::new(),
+        }
+    }
+
     /// Finds out what a JSON file is, and reads it.
     pub(super) fn json_file(&mut self, file: &Path, text: &str, loaded: &mut Loaded) -> Result<()> {
         let text = parse::decode(text);
@@ -47,20 +68,22 @@ impl Reading {
         if organization::is_file(&members) {
             let (found, own) = organization::read_file(&source, &members, file, &mut |file| read(file, &mut loaded.files))?;
             self.own.extend(own.iter().map(|file| same_file(file)));
-            loaded.organizations.push(found);
+            self.organizations.push((self.taken(file), found));
             return Ok(());
         }
         // Before snapshots: both have `Policies`.
         if organization::is_tree(&source, &members) {
-            loaded.organizations.push(organization::read_tree(&source, &members, file)?);
+            let found = organization::read_tree(&source, &members, file)?;
+            self.organizations.push((self.taken(file), found));
             return Ok(());
         }
         if let Some(kind) = OutputKind::of(&source, &members, file) {
             return self.outputs.read(kind, &source, &members, file);
         }
         if snapshot::LISTS.iter().any(|list| has(list)) {
-            let set = loaded.snapshot.get_or_insert_with(PolicySet::default);
-            self.pages.push((file.to_path_buf(), snapshot::read(&source, &members, file, set)?));
+            let taken = self.taken(file);
+            let set = self.snapshots.entry(taken).or_default();
+            self.pages.push((file.to_path_buf(), taken, snapshot::read(&source, &members, file, set)?));
             return Ok(());
         }
         if terraform::MEMBERS.iter().any(|member| has(member)) {
@@ -82,6 +105,43 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// When a file was taken: by the side data of the nearest folder that says so, else by its path.
+    fn taken(&self, file: &Path) -> Option<Taken> {
+        let above = self.taken.iter().filter(|(folder, _)| file.starts_with(folder));
+        let nearest = above.max_by_key(|(folder, _)| folder.components().count());
+        nearest.map(|(_, taken)| *taken).or_else(|| Taken::of_path(file))
+    }
+
+    /// The newest snapshots and organizations, and what is older.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an organization that is there twice.
+    pub(super) fn sorted(&mut self) -> Result<(Option<PolicySet>, Vec<Organization>, Snapshots)> {
+        let (snapshot, mut snapshots) = Snapshots::sort(std::mem::take(&mut self.snapshots));
+        let mut organizations = std::mem::take(&mut self.organizations);
+        organizations.sort_by_key(|(taken, _)| std::cmp::Reverse(taken.unwrap_or(Taken::NEWEST)));
+        let mut newest: Vec<Organization> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (taken, organization) in organizations {
+            let (id, taken) = (organization.id.clone(), taken.unwrap_or(Taken::NEWEST));
+            if !seen.insert((id.clone(), taken)) {
+                return Err(Error::Usage(format!("organization `{id}` is there twice: keep one file of it, or one set of outputs")));
+            }
+            if newest.iter().any(|known| known.id == id) {
+                let mut older = PolicySet::default();
+                older.organizations.insert(organization);
+                snapshots.older.push((taken, older));
+            } else {
+                snapshots.organizations.insert(id, taken);
+                newest.push(organization);
+            }
+        }
+        snapshots.older.sort_by_key(|(taken, _)| *taken);
+        Ok((snapshot, newest, snapshots))
+    }
+}
+
 /// A path by which a file is known again.
 pub(super) fn same_file(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
@@ -99,19 +159,19 @@ fn neither<'a>(source: &Source<'a>, root: &Node<'a>, members: &[(std::borrow::Co
 }
 
 /// Every account with a page that announces another needs one that ends the series.
-pub(super) fn complete_pages(pages: &[(PathBuf, snapshot::Page)]) -> Result<()> {
-    let mut open: BTreeMap<&str, &Path> = BTreeMap::new();
-    for (file, page) in pages.iter().filter(|(_, page)| page.truncated) {
-        open.extend(page.accounts.iter().map(|account| (account.as_str(), file.as_path())));
+pub(super) fn complete_pages(pages: &[(PathBuf, Option<Taken>, snapshot::Page)]) -> Result<()> {
+    let mut open: BTreeMap<(&str, Option<Taken>), &Path> = BTreeMap::new();
+    for (file, taken, page) in pages.iter().filter(|(.., page)| page.truncated) {
+        open.extend(page.accounts.iter().map(|account| ((account.as_str(), *taken), file.as_path())));
     }
-    for (_, page) in pages.iter().filter(|(_, page)| !page.truncated) {
+    for (_, taken, page) in pages.iter().filter(|(.., page)| !page.truncated) {
         page.accounts.iter().for_each(|account| {
-            open.remove(account.as_str());
+            open.remove(&(account.as_str(), *taken));
         });
     }
     match open.into_iter().next() {
         None => Ok(()),
-        Some((account, file)) => Err(Error::format(
+        Some(((account, _), file)) => Err(Error::format(
             file,
             format!(
                 "`IsTruncated` is true and the next page of account {account} is not there: collect all pages (`aws iam get-account-authorization-details` without `--max-items` or `--no-paginate`)"

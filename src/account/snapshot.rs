@@ -103,13 +103,26 @@ impl<'a> Reader<'_, 'a> {
                     Some(node) => node.text() == "true",
                     None => named.is_some() && self.text(&members, "VersionId")? == named,
                 };
-                let document = find(&members, "Document").filter(|document| is_default && document.kind() != Kind::Null);
+                let document = find(&members, "Document").filter(|document| document.kind() != Kind::Null);
+                if !is_default {
+                    // Of a version that is not in force it costs nothing if it cannot be read.
+                    let version = self.text(&members, "VersionId")?;
+                    let policy = document.and_then(|document| self.policy(document, arn.clone()).ok());
+                    if let (Some(version), Some(policy)) = (version, policy) {
+                        set.add_version(&arn, &version, policy);
+                    }
+                    return Ok(());
+                }
                 if let Some(document) = document {
                     if default.is_some() {
                         let help = "a policy has one default version: collect the account anew";
                         return Err(self.source.error(version, format!("`{arn}` has two default versions"), Some(help)));
                     }
-                    default = Some(self.policy(document, arn.clone())?);
+                    let policy = self.policy(document, arn.clone())?;
+                    if let Some(version) = self.text(&members, "VersionId")? {
+                        set.add_version(&arn, &version, Arc::clone(&policy));
+                    }
+                    default = Some(policy);
                 }
                 Ok(())
             })?;

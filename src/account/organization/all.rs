@@ -27,11 +27,11 @@ pub enum Place {
 /// The organizations of a policy set, and policies that are tried at the root of every one.
 #[derive(Debug, Clone, Default)]
 pub struct Organizations {
-    all: Vec<Organization>,
+    pub(super) all: Vec<Organization>,
     /// Bare documents of a candidate; they are at the roots of organizations that are not known too.
     at_roots: Vec<(ControlType, Arc<Policy>)>,
     /// Made when it is first asked for, and anew after every change.
-    rcps: OnceLock<Option<Arc<AccountRcps>>>,
+    pub(super) rcps: OnceLock<Option<Arc<AccountRcps>>>,
 }
 
 impl Organizations {

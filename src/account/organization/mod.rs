@@ -10,6 +10,7 @@ mod file;
 mod file_name;
 mod output;
 mod outputs;
+mod past;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,331 @@
+//! Calls in the log that change who may do what, and what each makes of it.
+//!
+//! Names and parameters: the IAM, Organizations and WorkMail API references, as CloudTrail writes them (first letter in lower
+//! case). Only calls that succeeded are looked at.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::aspect::{Aspect, Value};
+use super::names::{Holder, Names};
+use crate::account::bundle::Policy;
+use crate::account::organization::ControlType;
+use crate::account::policy_set::EntityKind;
+use crate::iam::condition::date;
+use crate::iam::{PolicyType, parse};
+
+/// The calls of IAM that are followed.
+const IAM: [&str; 34] = [
+    "AddUserToGroup",
+    "AttachGroupPolicy",
+    "AttachRolePolicy",
+    "AttachUserPolicy",
+    "CreateGroup",
+    "CreatePolicy",
+    "CreatePolicyVersion",
+    "CreateRole",
+    "CreateUser",
+    "DeleteGroup",
+    "DeleteGroupPolicy",
+    "DeletePolicy",
+    "DeleteRole",
+    "DeleteRolePermissionsBoundary",
+    "DeleteRolePolicy",
+    "DeleteUser",
+    "DeleteUserPermissionsBoundary",
+    "DeleteUserPolicy",
+    "DetachGroupPolicy",
+    "DetachRolePolicy",
+    "DetachUserPolicy",
+    "PutGroupPolicy",
+    "PutRolePermissionsBoundary",
+    "PutRolePolicy",
+    "PutUserPermissionsBoundary",
+    "PutUserPolicy",
+    "RemoveUserFromGroup",
+    "SetDefaultPolicyVersion",
+    "TagRole",
+    "TagUser",
+    "UntagRole",
+    "UntagUser",
+    "UpdateGroup",
+    "UpdateUser",
+];
+
+/// The calls of Organizations that are followed.
+const ORGANIZATIONS: [&str; 8] = [
+    "AttachPolicy",
+    "CreatePolicy",
+    "DeletePolicy",
+    "DetachPolicy",
+    "DisablePolicyType",
+    "EnablePolicyType",
+    "MoveAccount",
+    "UpdatePolicy",
+];
+
+/// The calls that issue the keys of a session.
+pub const ISSUING: [&str; 5] = ["AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetFederationToken"];
+
+/// The calls that change the tags of a resource.
+pub const TAGGING: [&str; 2] = ["TagResource", "UntagResource"];
+
+/// Whether a call changes what somebody may do: policies, tags, the policies of a session.
+pub fn changes_access(event_source: &str, event_name: &str) -> bool {
+    match event_source {
+        "iam.amazonaws.com" => IAM.binary_search(&event_name).is_ok(),
+        "organizations.amazonaws.com" => ORGANIZATIONS.binary_search(&event_name).is_ok(),
+        "sts.amazonaws.com" => ISSUING.contains(&event_name),
+        "workmail.amazonaws.com" => TAGGING.contains(&event_name),
+        _ => false,
+    }
+}
+
+/// A call that changes access, as the log has it.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Microseconds since 1970.
+    pub time: i64,
+    /// The account in which it was made.
+    pub account: String,
+    /// `iam.amazonaws.com`, ...
+    pub source: String,
+    /// `PutRolePolicy`, ...
+    pub name: String,
+    /// `requestParameters`
+    pub request: Json,
+    /// `responseElements`
+    pub response: Json,
+}
+
+/// A member of an object, in any letter case.
+pub fn member<'j>(object: &'j Json, name: &str) -> Option<&'j Json> {
+    let members = object.as_object()?;
+    members.get(name).or_else(|| members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+}
+
+/// A text member.
+pub fn text<'j>(object: &'j Json, name: &str) -> Option<&'j str> {
+    member(object, name)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// Tags: a list of names and values, or an object of them; `None` if they are not there, or not told.
+pub fn tags(list: Option<&Json>) -> Option<Vec<(String, String)>> {
+    match list? {
+        Json::Array(items) => {
+            let one = |item: &Json| {
+                let value = member(item, "value").and_then(Json::as_str).unwrap_or_default();
+                Some((text(item, "key")?.to_owned(), value.to_owned()))
+            };
+            items.iter().map(one).collect()
+        }
+        Json::Object(items) => items.iter().map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+        _ => None,
+    }
+}
+
+/// The texts of a list.
+pub fn texts(list: Option<&Json>) -> Option<Vec<String>> {
+    list?.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+/// What a call makes of an aspect.
+#[derive(Debug, Clone)]
+pub(super) struct Effect {
+    pub(super) aspect: Aspect,
+    pub(super) value: Value,
+    /// What it was before, if the call tells: AWS refuses to detach what is not attached.
+    pub(super) before: Option<Value>,
+}
+
+impl Effect {
+    fn new(aspect: Aspect, value: Value) -> Self {
+        Self { aspect, value, before: None }
+    }
+
+    fn from(aspect: Aspect, before: Value, value: Value) -> Self {
+        Self { aspect, value, before: Some(before) }
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named =
+            ["userName", "roleName", "groupName", "policyArn", "policyId", "accountId"].into_iter().find_map(|name| self.parameter(name));
+        let named = named.map(|named| format!(" of `{named}`")).unwrap_or_default();
+        write!(formatter, "{}{named} at {} in account {}", self.name, date::format(self.time), self.account)
+    }
+}
+
+impl Call {
+    /// An order of calls, whatever the order in which they were read.
+    pub fn order(&self) -> impl Ord + use<> {
+        (self.time, self.source.clone(), self.name.clone(), self.account.clone(), self.request.to_string())
+    }
+
+    /// What the call makes of which aspects; `None` if its parameters do not tell, or name somebody who is not known.
+    pub(super) fn effects(&self, names: &Names) -> Option<Vec<Effect>> {
+        match self.source.as_str() {
+            "iam.amazonaws.com" => self.iam(names),
+            "organizations.amazonaws.com" => self.organizations(names),
+            _ => Some(Vec::new()),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        text(&self.request, name)
+    }
+
+    /// The user, role or group that the call is about, by its ARN.
+    fn holder(&self, names: &Names) -> Option<String> {
+        let kind = Holder::ALL.into_iter().find(|kind| self.parameter(kind.parameter()).is_some())?;
+        names.arn(&self.account, kind, self.parameter(kind.parameter())?, self.time)
+    }
+
+    fn iam(&self, names: &Names) -> Option<Vec<Effect>> {
+        let one = |effect| Some(vec![effect]);
+        let (verb, noun) = self.name.split_at(self.name.char_indices().skip(1).find(|(_, c)| c.is_uppercase())?.0);
+        match (verb, noun) {
+            ("Put", "UserPolicy" | "RolePolicy" | "GroupPolicy") => {
+                let (holder, name) = (self.holder(names)?, self.parameter("policyName")?);
+                let document = self.document("policyDocument", &format!("{holder}/{name}"), PolicyType::Identity);
+                one(Effect::new(Aspect::Inline(holder, name.to_owned()), document))
+            }
+            ("Delete", "UserPolicy" | "RolePolicy" | "GroupPolicy") => {
+                one(Effect::new(Aspect::Inline(self.holder(names)?, self.parameter("policyName")?.to_owned()), Value::Absent))
+            }
+            ("Attach", _) => {
+                one(Effect::new(Aspect::Attached(self.holder(names)?, self.parameter("policyArn")?.to_owned()), Value::Present))
+            }
+            ("Detach", _) => {
+                let aspect = Aspect::Attached(self.holder(names)?, self.parameter("policyArn")?.to_owned());
+                one(Effect::from(aspect, Value::Present, Value::Absent))
+            }
+            ("Put", _) => {
+                let boundary = Value::Text(self.parameter("permissionsBoundary")?.to_owned());
+                one(Effect::new(Aspect::Boundary(self.holder(names)?), boundary))
+            }
+            ("Delete", "UserPermissionsBoundary" | "RolePermissionsBoundary") => {
+                one(Effect::new(Aspect::Boundary(self.holder(names)?), Value::Absent))
+            }
+            ("Create", "Policy") => {
+                let arn = text(member(&self.response, "policy")?, "arn")?;
+                one(Effect::from(
+                    Aspect::Document(arn.to_owned()),
+                    Value::Absent,
+                    self.document("policyDocument", arn, PolicyType::Identity),
+                ))
+            }
+            ("Create", "PolicyVersion") => {
+                let arn = self.parameter("policyArn")?;
+                let is_default = member(&self.request, "setAsDefault").is_some_and(|flag| flag == true || flag == "true");
+                let document = || self.document("policyDocument", arn, PolicyType::Identity);
+                Some(is_default.then(|| Effect::new(Aspect::Document(arn.to_owned()), document())).into_iter().collect())
+            }
+            ("Set", "DefaultPolicyVersion") => {
+                let (arn, version) = (self.parameter("policyArn")?, self.parameter("versionId")?);
+                let document = names.version(arn, version).map_or(Value::Unknown, Value::Document);
+                one(Effect::new(Aspect::Document(arn.to_owned()), document))
+            }
+            ("Delete", "Policy") => one(Effect::new(Aspect::Document(self.parameter("policyArn")?.to_owned()), Value::Absent)),
+            ("Add" | "Remove", _) => {
+                let user = names.arn(&self.account, Holder::User, self.parameter("userName")?, self.time)?;
+                let group = names.group_name(&self.account, self.parameter("groupName")?, self.time);
+                let aspect = Aspect::Member(user, group);
+                one(if verb == "Add" { Effect::new(aspect, Value::Present) } else { Effect::from(aspect, Value::Present, Value::Absent) })
+            }
+            ("Create", "User" | "Role" | "Group") => self.create(names),
+            ("Delete", "User" | "Role" | "Group") => one(Effect::new(Aspect::Exists(self.holder(names)?), Value::Absent)),
+            ("Tag", _) => {
+                let (holder, tags) = (self.holder(names)?, tags(member(&self.request, "tags"))?);
+                Some(tags.into_iter().map(|(key, value)| Effect::new(Aspect::Tag(holder.clone(), key), Value::Text(value))).collect())
+            }
+            ("Untag", _) => {
+                let (holder, keys) = (self.holder(names)?, texts(member(&self.request, "tagKeys"))?);
+                Some(keys.into_iter().map(|key| Effect::new(Aspect::Tag(holder.clone(), key), Value::Absent)).collect())
+            }
+            // Names that change are followed by `Names`.
+            _ => Some(Vec::new()),
+        }
+    }
+
+    /// A user, role or group that is made has what the call gives it, and nothing else.
+    fn create(&self, names: &Names) -> Option<Vec<Effect>> {
+        let holder = self.holder(names)?;
+        let (kind, id) = match (member(&self.response, "user"), member(&self.response, "role")) {
+            (Some(user), _) => (Some(EntityKind::User), text(user, "userId")?),
+            (_, Some(role)) => (Some(EntityKind::Role), text(role, "roleId")?),
+            _ => (None, ""),
+        };
+        let mut effects = vec![Effect::from(Aspect::Exists(holder.clone()), Value::Absent, Value::Made(kind, id.to_owned()))];
+        if kind.is_some() {
+            let boundary = self.parameter("permissionsBoundary").map_or(Value::Absent, |arn| Value::Text(arn.to_owned()));
+            effects.push(Effect::from(Aspect::Boundary(holder.clone()), Value::Absent, boundary));
+            let tags = tags(member(&self.request, "tags")).unwrap_or_default();
+            let tag = |(key, value)| Effect::from(Aspect::Tag(holder.clone(), key), Value::Absent, Value::Text(value));
+            effects.extend(tags.into_iter().map(tag));
+        }
+        Some(effects)
+    }
+
+    fn organizations(&self, names: &Names) -> Option<Vec<Effect>> {
+        let id = || self.parameter("policyId").map(str::to_owned);
+        let effect = match self.name.as_str() {
+            "CreatePolicy" => {
+                let summary = member(member(&self.response, "policy")?, "policySummary")?;
+                let control = ControlType::parse(text(summary, "type").or(self.parameter("type"))?)?;
+                let document = self.document("content", text(summary, "arn")?, control.policy_type());
+                Effect::new(Aspect::Control(text(summary, "id")?.to_owned()), document)
+            }
+            "UpdatePolicy" => {
+                let id = id()?;
+                // A new name alone changes nothing.
+                if member(&self.request, "content").is_none() {
+                    return Some(Vec::new());
+                }
+                let (name, control) = names.control(&id)?;
+                Effect::new(Aspect::Control(id), self.document("content", &name, control.policy_type()))
+            }
+            "AttachPolicy" => Effect::from(Aspect::ControlAt(self.parameter("targetId")?.to_owned(), id()?), Value::Absent, Value::Present),
+            "DetachPolicy" => Effect::from(Aspect::ControlAt(self.parameter("targetId")?.to_owned(), id()?), Value::Present, Value::Absent),
+            "MoveAccount" => {
+                let parent = |name: &str| self.parameter(name).map(|parent| Value::Text(parent.to_owned()));
+                let aspect = Aspect::Parent(self.parameter("accountId")?.to_owned());
+                Effect::from(aspect, parent("sourceParentId")?, parent("destinationParentId")?)
+            }
+            "EnablePolicyType" | "DisablePolicyType" => {
+                let control = ControlType::parse(self.parameter("policyType")?)?;
+                let aspect = Aspect::InUse(self.parameter("rootId")?.to_owned(), control);
+                let (before, after) =
+                    if self.name.starts_with("Enable") { (Value::Absent, Value::Present) } else { (Value::Present, Value::Absent) };
+                Effect::from(aspect, before, after)
+            }
+            _ => return Some(Vec::new()),
+        };
+        Some(vec![effect])
+    }
+
+    /// The document of a parameter; unknown where it is not one that can be read.
+    fn document(&self, parameter: &str, name: &str, policy_type: PolicyType) -> Value {
+        self.parameter(parameter).and_then(|text| document(text, name, policy_type)).map_or(Value::Unknown, Value::Document)
+    }
+}
+
+/// A policy of the log.
+pub fn document(text: &str, name: &str, policy_type: PolicyType) -> Option<Arc<Policy>> {
+    let document = parse::document(&parse::decode(text), policy_type).ok()?;
+    Some(Arc::new(Policy { name: name.to_owned(), file: None, document }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_sorted() {
+        assert!(IAM.is_sorted() && ORGANIZATIONS.is_sorted());
+        assert!(changes_access("iam.amazonaws.com", "PutRolePolicy") && changes_access("organizations.amazonaws.com", "MoveAccount"));
+        assert!(!changes_access("iam.amazonaws.com", "GetUser") && !changes_access("ses.amazonaws.com", "TagResource"));
+    }
+}
