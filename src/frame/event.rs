@@ -42,7 +42,7 @@ names! {
         VpcEndpointId = "vpc_endpoint_id", VpcEndpointAccountId = "vpc_endpoint_account_id", UserAgent = "user_agent",
         Tls = "tls", Outcome = "outcome", ErrorCode = "error_code", ErrorMessage = "error_message", DeniedBy = "denied_by",
         Action = "action", Resource = "resource", MappingSource = "mapping_source", ResourceSource = "resource_source",
-        NotReplayable = "not_replayable", RequestParameters = "request_parameters", SourceFile = "source_file",
+        NotReplayable = "not_replayable", RequestParameters = "request_parameters", AccessChange = "access_change", SourceFile = "source_file",
     }
 }
 
@@ -125,7 +125,8 @@ impl<'a> EventRow<'a> {
 }
 
 /// Text columns of which nearly every row has a value of its own.
-const UNIQUE: [Text; 5] = [Text::EventId, Text::RequestId, Text::SharedEventId, Text::IssuedAccessKeyId, Text::RequestParameters];
+const UNIQUE: [Text; 6] =
+    [Text::EventId, Text::RequestId, Text::SharedEventId, Text::IssuedAccessKeyId, Text::RequestParameters, Text::AccessChange];
 
 /// The columns of [`EVENTS`], the texts of which most stand in several rows as codes.
 pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// Version of the schemas, written as `retrial.schema` into every file.
-pub const SCHEMA_VERSION: &str = "1";
+pub const SCHEMA_VERSION: &str = "2";
 
 /// A table: its name and columns.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ pub static EVENTS: LazyLock<Table> = LazyLock::new(|| {
         flag("request_context_complete"),
         text("not_replayable"),
         text("request_parameters"),
+        text("access_change"),
         text("source_file"),
         count("source_index"),
     ];

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
+use crate::account::history;
 use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
 use crate::cloudtrail::{Identity, Record, denial, event_time};
 use crate::frame::{Check, EventRow, Flag, Text};
@@ -24,6 +25,9 @@ pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, 
     let parameters: Option<Value<'_>> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
     let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
     let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
+    if outcome == Outcome::Success && !record.outcome_unknown {
+        access_change(&mut row, record);
+    }
     let mut reason = not_replayable(record, &mapped, outcome);
     if record.partial {
         // What the table lacks is unknown: nobody can be said to have made this call.
@@ -66,6 +70,38 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
     row.flag(Flag::ConsoleSession, record.session_credential_from_console.boolean());
     let caller_account = record.user_identity.0.as_ref().and_then(|identity| identity.account_id.get());
     row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
+}
+
+/// Of a call that changes what somebody may do, what was asked and answered; of one that issues the keys of a session, the id
+/// of the key, and nothing else of the answer.
+fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
+    let source = record.event_source.get().map(str::trim).unwrap_or_default();
+    if !record.event_name.get().is_some_and(|name| history::changes_access(source, name)) {
+        return;
+    }
+    let response = match (source, record.response_elements) {
+        ("sts.amazonaws.com", Some(response)) => {
+            let issued = serde_json::from_str::<Issued>(response.get()).ok().and_then(|issued| issued.credentials);
+            row.set(Text::IssuedAccessKeyId, issued.and_then(|credentials| credentials.access_key_id));
+            None
+        }
+        (_, response) => response,
+    };
+    let text = |raw: Option<&'a serde_json::value::RawValue>| raw.map_or("null", |raw| raw.get());
+    let change = format!(r#"{{"request":{},"response":{}}}"#, text(record.request_parameters), text(response));
+    row.set(Text::AccessChange, Some(change));
+}
+
+/// The part of an answer that names the key of a session.
+#[derive(serde::Deserialize)]
+struct Issued {
+    credentials: Option<IssuedCredentials>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IssuedCredentials {
+    access_key_id: Option<String>,
 }
 
 /// SHA-256 of the record with sorted members, for records without an id.
