@@ -107,6 +107,9 @@ pub(super) enum Format {
     Json,
 }
 
+/// IAM takes some seconds until a change is everywhere, and records have whole seconds.
+const CHANGE_WINDOW: u32 = 60;
+
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX; or one events dataset
@@ -141,6 +144,9 @@ pub(super) struct Replay {
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
     #[arg(long, value_name = "LAYER", value_delimiter = ',')]
     pub(super) assume_absent: Vec<String>,
+    /// Within so many seconds of a change of policies that is in the log or between snapshots, either state may have been in force
+    #[arg(long, value_name = "SECONDS", default_value_t = CHANGE_WINDOW)]
+    pub(super) change_window: u32,
     /// Write the decision on every event too, as decisions.parquet
     #[arg(long, conflicts_with = "shard")]
     pub(super) decisions: bool,
@@ -177,6 +183,9 @@ impl Replay {
         self.context.iter().for_each(|context| push(&mut arguments, "--context", path(context)));
         self.keep.iter().for_each(|keep| push(&mut arguments, "--keep", path(keep)));
         self.assume_absent.iter().for_each(|layer| push(&mut arguments, "--assume-absent", layer));
+        if self.change_window != CHANGE_WINDOW {
+            push(&mut arguments, "--change-window", self.change_window.to_string());
+        }
         if self.decisions {
             arguments.push("--decisions".to_owned());
         }
@@ -350,6 +359,9 @@ pub(super) struct Explain {
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
     #[arg(long, value_name = "LAYER", value_delimiter = ',')]
     pub(super) assume_absent: Vec<String>,
+    /// Within so many seconds of a change of policies that is in the log or between snapshots, either state may have been in force
+    #[arg(long, value_name = "SECONDS", default_value_t = CHANGE_WINDOW)]
+    pub(super) change_window: u32,
     #[command(flatten)]
     pub(super) reading: Reading,
     /// What to print
@@ -372,6 +384,7 @@ impl Explain {
             output: PathBuf::new(),
             keep: None,
             assume_absent: self.assume_absent.clone(),
+            change_window: self.change_window,
             decisions: false,
             shard: None,
             gate: Gate::default(),

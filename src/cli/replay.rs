@@ -114,6 +114,9 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
     if let Some(context) = &arguments.context {
         let (side_data, files) = load_context(context)?;
         policy_files.push(("context".to_owned(), files));
+        if let Some(time) = side_data.taken_at {
+            baseline.set_taken_at(time);
+        }
         baseline.add_side_data(side_data);
     }
     let candidate_type = arguments.candidate_type.candidate_type();
@@ -174,6 +177,7 @@ pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Opt
         unresolved,
         filter: filter(&arguments.filters, principals)?,
         assume_absent: assume_absent(&arguments.assume_absent)?,
+        change_window: i64::from(arguments.change_window) * 1_000_000,
         decisions: arguments.decisions,
         shard: arguments.shard,
         policy_files,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::asks::{Asks, Literal};
 use super::evaluator::ActionAnswers;
 use super::program::{BundleId, CompiledBundle, CompiledStatement, Program};
-use super::request::{LayerKind, Layers};
+use super::request::{LayerKind, Layers, Owner};
 use super::statement::{Request, applies_beyond_action};
 use crate::iam::document::Effect;
 use crate::iam::principal::Grant;
@@ -50,8 +50,8 @@ pub(super) struct Side {
     pub(super) identity: Option<Vec<Term>>,
     /// An unknown identity-based policy may grant.
     pub(super) opaque_identity: bool,
-    /// That policy is another than the one that the baseline does not know.
-    pub(super) own_identity: bool,
+    /// Whose policy that is.
+    pub(super) identity_owner: Owner,
     /// Resource-based policies.
     pub(super) resource: Option<ResourceSide>,
     /// An unknown resource-based policy may grant.
@@ -78,6 +78,32 @@ pub enum Verdict {
     ImplicitDeny,
     /// A layer whose policies were not supplied denies.
     OpaqueDeny,
+}
+
+/// Several verdicts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Verdicts(u8);
+
+impl Verdicts {
+    /// Those of an iterator.
+    pub(super) fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        Self(verdicts.into_iter().fold(0, |all, verdict| all | (1 << verdict as u8)))
+    }
+
+    /// Whether some allows.
+    pub fn may_allow(self) -> bool {
+        self.0 & (1 << Verdict::Allowed as u8) != 0
+    }
+
+    /// Whether some denies.
+    pub fn may_deny(self) -> bool {
+        self.0 & !(1 << Verdict::Allowed as u8) != 0
+    }
+
+    /// Whether each is a Deny statement that applies.
+    pub fn are_explicit(self) -> bool {
+        self.0 == 1 << Verdict::ExplicitDeny as u8
+    }
 }
 
 /// Puts together what the policies of one bundle say of one check.
@@ -109,7 +135,7 @@ impl SideBuilder<'_> {
         let identity = self.group(LayerKind::Identity, None, &bundle.identity, &mut side.denies);
         if bundle.identity_opaque && !bundle.unlimited {
             side.opaque_identity = true;
-            side.own_identity = bundle.identity_own;
+            side.identity_owner = if bundle.identity_own { Owner::Candidate } else { Owner::Shared };
             let opaque = side.opaque;
             side.opaque = if bundle.identity_own { opaque.with_own(LayerKind::Identity) } else { opaque.with(LayerKind::Identity) };
         }
@@ -129,6 +155,16 @@ impl SideBuilder<'_> {
             side.resource = Some(ResourceSide { cross_account: true, grants: Vec::new() });
         }
         side.opaque_resource = side.opaque.contains(LayerKind::Resource) && !cross_account;
+        side
+    }
+
+    /// The same for policies that were in force at the event.
+    pub(super) fn side_in_force(&mut self, id: BundleId) -> Side {
+        let mut side = self.side(id);
+        side.opaque = side.opaque.in_force();
+        if side.identity_owner == Owner::Candidate {
+            side.identity_owner = Owner::InForce;
+        }
         side
     }
 
@@ -233,8 +269,8 @@ pub(super) trait Situation {
     fn literal(&self, literal: &Literal) -> bool;
     /// Whether the opaque layers permit.
     fn permits(&self, opaque: Layers) -> bool;
-    /// Whether an unknown policy of the layer grants, one of a candidate's own or one that both sides have.
-    fn grants(&self, layer: LayerKind, own: bool) -> bool;
+    /// Whether an unknown policy of the layer grants.
+    fn grants(&self, layer: LayerKind, owner: Owner) -> bool;
 }
 
 impl Side {
@@ -254,7 +290,7 @@ impl Side {
         let guards = self.guards.iter().all(allows);
         let limits = self.limits.iter().all(allows);
         let identity = self.identity.as_ref().is_none_or(|terms| terms.iter().any(holds))
-            || (self.opaque_identity && situation.grants(LayerKind::Identity, self.own_identity));
+            || (self.opaque_identity && situation.grants(LayerKind::Identity, self.identity_owner));
         let granted = |least: Grant| {
             self.resource.as_ref().is_some_and(|resource| resource.grants.iter().any(|(grant, term)| *grant >= least && holds(term)))
         };
@@ -264,7 +300,7 @@ impl Side {
                 (identity && limits)
                     || granted(Grant::Direct)
                     || (limits && granted(Grant::Role))
-                    || (self.opaque_resource && situation.grants(LayerKind::Resource, false))
+                    || (self.opaque_resource && situation.grants(LayerKind::Resource, Owner::Shared))
             }
         };
         if guards && core { Verdict::Allowed } else { Verdict::ImplicitDeny }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::authorize::Verdict;
+use super::authorize::{Side, Verdict, Verdicts};
 use super::program::Program;
-use super::request::{LayerKind, Layers};
+use super::request::{LayerKind, Layers, Owner};
 use super::split::{Case, Evaluation, Unknown, Variable};
 use super::words;
 
@@ -77,13 +77,15 @@ pub enum Observation {
     Open,
 }
 
-/// One of the two policy sets.
+/// One of the policy sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// The policies in force.
+    /// The newest policies.
     Baseline,
     /// The draft.
     Candidate,
+    /// One of those that may have been in force at the event.
+    InForce(usize),
 }
 
 impl Case {
@@ -92,6 +94,9 @@ impl Case {
         match which {
             Which::Baseline => self.baseline,
             Which::Candidate => self.candidate,
+            Which::InForce(_) if self.in_force.may_allow() => Verdict::Allowed,
+            Which::InForce(_) if self.in_force.are_explicit() => Verdict::ExplicitDeny,
+            Which::InForce(_) => Verdict::ImplicitDeny,
         }
     }
 
@@ -104,15 +109,16 @@ impl Case {
 impl Evaluation {
     /// The cases that agree with what was observed; empty if the policies cannot explain the log.
     ///
-    /// A denial that names a layer keeps the cases in which that layer of the baseline denies: a layer whose policies
+    /// What was in force at the event is what has to agree: the baseline, if nothing else was. A denial that names a layer
+    /// keeps the cases in which that layer of it denies: a layer whose policies
     /// were not supplied is settled by it, one that was supplied settles the keys that its policies look at. Where the
     /// layer denies in no case, the name is not used: the baseline may differ from what was in force. With `logged`,
     /// where the log itself is the baseline, a denial that names the identity-based policies also says that the layers
     /// before them permitted.
     pub fn consistent(&self, observation: Observation, logged: bool) -> Vec<&Case> {
         let agrees = |case: &&Case| match observation {
-            Observation::Success => case.baseline == Verdict::Allowed,
-            Observation::AccessDenied(_) => case.baseline != Verdict::Allowed,
+            Observation::Success => case.in_force.may_allow(),
+            Observation::AccessDenied(_) => case.in_force.may_deny(),
             Observation::Open => true,
         };
         let cases: Vec<&Case> = self.cases.iter().filter(agrees).collect();
@@ -130,20 +136,27 @@ impl Evaluation {
         };
         if self.consistent(observation, true).is_empty() {
             self.believed = true;
-            self.cases.iter_mut().for_each(|case| case.baseline = baseline);
+            self.cases.iter_mut().for_each(|case| (case.baseline, case.in_force) = (baseline, Verdicts::of([baseline])));
         }
     }
 
     fn fits(&self, case: &Case, layer: LayerKind, logged: bool) -> bool {
-        let supplied = self.checks.iter().all(|sides| !sides.baseline.opaque.contains(layer));
-        if !logged && supplied && !self.blocking_layers(case, Which::Baseline).contains(&layer) {
+        let alternatives = self.checks.first().map_or(0, |sides| sides.all_in_force().len());
+        (0..alternatives).any(|at| self.fits_one(case, layer, at, logged))
+    }
+
+    fn fits_one(&self, case: &Case, layer: LayerKind, at: usize, logged: bool) -> bool {
+        let sides: Vec<&Side> = self.checks.iter().filter_map(|sides| sides.all_in_force().get(at)).collect();
+        let supplied = sides.iter().all(|side| !side.opaque.contains(layer));
+        if !logged && supplied && !self.blocking_layers(case, Which::InForce(at)).contains(&layer) {
             return false;
         }
+        let named = sides.iter().fold(Layers::NONE, |all, side| all.union(side.opaque.only(layer)));
         self.variables.iter().zip(&case.states).all(|(variable, state)| match variable.what {
-            // A denial in the log is of the baseline's policies.
-            Unknown::Permit(layers) if layer != LayerKind::Identity && layers.shares(layer) => *state == 0,
+            // A denial in the log is of the policies that were in force.
+            Unknown::Permit(layers) if layer != LayerKind::Identity && layers.meets(named) => *state == 0,
             Unknown::Permit(_) if logged && layer == LayerKind::Identity => *state == 1,
-            Unknown::Grant(LayerKind::Identity, _) if logged && layer == LayerKind::Identity => *state == 0,
+            Unknown::Grant(LayerKind::Identity, Owner::Shared) if logged && layer == LayerKind::Identity => *state == 0,
             _ => true,
         })
     }
@@ -162,11 +175,12 @@ impl Evaluation {
         })
     }
 
-    /// Whether, taking the policies that were not supplied to permit and to grant nothing, the baseline allows in
-    /// some and in every case.
-    pub fn baseline_without_opaque(&self) -> (bool, bool) {
-        let allowed: Vec<bool> = self.cases.iter().filter(|case| self.nothing_opaque(case)).map(|case| case.pair().0).collect();
-        (allowed.contains(&true), !allowed.contains(&false))
+    /// Whether, taking the policies that were not supplied to permit and to grant nothing, what was in force can give an
+    /// outcome, allowed or denied, in some and in every case.
+    pub fn without_opaque(&self, allowed: bool) -> (bool, bool) {
+        let gives = |case: &Case| if allowed { case.in_force.may_allow() } else { case.in_force.may_deny() };
+        let given: Vec<bool> = self.cases.iter().filter(|case| self.nothing_opaque(case)).map(gives).collect();
+        (given.contains(&true), !given.contains(&false))
     }
 
     /// The keys and layers that would settle `outcome` over `cases`: those of which two states, all else equal, give
@@ -246,11 +260,6 @@ impl Evaluation {
             lines.push(format!("one of {} more ways", ways.len() - MOST_WAYS));
         }
         format!("allowed if {}", lines.join("; or "))
-    }
-
-    /// The layers of which some unknown policy takes part, as assumption names.
-    pub fn opaque_layers(&self) -> Layers {
-        self.checks.iter().fold(Layers::NONE, |all, sides| all.union(sides.baseline.opaque).union(sides.side(Which::Candidate).opaque))
     }
 }
 

@@ -137,12 +137,7 @@ impl<'p> Evaluator<'p> {
 
     /// Of each document of some bundles that has many statements, those that may cover an action and a resource. Trying all of
     /// them for each request would make long policies slow.
-    pub(super) fn covering(
-        &mut self,
-        action: &ActionState,
-        resource: &ResourceState,
-        bundles: [BundleId; 2],
-    ) -> Vec<(usize, Arc<[usize]>)> {
+    pub(super) fn covering(&mut self, action: &ActionState, resource: &ResourceState, bundles: &[BundleId]) -> Vec<(usize, Arc<[usize]>)> {
         let program = self.program;
         if !self.has_long {
             return Vec::new();

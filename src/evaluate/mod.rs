@@ -28,7 +28,7 @@ mod statement;
 mod words;
 
 pub use assume::{ASSUMPTIONS, CAVEATS, code_words};
-pub use authorize::Verdict;
+pub use authorize::{Verdict, Verdicts};
 pub use cell::Cell;
 pub use compile::Compiler;
 pub use decision::{Decision, Observation, Which};

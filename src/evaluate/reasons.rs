@@ -10,7 +10,7 @@ use super::decision::{Decision, Which};
 use super::entry::ConditionReasons;
 use super::program::{CompiledBundle, CompiledStatement, Program, ResourcePattern};
 use super::record::{FailedLayer, LayerReasons, PolicyNote, Reasons, Settling, StatementReasons};
-use super::request::{LayerKind, ResourceState};
+use super::request::{LayerKind, Owner, ResourceState};
 use super::split::{Case, Chosen, Evaluation};
 use super::statement::{Ask, Miss, Open, Request, applies};
 use crate::account::Policy;
@@ -228,7 +228,11 @@ impl<'a> Possible<'a> {
             if open.is_empty() { Share::None } else { self.share(|case| open.iter().any(|found| self.all_hold(&found.open, case))) }
         };
         let permits = || self.share(|case| self.chosen(case).permits(self.side.opaque.only(kind)));
-        let grants = || self.share(|case| self.chosen(case).grants(kind, kind == LayerKind::Identity && self.side.own_identity));
+        let grants = || {
+            self.share(|case| {
+                self.chosen(case).grants(kind, if kind == LayerKind::Identity { self.side.identity_owner } else { Owner::Shared })
+            })
+        };
         let named = |share: Share| match share {
             Share::All => "allows",
             Share::Some => "may_allow",

@@ -109,10 +109,22 @@ impl ActionState {
     }
 }
 
-/// Layers that exist for this request but whose policies were not supplied. A bit set over [`LayerKind`]; a second bit for each
-/// says that its policies are a candidate's own: what is not known of them is not what is not known of the baseline's.
+/// Whose policies it is that are not known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Layers(u16);
+pub(super) enum Owner {
+    /// The same on all sides that do not know them.
+    #[default]
+    Shared,
+    /// A candidate's own: what is not known of them is not what is not known of the baseline's.
+    Candidate,
+    /// Those in force at the event alone.
+    InForce,
+}
+
+/// Layers that exist for this request but whose policies were not supplied. A bit set over [`LayerKind`], with a bit for each
+/// [`Owner`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Layers(u32);
 
 /// The kinds of policy that take part in a decision, in the order in which a denial is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -185,8 +197,9 @@ impl LayerKind {
 impl Layers {
     /// No layer.
     pub const NONE: Self = Self(0);
-    const OWN: u16 = 1 << 8;
-    const EITHER: u16 = 1 | Self::OWN;
+    const OWN: u32 = 1 << 8;
+    const IN_FORCE: u32 = 1 << 16;
+    const ANY: u32 = 1 | Self::OWN | Self::IN_FORCE;
 
     /// With one layer more.
     #[must_use]
@@ -198,6 +211,18 @@ impl Layers {
     #[must_use]
     pub fn with_own(self, layer: LayerKind) -> Self {
         Self(self.0 | (Self::OWN << layer as u16))
+    }
+
+    /// The layers of the policies in force at an event: what a candidate would know otherwise than the baseline, they do.
+    #[must_use]
+    pub(super) fn in_force(self) -> Self {
+        let own = self.0 & (0xff * Self::OWN);
+        Self((self.0 & !own) | (own << 8))
+    }
+
+    /// Each layer apart, by its owner.
+    pub(super) fn each(self) -> impl Iterator<Item = Self> {
+        (0..u32::BITS).map(|bit| Self(1 << bit)).filter(move |one| self.meets(*one))
     }
 
     /// With the layers of both.
@@ -212,20 +237,15 @@ impl Layers {
         Self(self.0 & !other.0)
     }
 
-    /// Whether it holds the layer, shared or of a candidate.
+    /// Whether it holds the layer, whoever owns it.
     pub fn contains(self, layer: LayerKind) -> bool {
-        self.0 & (Self::EITHER << layer as u16) != 0
-    }
-
-    /// Whether it holds the layer as the baseline has it.
-    pub fn shares(self, layer: LayerKind) -> bool {
-        self.0 & (1 << layer as u16) != 0
+        self.0 & (Self::ANY << layer as u16) != 0
     }
 
     /// What it holds of one layer.
     #[must_use]
     pub fn only(self, layer: LayerKind) -> Self {
-        Self(self.0 & (Self::EITHER << layer as u16))
+        Self(self.0 & (Self::ANY << layer as u16))
     }
 
     /// Whether the two have something in common.
@@ -233,8 +253,8 @@ impl Layers {
         self.0 & other.0 != 0
     }
 
-    /// Two bits for each layer.
-    pub fn bits(self) -> u16 {
+    /// Three bits for each layer.
+    pub fn bits(self) -> u32 {
         self.0
     }
 

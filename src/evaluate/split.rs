@@ -3,17 +3,18 @@
 //! A question that stands on both sides gets one answer for both, so that what cannot be known does not look like a
 //! change. Sound: the cases cover every completion of what is unknown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::asks::{AskId, Asks, Literal};
-use super::authorize::{Side, SideBuilder, Situation, Verdict};
+use super::authorize::{Side, SideBuilder, Situation, Verdict, Verdicts};
 use super::automaton::{self, Run};
 use super::cell::Cell;
 use super::decision::Which;
 use super::domain::{Question, Vector, vectors};
 use super::evaluator::Evaluator;
 use super::program::{AtomId, BundleId, KeyId, Program};
-use super::request::{LayerKind, Layers, ResourceState};
+use super::request::{LayerKind, Layers, Owner, ResourceState};
 use super::statement::{Ask, KnownKey, Request};
 use crate::iam::pattern::{Pattern, UNKNOWN_PART};
 
@@ -42,13 +43,13 @@ pub(super) enum Unknown {
     Action,
     /// Whether layers that were not supplied permit: one variable for all that are asked together.
     Permit(Layers),
-    /// Whether a policy that was not supplied grants; of a candidate's own, which are not the baseline's.
-    Grant(LayerKind, bool),
+    /// Whether a policy that was not supplied grants.
+    Grant(LayerKind, Owner),
     /// A question on several unknown keys at once.
     Free(String, Vec<KeyId>),
 }
 
-/// One situation: a state for every variable, and the verdicts of both sides in it.
+/// One situation: a state for every variable, and the verdicts of all sides in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// Index of the state of each variable.
@@ -57,6 +58,8 @@ pub struct Case {
     pub baseline: Verdict,
     /// The candidate's verdict.
     pub candidate: Verdict,
+    /// The verdicts of the policies that may have been in force at the event: the baseline's, where that is not said.
+    pub in_force: Verdicts,
 }
 
 /// What baseline and candidate come to for one check of an event.
@@ -65,6 +68,8 @@ pub(super) struct Sides {
     pub(super) baseline: Side,
     /// `None`: the same as the baseline.
     pub(super) candidate: Option<Side>,
+    /// What may have been in force at the event, one of them; none: the baseline.
+    pub(super) in_force: Vec<Side>,
 }
 
 impl Sides {
@@ -72,7 +77,13 @@ impl Sides {
         match which {
             Which::Baseline => &self.baseline,
             Which::Candidate => self.candidate.as_ref().unwrap_or(&self.baseline),
+            Which::InForce(at) => self.in_force.get(at).unwrap_or(&self.baseline),
         }
+    }
+
+    /// What may have been in force.
+    pub(super) fn all_in_force(&self) -> &[Side] {
+        if self.in_force.is_empty() { std::slice::from_ref(&self.baseline) } else { &self.in_force }
     }
 }
 
@@ -121,24 +132,31 @@ impl Situation for Chosen<'_> {
         })
     }
 
-    fn grants(&self, layer: LayerKind, own: bool) -> bool {
-        self.own().any(|(variable, state)| variable.what == Unknown::Grant(layer, own) && state == 1)
+    fn grants(&self, layer: LayerKind, owner: Owner) -> bool {
+        self.own().any(|(variable, state)| variable.what == Unknown::Grant(layer, owner) && state == 1)
     }
 }
 
 impl Evaluator<'_> {
     /// Decides the checks of one event for two bundles together.
     pub fn evaluate(&mut self, checks: &[Request], baseline: BundleId, candidate: BundleId) -> Evaluation {
+        self.evaluate_in_force(checks, baseline, candidate, &[])
+    }
+
+    /// The same, with the bundles of which one was in force at the event; none: the baseline was.
+    pub fn evaluate_in_force(&mut self, checks: &[Request], baseline: BundleId, candidate: BundleId, in_force: &[BundleId]) -> Evaluation {
+        let bundles: Vec<BundleId> = [baseline, candidate].iter().chain(in_force).copied().collect();
         let mut asks = Asks::default();
         let mut sides = Vec::with_capacity(checks.len());
         for (check, request) in checks.iter().enumerate() {
             let action = self.action(&request.action);
-            let covering = self.covering(&request.action, &request.resource, [baseline, candidate]);
+            let covering = self.covering(&request.action, &request.resource, &bundles);
             let covering = covering.as_slice();
             let mut builder = SideBuilder { program: self.program, checks, check, request, action: &action, covering, asks: &mut asks };
             let left = builder.side(baseline);
             let right = (baseline != candidate).then(|| builder.side(candidate));
-            sides.push(Sides { baseline: left, candidate: right });
+            let in_force = in_force.iter().map(|bundle| builder.side_in_force(*bundle)).collect();
+            sides.push(Sides { baseline: left, candidate: right, in_force });
         }
         let variables = self.variables(checks, &asks, &sides);
         let total = variables.iter().try_fold(1usize, |total, variable| {
@@ -174,7 +192,8 @@ impl Evaluator<'_> {
             variable.states = states.unwrap_or_else(|| independent(variable.asks.len()).into());
         }
         for (check, sides) in sides.iter().enumerate() {
-            variables.extend(opaque_variables(check, &sides.baseline, sides.side(Which::Candidate)));
+            let all: Vec<&Side> = [&sides.baseline, sides.side(Which::Candidate)].into_iter().chain(&sides.in_force).collect();
+            variables.extend(opaque_variables(check, &all));
         }
         variables
     }
@@ -230,7 +249,7 @@ impl Program {
                 absent: vector.absent,
                 answers: slots.iter().map(|slot| vector.answers.get(*slot).copied().unwrap_or(false)).collect(),
             };
-            let projected: std::collections::BTreeSet<Vector> = vectors.iter().map(project).collect();
+            let projected: BTreeSet<Vector> = vectors.iter().map(project).collect();
             return Some(projected.into_iter().collect());
         }
         let question = |ask: &&Ask| match ask {
@@ -271,21 +290,24 @@ fn pattern_states(patterns: &[Arc<Pattern>], text: &str) -> Option<Vec<Vector>> 
     Some(automaton::feasible(&runs, text)?.into_iter().map(|answers| Vector { absent: false, answers }).collect())
 }
 
-/// One variable for the opaque layers that both sides have, one each for those of one side alone, and the grants.
-fn opaque_variables(check: usize, left: &Side, right: &Side) -> Vec<Variable> {
-    let shared = left.opaque.without(left.opaque.without(right.opaque));
-    let sets = [shared, left.opaque.without(shared), right.opaque.without(shared)];
+/// A variable for the opaque layers that the same sides have, and the grants.
+fn opaque_variables(check: usize, sides: &[&Side]) -> Vec<Variable> {
     let variable = |what| Variable { what, check: Some(check), asks: Vec::new(), states: booleans().into() };
-    let mut variables: Vec<Variable> =
-        sets.into_iter().filter(|layers| !layers.is_empty()).map(|layers| variable(Unknown::Permit(layers))).collect();
-    if left.opaque_identity || right.opaque_identity && !right.own_identity {
-        variables.push(variable(Unknown::Grant(LayerKind::Identity, false)));
+    // By the sides that have them, those of the baseline first: layers that are always asked together are one question.
+    let mut groups: BTreeMap<Vec<std::cmp::Reverse<bool>>, Layers> = BTreeMap::new();
+    for layer in sides.iter().fold(Layers::NONE, |all, side| all.union(side.opaque)).each() {
+        let of_sides = sides.iter().map(|side| std::cmp::Reverse(side.opaque.meets(layer))).collect();
+        let group = groups.entry(of_sides).or_default();
+        *group = group.union(layer);
     }
-    if right.opaque_identity && right.own_identity {
-        variables.push(variable(Unknown::Grant(LayerKind::Identity, true)));
+    let mut variables: Vec<Variable> = groups.into_values().map(|layers| variable(Unknown::Permit(layers))).collect();
+    for owner in [Owner::Shared, Owner::Candidate, Owner::InForce] {
+        if sides.iter().any(|side| side.opaque_identity && side.identity_owner == owner) {
+            variables.push(variable(Unknown::Grant(LayerKind::Identity, owner)));
+        }
     }
-    if left.opaque_resource || right.opaque_resource {
-        variables.push(variable(Unknown::Grant(LayerKind::Resource, false)));
+    if sides.iter().any(|side| side.opaque_resource) {
+        variables.push(variable(Unknown::Grant(LayerKind::Resource, Owner::Shared)));
     }
     variables
 }
@@ -294,6 +316,7 @@ fn cases(variables: &[Variable], total: usize, asks: usize, checks: &[Sides]) ->
     let mut cases = Vec::with_capacity(total);
     let mut states = vec![0usize; variables.len()];
     let mut answers = vec![false; asks];
+    let alternatives = checks.first().map_or(0, |sides| sides.in_force.len());
     for variable in variables {
         variable.answer(0, &mut answers);
     }
@@ -306,7 +329,11 @@ fn cases(variables: &[Variable], total: usize, asks: usize, checks: &[Sides]) ->
         };
         let baseline = verdict(Which::Baseline);
         let candidate = if checks.iter().all(|sides| sides.candidate.is_none()) { baseline } else { verdict(Which::Candidate) };
-        cases.push(Case { states: states.clone(), baseline, candidate });
+        let in_force = match alternatives {
+            0 => Verdicts::of([baseline]),
+            _ => Verdicts::of((0..alternatives).map(|at| verdict(Which::InForce(at)))),
+        };
+        cases.push(Case { states: states.clone(), baseline, candidate, in_force });
         for (state, variable) in states.iter_mut().zip(variables).rev() {
             *state = (*state + 1) % variable.states.len();
             variable.answer(*state, &mut answers);
@@ -365,14 +392,14 @@ impl Situation for Uniform {
     fn permits(&self, _: Layers) -> bool {
         self.permit
     }
-    fn grants(&self, _: LayerKind, _: bool) -> bool {
+    fn grants(&self, _: LayerKind, _: Owner) -> bool {
         self.literals
     }
 }
 
 /// The verdicts that a side could give, by three-valued logic: every literal on its own.
-pub(super) fn possible(side: &Side) -> std::collections::BTreeSet<Verdict> {
-    let mut verdicts = std::collections::BTreeSet::new();
+pub(super) fn possible(side: &Side) -> BTreeSet<Verdict> {
+    let mut verdicts = BTreeSet::new();
     let denies_only = Side { denies: side.denies.clone(), always: side.always, identity: Some(Vec::new()), ..Side::default() };
     let without_denies = Side { denies: Vec::new(), ..side.clone() };
     for denied in [false, true] {
@@ -390,17 +417,37 @@ pub(super) fn possible(side: &Side) -> std::collections::BTreeSet<Verdict> {
 /// Where cases cannot be split: equal residuals give equal verdicts, else every pair is possible.
 fn capped_cases(checks: &[Sides]) -> Vec<Case> {
     let all = |which| {
-        let mut reached = std::collections::BTreeSet::from([Verdict::Allowed]);
+        let mut reached = BTreeSet::from([Verdict::Allowed]);
         for sides in checks {
             let verdicts = possible(sides.side(which));
             reached = reached.iter().flat_map(|a| verdicts.iter().map(|b| conjunction([*a, *b].into_iter()))).collect();
         }
         reached
     };
-    let case = |baseline, candidate| Case { states: Vec::new(), baseline, candidate };
-    if checks.iter().all(|sides| sides.baseline.same_as(sides.side(Which::Candidate))) {
-        return all(Which::Baseline).into_iter().map(|verdict| case(verdict, verdict)).collect();
+    let equal = |which: Which, other: Which| checks.iter().all(|sides| sides.side(which).same_as(sides.side(other)));
+    let baselines = all(Which::Baseline);
+    let mut pairs: Vec<(Verdict, Verdict)> = Vec::new();
+    for baseline in &baselines {
+        match equal(Which::Baseline, Which::Candidate) {
+            true => pairs.push((*baseline, *baseline)),
+            false => pairs.extend(all(Which::Candidate).into_iter().map(|candidate| (*baseline, candidate))),
+        }
     }
-    let candidates = all(Which::Candidate);
-    all(Which::Baseline).into_iter().flat_map(|b| candidates.iter().map(move |c| case(b, *c))).collect()
+    let mut cases = Vec::new();
+    for (baseline, candidate) in pairs {
+        let case = |verdict| Case { states: Vec::new(), baseline, candidate, in_force: Verdicts::of([verdict]) };
+        let alternatives = checks.first().map_or(0, |sides| sides.in_force.len());
+        let mut in_force: BTreeSet<Verdict> = BTreeSet::new();
+        for which in (0..alternatives).map(Which::InForce) {
+            match equal(Which::Baseline, which) {
+                true => in_force.extend([baseline]),
+                false => in_force.extend(all(which)),
+            }
+        }
+        match alternatives {
+            0 => cases.push(case(baseline)),
+            _ => cases.extend(in_force.into_iter().map(case)),
+        }
+    }
+    cases
 }

@@ -40,7 +40,8 @@ const TEXTS: [Text; 16] = [
 const FLAGS: [Flag; 3] = [Flag::Mfa, Flag::AssumedRoot, Flag::ConsoleSession];
 
 /// What follows from them.
-const FOLLOWING: [Field; 5] = [Field::SessionCreated, Field::HasSessionCreated, Field::KeyKind, Field::InstanceSession, Field::Principal];
+const FOLLOWING: [Field; 6] =
+    [Field::SessionCreated, Field::HasSessionCreated, Field::KeyKind, Field::InstanceSession, Field::Principal, Field::Session];
 
 /// Whether a rule that read these fields answers the same for all events of a session.
 pub(super) fn are_common(fields: u64) -> bool {
@@ -57,6 +58,8 @@ pub(super) struct Common {
     pub(super) keeps: Option<bool>,
     /// The number of what their requests have in common.
     pub(super) context: u32,
+    /// What the log tells of their session, by number from 1.
+    pub(super) told: u32,
     /// Tells their session from others.
     pub(super) session: Option<u64>,
     /// The number of its name; 0 for none.

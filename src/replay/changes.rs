@@ -19,6 +19,7 @@ use crate::evaluate::{
 use crate::frame::schema::STATEMENTS;
 use crate::frame::{Cell, TableBuilder};
 use crate::iam::principal::Caller;
+use crate::ingest::dataset::date_text;
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
 
@@ -201,19 +202,21 @@ impl<'a> Decider<'a> {
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
         let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(1);
-        for (index, (candidate, bundle)) in self.candidates.iter().zip(&principal.candidates).enumerate() {
+        let Some(variant) = principal.variants.get(request.variant) else { return Vec::new() };
+        for (index, (candidate, bundle)) in self.candidates.iter().zip(&variant.candidates).enumerate() {
             // Many candidates leave most principals as they are.
             let known = decided.iter().position(|(known, _)| known == bundle);
             let known = known.unwrap_or_else(|| {
-                let mut evaluation = evaluator.evaluate(&checks, principal.baseline, *bundle);
+                let mut evaluation = evaluator.evaluate_in_force(&checks, variant.baseline, *bundle, &variant.in_force);
                 if self.logged {
                     evaluation.believe(observation);
                 }
-                let compared = compare(&evaluation, observation, self.logged);
+                let compared = compare(&evaluation, observation, self.logged, principal.is_gone());
                 if index == 0 {
                     self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
                 }
-                let described = self.describe(evaluator, request, principal, &checks, *bundle, &evaluation, &compared);
+                let lost = self.already_lost(evaluator, request, principal, &checks, &compared);
+                let described = self.describe(evaluator, request, principal, &checks, *bundle, &evaluation, &compared, lost);
                 decided.push((*bundle, described));
                 decided.len() - 1
             });
@@ -260,6 +263,34 @@ impl<'a> Decider<'a> {
         }
     }
 
+    /// The time from which on a request is denied that was allowed when it was called, if baseline and candidate deny it: what
+    /// no candidate is to blame for. `None` for every other.
+    pub(super) fn already_lost(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        request: &RequestKey,
+        principal: &Principal,
+        checks: &[Request],
+        compared: &Compared<'_>,
+    ) -> Option<i64> {
+        let variant = principal.variants.get(request.variant).filter(|variant| !variant.in_force.is_empty())?;
+        let succeeded = observation(request) == Observation::Success;
+        let allowed_then = compared.cases.iter().all(|case| succeeded || !case.in_force.may_deny());
+        if compared.change != Change::UnchangedDenied || !allowed_then {
+            return None;
+        }
+        let mut since = None;
+        for (later, change) in principal.variants.after(request.variant) {
+            let then = evaluator.evaluate_in_force(checks, variant.baseline, variant.baseline, &later.in_force);
+            if then.cases.iter().any(|case| case.in_force.may_allow()) {
+                break;
+            }
+            since = Some(change);
+        }
+        // Where what is not known now may allow it still, it is the last change that took it away.
+        since.or_else(|| principal.variants.after(request.variant).map(|(_, change)| change).next())
+    }
+
     fn agree(
         &self,
         changes: &mut Changes,
@@ -272,18 +303,17 @@ impl<'a> Decider<'a> {
         if self.logged || observation == Observation::Open {
             return;
         }
-        let (some, every) = evaluation.baseline_without_opaque();
-        let success = observation == Observation::Success;
+        let (some, every) = evaluation.without_opaque(observation == Observation::Success);
         let agreement = &mut changes.agreement;
         agreement.events += events;
         let mut of_principal = (0, 0);
         if compared.contradiction.is_some() {
             agreement.contradict += events;
             of_principal.1 = events;
-        } else if (success && every) || (!success && !some) {
+        } else if every {
             agreement.agree += events;
             of_principal.0 = events;
-        } else if (success && !some) || (!success && every) {
+        } else if !some {
             agreement.explained_by_opaque += events;
         } else {
             agreement.open += events;
@@ -302,6 +332,7 @@ impl<'a> Decider<'a> {
         bundle: usize,
         evaluation: &Evaluation,
         compared: &Compared<'_>,
+        lost: Option<i64>,
     ) -> Described {
         let shown = shown_case(evaluation, compared);
         let explain = |which| shown.map(|case| self.program.explain(checks, evaluation, case, which));
@@ -309,8 +340,8 @@ impl<'a> Decider<'a> {
         let deciding_check = deciding_check(compared.change, baseline.as_ref(), other.as_ref());
         let deciding = request.checks.get(deciding_check).or(request.checks.first());
         let own = request.checks.first();
-        let context =
-            checks.get(deciding_check).map(|check| evaluator.context_words(check, [principal.baseline, bundle])).unwrap_or_default();
+        let newest = principal.variants.get(request.variant).map(|variant| variant.baseline).unwrap_or_default();
+        let context = checks.get(deciding_check).map(|check| evaluator.context_words(check, [newest, bundle])).unwrap_or_default();
         let decision = |which| Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
         let candidate_deciding = other
             .iter()
@@ -341,12 +372,18 @@ impl<'a> Decider<'a> {
             deciding_action: deciding.map(|check| check.action.clone()).unwrap_or_default(),
             deciding_resource: deciding.and_then(|check| check.resource.clone()),
             context,
-            baseline_reason: contradicted(
-                self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
-                compared.contradiction,
-                request.denied_by.as_deref(),
-            ),
-            candidate_reason: self.reason(other.as_ref(), compared, evaluation, Which::Candidate),
+            baseline_reason: match compared.contradiction {
+                None => already_lost(lost, self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline)),
+                Some(contradiction) => {
+                    let then = self.in_force(request, principal, checks, evaluation, compared);
+                    let reason = match then {
+                        Some((_, reason)) => format!("by the policies that were in force then, {reason}"),
+                        None => self.reason(baseline.as_ref(), compared, evaluation, Which::Baseline),
+                    };
+                    contradicted(reason, contradiction, request.denied_by.as_deref())
+                }
+            },
+            candidate_reason: already_lost(lost, self.reason(other.as_ref(), compared, evaluation, Which::Candidate)),
             baseline: Deciding::of(baseline.as_ref(), principal),
             candidate_side: Deciding::of(other.as_ref(), principal),
             candidate_deciding: candidate_deciding.into_iter().collect(),
@@ -357,6 +394,22 @@ impl<'a> Decider<'a> {
             resource_source: request.resource_source.clone(),
         };
         Described { key: Arc::new(key), named, near }
+    }
+
+    /// The decision of what was in force when a request was made, and its reason; `None` where the baseline was.
+    pub(super) fn in_force(
+        &self,
+        request: &RequestKey,
+        principal: &Principal,
+        checks: &[Request],
+        evaluation: &Evaluation,
+        compared: &Compared<'_>,
+    ) -> Option<(Decision, String)> {
+        principal.variants.get(request.variant).filter(|variant| !variant.in_force.is_empty())?;
+        let which = Which::InForce(0);
+        let explanation = shown_case(evaluation, compared).map(|case| self.program.explain(checks, evaluation, case, which));
+        let decision = Decision::of(compared.cases.iter().map(|case| case.verdict(which)));
+        Some((decision, self.reason(explanation.as_ref(), compared, evaluation, which)))
     }
 
     /// The reason of the shown case; where a side is undetermined, what it depends on.
@@ -387,9 +440,18 @@ impl<'a> Decider<'a> {
     }
 }
 
+/// The reason of what was allowed when it was called, and is denied by the newest policies already.
+fn already_lost(since: Option<i64>, reason: String) -> String {
+    match since {
+        Some(since) => {
+            format!("already lost since {}: {reason}", date_text(i32::try_from(since.div_euclid(86_400_000_000)).unwrap_or_default()))
+        }
+        None => reason,
+    }
+}
+
 /// The reason of a baseline that contradicts the log, with what the log says and the likely cause.
-fn contradicted(reason: String, contradiction: Option<Contradiction>, denied_by: Option<&str>) -> String {
-    let Some(contradiction) = contradiction else { return reason };
+fn contradicted(reason: String, contradiction: Contradiction, denied_by: Option<&str>) -> String {
     let named = denied_by.map(|text| text.split_once(' ').map_or((text, None), |(layer, policy)| (layer, Some(policy))));
     match named.and_then(|(layer, policy)| Some((LayerKind::parse(layer)?, policy))) {
         Some((layer, policy)) if contradiction == Contradiction::DeniedButAllowed => {

@@ -3,7 +3,7 @@
 //! Each situation that is possible gives a pair of answers. Those that contradict the observation are dropped; the class
 //! is what remains.
 
-use crate::evaluate::{Case, Evaluation, Observation, Verdict};
+use crate::evaluate::{Case, Evaluation, Observation};
 
 /// What a candidate changes for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,13 +159,18 @@ pub(super) struct Compared<'e> {
     pub(super) cases: Vec<&'e Case>,
 }
 
-pub(super) fn compare<'e>(evaluation: &'e Evaluation, observation: Observation, logged: bool) -> Compared<'e> {
-    let consistent = evaluation.consistent(observation, logged);
+/// Compares. Of a principal that `is_gone` from the newest policies these say nothing by themselves: what the log says holds
+/// for them too, where they can explain it.
+pub(super) fn compare<'e>(evaluation: &'e Evaluation, observation: Observation, logged: bool, is_gone: bool) -> Compared<'e> {
+    let mut consistent = evaluation.consistent(observation, logged);
+    if is_gone && observation != Observation::Open {
+        let allowed = observation == Observation::Success;
+        let also: Vec<&Case> = consistent.iter().copied().filter(|case| case.pair().0 == allowed).collect();
+        consistent = if also.is_empty() { consistent } else { also };
+    }
     let change = Change::of_pairs(consistent.iter().map(|case| case.pair()));
     let contradiction = (change == Change::BaselineContradicted).then(|| match observation {
-        Observation::Success if evaluation.cases.iter().all(|case| case.baseline == Verdict::ExplicitDeny) => {
-            Contradiction::SuccessButExplicitDeny
-        }
+        Observation::Success if evaluation.cases.iter().all(|case| case.in_force.are_explicit()) => Contradiction::SuccessButExplicitDeny,
         Observation::Success => Contradiction::SuccessButImplicitDeny,
         _ => Contradiction::DeniedButAllowed,
     });

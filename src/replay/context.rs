@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::account::Place;
+use crate::account::history::Value;
 use crate::catalog::Catalog;
 use crate::evaluate::{Bounds, ContextState, unscoped};
 use crate::frame::{Flag, Text};
@@ -17,6 +18,7 @@ use crate::iam::condition::numeric::Decimal;
 
 use super::beside::{Beside, tag};
 use super::principals::Principal;
+use super::sessions::Session;
 use super::view::{EventView, Field, KeyKind};
 
 /// How far before and after `eventTime` the evaluation may have been, in microseconds: the record's time is that of the
@@ -344,7 +346,11 @@ impl<'b> EventContext<'b> {
             ("aws:username", _) => ContextState::Absent,
             ("aws:sourceidentity", Kind::Role) => match self.text(Text::SourceIdentity) {
                 Some(identity) => ContextState::value(identity),
-                None if self.is_older_than(8) => ContextState::Unknown,
+                None if self.is_older_than(8) => match self.beside.session(self.event.session()) {
+                    Some(Session { source_identity: Some(identity), .. }) => ContextState::value(identity),
+                    Some(Session { source_complete: true, .. }) => ContextState::Absent,
+                    _ => ContextState::Unknown,
+                },
                 None => ContextState::Absent,
             },
             ("aws:sourceidentity", Kind::Other) => ContextState::Unknown,
@@ -376,9 +382,20 @@ impl<'b> EventContext<'b> {
     /// Tags of a user come from the snapshot; those of a role may be overridden by tags of the session.
     fn tag_state(&self, key: &str, set: usize) -> Option<ContextState> {
         let name = key.strip_prefix("aws:principaltag/")?;
-        let Some(tags) = self.principal().tags_in(set) else { return Some(ContextState::Unknown) };
+        let session = if self.kind() == Kind::Role { self.beside.session(self.event.session()) } else { None };
+        match session.map(|session| tag(&session.tags, name)) {
+            Some(None) => return Some(ContextState::Unknown),
+            Some(Some(Some(value))) => return Some(ContextState::value(value)),
+            _ => {}
+        }
+        let Some((tags, unknown)) = self.principal().tags_in(set) else { return Some(ContextState::Unknown) };
+        if unknown.iter().any(|key| key.to_lowercase() == name) {
+            return Some(ContextState::Unknown);
+        }
         let Some(value) = tag(tags, name) else { return Some(ContextState::Unknown) };
+        let told = session.is_some_and(|session| session.tags_complete);
         Some(match (self.kind(), value) {
+            (Kind::Role, value) if told => known_or(value, ContextState::Absent),
             (Kind::User, Some(value)) => ContextState::value(value),
             (Kind::User, None) => ContextState::Absent,
             (_, Some(_)) => ContextState::PresentUnknown(None),
@@ -488,12 +505,14 @@ impl<'b> EventContext<'b> {
 
     /// A tag of a resource. Only the key of all services is known to hold the tags of the resource.
     fn resource_tag(&self, key: &str, resource: Option<&str>) -> ContextState {
-        let name = key.strip_prefix("aws:resourcetag/");
-        let tags = resource.and_then(|resource| self.beside.resource_tags(resource));
-        match (resource, name.zip(tags).and_then(|(name, tags)| tag(tags, name))) {
+        match (resource, key.strip_prefix("aws:resourcetag/")) {
             (Some("*"), _) => ContextState::Absent,
-            (_, Some(value)) => known_or(value, ContextState::Absent),
-            (_, None) => ContextState::Unknown,
+            (Some(resource), Some(name)) => match self.beside.resource_tag(resource, name, || self.event.time_for_tags()) {
+                Value::Text(value) => ContextState::value(value),
+                Value::Absent => ContextState::Absent,
+                _ => ContextState::Unknown,
+            },
+            _ => ContextState::Unknown,
         }
     }
 

@@ -20,7 +20,7 @@ use super::view::EventColumns;
 use crate::account::{ControlType, Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::evaluate::{Case, Evaluation, Evaluator, Program, Request, Which, code_words};
+use crate::evaluate::{Case, Decision, Evaluation, Evaluator, Program, Request, Which, code_words};
 use crate::frame::{Text, json, parquet, read};
 use crate::iam::arn::Arn;
 use crate::ingest::{Dataset, skipped_with};
@@ -84,6 +84,10 @@ pub struct ExplainedChange {
     pub baseline_reason: String,
     /// Why, in a sentence.
     pub candidate_reason: String,
+    /// Decision of the policies that were in force when it was called; null where they were the baseline's.
+    pub in_force_decision: Option<&'static str>,
+    /// Why, in a sentence.
+    pub in_force_reason: Option<String>,
     /// Index of the check that decides.
     pub deciding_check: usize,
     /// What is known of the context keys that matter, in words.
@@ -124,6 +128,8 @@ pub struct ExplainedCheck {
     pub baseline: Reasons,
     /// The candidate.
     pub candidate: Reasons,
+    /// What was in force when it was called, where that was another than the baseline; near a change, the earlier.
+    pub in_force: Option<Reasons>,
     /// The first layer, in the order of the evaluation, in which they differ.
     pub first_difference: Option<&'static str>,
 }
@@ -138,7 +144,8 @@ pub fn explain(dataset: &Dataset, options: &Options, catalog: &Catalog, id: &str
     let rows = find(dataset, id)?;
     let mut scan = super::principals::Scan::default();
     rows.iter().try_for_each(|row| scan.add(row))?;
-    let (principals, program) = Principals::compile(scan.seen(), &options.baseline, &options.candidates, options.assume_absent);
+    let timeline = super::timeline(&dataset.files()?, options)?;
+    let (principals, program) = Principals::compile(scan.seen(), &options.baseline, &options.candidates, options.assume_absent, timeline);
     let everything = Filter::default();
     let shared = Shared {
         program: &program,
@@ -254,15 +261,17 @@ impl Explainer<'_> {
 
     fn change(&self, request: &RequestKey, principal: &Principal, key: &PrincipalKey, index: usize) -> Option<ExplainedChange> {
         let (name, set) = self.options.candidates.get(index)?;
-        let bundle = *principal.candidates.get(index)?;
+        let variant = principal.variants.get(request.variant)?;
+        let bundle = *variant.candidates.get(index)?;
         let checks: Vec<Request> = request.checks.iter().map(|check| self.decider.request(check, principal)).collect();
-        let mut evaluation = self.program.evaluate(&checks, principal.baseline, bundle);
+        let mut evaluator = Evaluator::new(self.program);
+        let mut evaluation = evaluator.evaluate_in_force(&checks, variant.baseline, bundle, &variant.in_force);
         if self.options.baseline.logged {
             evaluation.believe(observation(request));
         }
-        let compared = compare(&evaluation, observation(request), self.options.baseline.logged);
-        let mut evaluator = Evaluator::new(self.program);
-        let described = self.decider.describe(&mut evaluator, request, principal, &checks, bundle, &evaluation, &compared);
+        let compared = compare(&evaluation, observation(request), self.options.baseline.logged, principal.is_gone());
+        let lost = self.decider.already_lost(&mut evaluator, request, principal, &checks, &compared);
+        let described = self.decider.describe(&mut evaluator, request, principal, &checks, bundle, &evaluation, &compared, lost);
         let row = Arc::unwrap_or_clone(described.key);
         let explained: Vec<ExplainedCheck> = checks
             .iter()
@@ -275,12 +284,15 @@ impl Explainer<'_> {
                     complete(&mut reasons, &described.source, principal);
                     Some(reasons)
                 };
+                let before = !variant.in_force.is_empty();
+                let in_force = before.then(|| reasons(&self.options.baseline, Which::InForce(0))).flatten();
                 let (baseline, candidate) = (reasons(&self.options.baseline, Which::Baseline)?, reasons(set, Which::Candidate)?);
                 Some(ExplainedCheck {
                     action: described.action.clone(),
                     resource: described.resource.clone(),
                     source: described.source.clone(),
                     first_difference: first_difference(&baseline, &candidate),
+                    in_force,
                     baseline,
                     candidate,
                 })
@@ -290,7 +302,11 @@ impl Explainer<'_> {
         let assumed = sides().flat_map(|reasons| &reasons.assumptions).map(|code| (*code).to_owned());
         let assumptions: BTreeSet<String> = row.assumptions.iter().cloned().chain(assumed).collect();
         let caveats: BTreeSet<String> = sides().flat_map(|reasons| &reasons.caveats).map(|code| (*code).to_owned()).collect();
+        let in_force = self.decider.in_force(request, principal, &checks, &evaluation, &compared);
+        let (in_force_decision, in_force_reason) = in_force.unzip();
         Some(ExplainedChange {
+            in_force_decision: in_force_decision.map(Decision::name),
+            in_force_reason,
             candidate: name.clone(),
             change_id: row.id(name),
             change: row.change.name(),
@@ -333,7 +349,7 @@ fn complete(reasons: &mut Reasons, source: &str, principal: &Principal) {
         reasons.caveats.push("inferred-check");
         reasons.caveats.sort_unstable();
     }
-    let same = |tag: &str| principal.tags.iter().flatten().filter(|(name, _)| name.to_lowercase() == tag).count();
+    let same = |tag: &str| principal.tags.all.iter().flatten().filter(|(name, _)| name.to_lowercase() == tag).count();
     let asked = reasons.layers.iter().flat_map(|layer| &layer.statements).flat_map(|statement| &statement.conditions);
     let ambiguous = asked.map(|condition| condition.key.to_lowercase()).any(|key| {
         let tag = key.strip_prefix("aws:principaltag/");

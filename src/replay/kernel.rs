@@ -20,7 +20,7 @@ use super::principals::{Principal, Principals, Seen};
 use super::request::{Fact, RequestKey, event_layers};
 use super::shard::Shard;
 use super::tally::{Measures, Measuring};
-use super::view::{EventColumns, EventView, Field};
+use super::view::{AskedBy, EventColumns, EventView, Field};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{ContextState, KeyId, Layers, Program};
@@ -107,8 +107,8 @@ pub(super) struct Kernel<'a> {
 /// The events of the batch at hand that are replayed.
 #[derive(Debug, Default)]
 struct Batch {
-    /// Row, session and principal.
-    rows: Vec<(usize, u32, u32)>,
+    /// Row, session, principal, and which of its policies.
+    rows: Vec<Asked>,
     /// Rows that are not replayed, and why.
     not_replayed: Vec<(usize, &'static str)>,
     /// What is asked, by numbers.
@@ -118,6 +118,28 @@ struct Batch {
     slots: Vec<u32>,
     /// Place of the request and number of the event, in order.
     order: Vec<u64>,
+}
+
+/// An event that is replayed: who asks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    row: usize,
+    /// Among the sessions of the row group.
+    session: u32,
+    by: AskedBy,
+    variant: u32,
+}
+
+impl Asked {
+    fn event<'b>(self, columns: &'b EventColumns, shared: &Shared<'_>) -> EventView<'b> {
+        let event = columns.row(self.row).asked_by(self.by);
+        let tags = &shared.principals.timeline.tags;
+        if tags.is_empty() {
+            return event;
+        }
+        let resource = event.looked_up(Text::Resource);
+        event.at_tag_moment(resource.map_or(0, |resource| tags.moment(resource, event.time())))
+    }
 }
 
 /// Lists of numbers, one after the other.
@@ -228,7 +250,7 @@ impl<'a> Kernel<'a> {
     /// the filter left out are not among them.
     pub(super) fn events_of_batch(&self) -> Vec<(usize, Result<&RequestKey, &'static str>)> {
         let replayed = self.batch.rows.iter().zip(&self.batch.slots);
-        let replayed = replayed.filter_map(|((row, ..), slot)| Some((*row, Ok(self.requests.get(*slot as usize)?))));
+        let replayed = replayed.filter_map(|(asked, slot)| Some((asked.row, Ok(self.requests.get(*slot as usize)?))));
         let mut events: Vec<_> = replayed.chain(self.batch.not_replayed.iter().map(|(row, reason)| (*row, Err(*reason)))).collect();
         events.sort_unstable_by_key(|(row, _)| *row);
         events
@@ -285,7 +307,11 @@ impl<'a> Kernel<'a> {
             self.events += 1;
             self.coverage.event(event, caller.reason.is_none());
             match caller {
-                Caller { reason: None, principal: Some(principal), .. } => self.batch.rows.push((row, session, principal)),
+                Caller { reason: None, principal: Some(principal), .. } => {
+                    let by = AskedBy { principal, session: common.told };
+                    let variant = shared.principals.variant(by, event.time());
+                    self.batch.rows.push(Asked { row, session, by, variant });
+                }
                 Caller { reason, .. } => {
                     let reason = reason.unwrap_or("no_identity");
                     self.batch.not_replayed.push((row, reason));
@@ -304,20 +330,29 @@ impl<'a> Kernel<'a> {
         hashes.clear();
         let asked = columns.rows_of(ASKED)?;
         let has_context = columns.has_request_context();
-        for (row, session, index) in rows.iter().copied() {
+        let has_variants = shared.principals.has_variants;
+        let tags = &shared.principals.timeline.tags;
+        for row in rows.iter() {
             let begin = numbers.numbers.len();
-            let event = columns.row(row).of_principal(index);
-            let context = sessions.get(session).map(|common| common.context).unwrap_or_default();
+            let event = row.event(columns, shared);
+            let context = sessions.get(row.session).map(|common| common.context).unwrap_or_default();
             numbers.numbers.push(context);
-            numbers.numbers.extend(asked.map(|column| column.get(row).copied().unwrap_or_default()));
+            if has_variants {
+                numbers.numbers.push(row.variant);
+            }
+            numbers.numbers.extend(asked.map(|column| column.get(row.row).copied().unwrap_or_default()));
             numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
             if has_context {
                 let complete = event.code(Field::Flag(Flag::RequestContextComplete), codes)?;
                 let listed = event.code(Field::RequestContext, codes)?;
                 numbers.numbers.push(u32::try_from(listed * 3 + complete).unwrap_or(u32::MAX));
             }
+            if !tags.is_empty() && event.has_checks() {
+                let resources = event.checks().into_iter().filter_map(|check| check.resource);
+                numbers.numbers.extend(resources.map(|resource| tags.moment(&resource, event.time())));
+            }
             for key in contexts.asked(context) {
-                let principal = shared.principal(index)?;
+                let principal = shared.principal(row.by.principal)?;
                 numbers.numbers.push(state(states, *key, event, principal, codes, facts, shared)?.0);
             }
             numbers.end();
@@ -352,10 +387,11 @@ impl<'a> Kernel<'a> {
     fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> Result<Option<u32>> {
         let shared = self.shared;
         let slot = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
-        let (row, session, index) = self.batch.rows.get(at).copied().unwrap_or_default();
-        let event = columns.row(row).of_principal(index);
+        let asked = self.batch.rows.get(at).copied().unwrap_or_default();
+        let event = asked.event(columns, shared);
+        let index = asked.by.principal;
         let principal = shared.principal(index)?;
-        let common = self.sessions.get(session).map(|common| common.context).unwrap_or_default();
+        let common = self.sessions.get(asked.session).map(|common| common.context).unwrap_or_default();
         let mut known = Vec::with_capacity(principal.keys.len());
         for key in &principal.keys {
             let (fact, fields) = state(&mut self.states, *key, event, principal, &mut self.codes, &mut self.facts, shared)?;
@@ -366,7 +402,14 @@ impl<'a> Kernel<'a> {
             known.extend(self.facts.get(fact).cloned());
         }
         let context = EventContext::new(event, principal, shared.catalog);
-        self.requests.push(RequestKey::new(index as usize, known, event_layers(event, principal), &context, event, shared));
+        self.requests.push(RequestKey::new(
+            (index as usize, asked.variant),
+            known,
+            event_layers(event, principal),
+            &context,
+            event,
+            shared,
+        ));
         self.measuring.push(Measuring::default());
         self.numbers.push(self.batch.numbers.get(at));
         let numbers = &self.numbers;
@@ -383,13 +426,13 @@ impl<'a> Kernel<'a> {
         order.sort_unstable();
         for place in order.iter() {
             let [slot, at] = [place >> 32, place & u64::from(u32::MAX)].map(|half| usize::try_from(half).unwrap_or(usize::MAX));
-            let Some((row, session, principal)) = rows.get(at) else { continue };
-            let (event, Some(common)) = (columns.row(*row), self.sessions.get(*session)) else { continue };
+            let Some(asked) = rows.get(at) else { continue };
+            let (event, Some(common)) = (columns.row(asked.row), self.sessions.get(asked.session)) else { continue };
             let Some(measuring) = self.measuring.get_mut(slot) else { continue };
             if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), common.session) {
                 let name = common.session_name;
                 if name != 0 && measuring.add_name(name) {
-                    self.session_names.insert((*principal, name));
+                    self.session_names.insert((asked.by.principal, name));
                 }
             }
         }
@@ -436,11 +479,19 @@ impl Rules<'_, '_> {
             caller,
             keeps,
             context: 0,
+            told: 0,
             session: session(columns, event, codes),
             session_name: if columns.texts(Text::SessionName).is_some() { event.text_code(Text::SessionName) } else { 0 },
         };
         let Caller { principal: Some(index), reason: None, .. } = caller else { return Ok(common) };
-        let (event, principal) = (event.of_principal(index), shared.principal(index)?);
+        let principal = shared.principal(index)?;
+        let told = &shared.principals.timeline.sessions;
+        if !told.is_empty() {
+            let number = event.looked_up(Text::AccessKeyId).and_then(|key| told.number(key));
+            let known = |number: &u32| told.get(*number).is_some_and(|session| principal.variants.has_session(session.policies));
+            common.told = number.filter(known).unwrap_or_default();
+        }
+        let event = event.asked_by(AskedBy { principal: index, session: common.told });
         let (opaque, fields) = self.opaque.get_with_fields(event, codes, |_| Ok(event_layers(event, principal)))?;
         assert_common("the layers of a call", fields)?;
         let identity = if principal.is_federated_user() { common.session_name } else { 0 };

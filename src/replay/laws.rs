@@ -10,6 +10,7 @@ use proptest::strategy::ValueTree as _;
 use super::filter::Filter;
 use super::kernel::{Accumulator, Kernel, Shared};
 use super::principals::{Principals, Scan};
+use super::timeline::Timeline;
 use crate::account::load::{CandidateType, load};
 use crate::catalog::Catalog;
 use crate::evaluate::{LayerKind, Layers};
@@ -236,7 +237,8 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
     rows.iter().for_each(|row| alone.add(&plain(&batch(std::slice::from_ref(row)))).unwrap());
     let seen = scan.seen();
     assert_eq!(seen, alone.seen());
-    let (principals, program) = Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE);
+    let (principals, program) =
+        Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE, Timeline::default());
     let filters = [
         Filter::default(),
         Filter {
@@ -287,7 +289,7 @@ fn each_key_brings_the_columns_that_it_needs() {
         let statement = serde_json::json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {key: "false"}}});
         std::fs::write(&file, snapshot_of(&[statement]).to_string()).unwrap();
         let baseline = load(std::slice::from_ref(&file)).unwrap().into_baseline().unwrap();
-        let (principals, program) = Principals::compile(seen.clone(), &baseline, &[], Layers::NONE);
+        let (principals, program) = Principals::compile(seen.clone(), &baseline, &[], Layers::NONE, Timeline::default());
         assert_eq!((0..program.key_count()).map(|id| program.key_name(id)).collect::<Vec<_>>(), [key.to_lowercase()]);
         let columns = super::context::columns([program.key_name(0)]);
         let places: Vec<usize> = columns.iter().map(|name| whole.schema().index_of(name).unwrap()).collect();

@@ -38,6 +38,10 @@ pub struct Manifest {
     pub counts: Counts,
     /// How well the baseline explains the log; null where the log is the baseline.
     pub agreement: Option<AgreementCounts>,
+    /// The changes of policies that were followed, so that each event is compared with what was in force; absent if there
+    /// were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
     /// What was skipped, by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
     /// The candidates, in the order of the arguments.
@@ -81,6 +85,17 @@ pub struct Counts {
     pub replayed: u64,
     /// Events that no loaded policy set can decide, by reason.
     pub not_replayed: BTreeMap<String, u64>,
+}
+
+/// Changes of policies in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// Times at which something changed.
+    pub changes: u64,
+    /// Calls in the log that changed something.
+    pub calls: u64,
+    /// Calls that changed something, and it is not known what or whose.
+    pub not_followed: u64,
 }
 
 /// [`Agreement`], as saved: its fields.
@@ -128,6 +143,7 @@ impl Manifest {
         accumulated: &Accumulator,
         coverage: &CoverageTable,
         changes: &Changes,
+        followed: Option<Followed>,
     ) -> Self {
         let ledger = &dataset.ledger;
         let replayed = accumulated.events - accumulated.not_replayed.values().sum::<u64>();
@@ -161,6 +177,7 @@ impl Manifest {
             window: window(coverage),
             counts,
             agreement: (!options.baseline.logged).then(|| changes.agreement.into()),
+            followed,
             skipped_by_reason,
             candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, &changes.rows, unresolved(name))).collect(),
             policies: options.policy_files.iter().flat_map(|(side, files)| files.iter().map(move |file| policy(side, file))).collect(),

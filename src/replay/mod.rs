@@ -24,15 +24,19 @@ mod laws;
 mod manifest;
 mod memo;
 mod merge;
+mod past;
 mod principals;
 mod principals_table;
 mod request;
 mod row;
+mod sessions;
 mod shard;
 pub mod simulate;
 pub mod tally;
 mod tally_table;
+mod timeline;
 mod used;
+mod variants;
 mod view;
 
 use std::collections::BTreeMap;
@@ -54,11 +58,12 @@ use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;
 use principals_table::Collected;
+use timeline::Timeline;
 
 pub use changes::Agreement;
 pub use compare::{Change, Contradiction};
 pub use filter::Filter;
-pub use manifest::{CandidateSummary, Counts, Manifest, Window};
+pub use manifest::{CandidateSummary, Counts, Followed, Manifest, Window};
 pub use merge::merge;
 pub use shard::Shard;
 pub use tally::Measures;
@@ -81,6 +86,8 @@ pub struct Options {
     pub assume_absent: Layers,
     /// The policy files of the baseline and of each candidate, for the manifest.
     pub policy_files: Vec<(String, Vec<PolicyFile>)>,
+    /// Within so many microseconds of a change of policies either state may have been in force.
+    pub change_window: i64,
     /// Whether to write the decision on every event too.
     pub decisions: bool,
     /// Only the events of some of the principals: the report is then one of several that [`merge`] adds up.
@@ -116,6 +123,7 @@ pub fn replay(
         Ok(joined) => joined,
         Err(error) => return Err(dataset.assert_unchanged().err().unwrap_or(error)),
     };
+    principals.not_followed.iter().for_each(|line| progress.warn(line));
     let shared = Shared {
         program: &program,
         principals: &principals,
@@ -161,7 +169,7 @@ pub fn replay(
     let changes = decided.into_iter().fold(Changes::default(), Changes::merge).finish();
     progress.end();
     let coverage = std::mem::take(&mut accumulated.coverage).finish();
-    let manifest = Manifest::new(dataset, options, catalog, &accumulated, &coverage, &changes);
+    let manifest = Manifest::new(dataset, options, catalog, &accumulated, &coverage, &changes, principals.followed);
     manifest.check()?;
     if options.decisions {
         let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
@@ -183,14 +191,34 @@ fn columns(shared: &Shared<'_>) -> Vec<&'static str> {
 /// First pass: who is in the log, and with which policies.
 fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::evaluate::Program)> {
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
-        let mut scan = principals::Scan::default();
+        let (mut scan, mut changes) = (principals::Scan::default(), timeline::Scan::default());
+        let mut columns: Vec<&str> = principals::COLUMNS.iter().chain(&timeline::COLUMNS).copied().collect();
+        columns.sort_unstable();
+        columns.dedup();
         while let Some(file) = next().and_then(|at| files.get(at)) {
-            parquet::read_coded(file, &principals::COLUMNS, |batch| scan.add(&batch))?;
+            parquet::read_coded(file, &columns, |batch| {
+                changes.add(&batch)?;
+                scan.add(&batch)
+            })?;
         }
-        Ok(scan.seen())
+        Ok((scan.seen(), changes))
     })?;
-    let seen = threads.into_iter().flatten().collect();
-    Ok(Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent))
+    let (seen, changes): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
+    let timeline = Timeline::new(changes, &options.baseline, options.change_window);
+    let seen = seen.into_iter().flatten().collect();
+    Ok(Principals::compile(seen, &options.baseline, &options.candidates, options.assume_absent, timeline))
+}
+
+/// What the log tells of policies, tags and sessions in time.
+fn timeline(files: &[PathBuf], options: &Options) -> Result<Timeline> {
+    let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
+        let mut changes = timeline::Scan::default();
+        while let Some(file) = next().and_then(|at| files.get(at)) {
+            parquet::read_coded(file, &timeline::COLUMNS, |batch| changes.add(&batch))?;
+        }
+        Ok(changes)
+    })?;
+    Ok(Timeline::new(threads, &options.baseline, options.change_window))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the report is made of all of them")]

@@ -7,10 +7,16 @@ use arrow::array::{RecordBatch, StringArray};
 
 use super::beside::Beside;
 use super::codes::is_held;
+use super::manifest::Followed;
+use super::past::{Past, PastOf};
+use super::timeline::Timeline;
+use super::variants::Variants;
+use super::view::AskedBy;
+use crate::account::history::History;
 use crate::account::side_data::Tags;
 use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
 use crate::error::{Error, Result};
-use crate::evaluate::{BundleId, Compiler, KeyId, LayerKind, Layers, Program, Scope};
+use crate::evaluate::{Compiler, KeyId, LayerKind, Layers, Program};
 use crate::frame::{Distinct, Texts};
 use crate::iam::arn::permission_set;
 
@@ -41,14 +47,14 @@ pub(crate) struct Principal {
     pub(super) in_snapshot: InSnapshot,
     /// As the log has it.
     pub(super) key: PrincipalKey,
-    /// Tags of the newest baseline; `None` if they are not known.
-    pub(super) tags: Option<Tags>,
-    /// By policy set, counted from 1: the tags in candidates that say something else.
-    pub(super) tags_of_sets: BTreeMap<usize, Option<Tags>>,
+    /// Tags of the newest baseline.
+    pub(super) tags: KnownTags,
+    /// By policy set, counted from 1: the tags that are others in candidates, and behind them those of other times.
+    tags_of_sets: BTreeMap<usize, KnownTags>,
     /// Whether some policy set says something of it.
     pub(super) decidable: bool,
-    pub(super) baseline: BundleId,
-    pub(super) candidates: Vec<BundleId>,
+    /// Its policies: those that are not limited by a session policy that is known, at no special time, first.
+    pub(super) variants: Variants,
     /// What is known beside log and policies: the same for all.
     pub(super) beside: Arc<Beside>,
     /// The context keys that some of its policies look at, sorted.
@@ -61,10 +67,27 @@ pub(crate) struct Principal {
 #[derive(Debug, Default)]
 pub(super) struct Principals {
     pub(super) all: Vec<Principal>,
+    /// Whether some principal has several variants.
+    pub(super) has_variants: bool,
+    /// The changes of policies that were followed; `None` if there were none.
+    pub(super) followed: Option<Followed>,
+    /// What to say of those that were not.
+    pub(super) not_followed: Vec<String>,
+    pub(super) timeline: Arc<Timeline>,
     index: HashMap<Seen, usize>,
 }
 
 impl Principals {
+    /// Which of the policies of who asks count at a time.
+    #[inline]
+    pub(super) fn variant(&self, by: AskedBy, time: i64) -> u32 {
+        if !self.has_variants {
+            return 0;
+        }
+        let policies = self.timeline.sessions.get(by.session).map(|session| session.policies).unwrap_or_default();
+        self.all.get(by.principal as usize).map(|principal| principal.variants.number(policies, time)).unwrap_or_default()
+    }
+
     pub(super) fn find(&self, seen: &Seen) -> Option<usize> {
         self.index.get(seen).copied()
     }
@@ -75,18 +98,32 @@ impl Principals {
         baseline: &PolicySet,
         candidates: &[(String, PolicySet)],
         assume_absent: Layers,
+        mut timeline: Timeline,
     ) -> (Self, Program) {
         let mut compiler = Compiler::new();
         let mut principals = Self::default();
-        let sets = Sets { baseline, candidates, beside: Arc::new(Beside::new(baseline, candidates)), assume_absent };
+        let history = timeline.history.take();
+        principals.followed = history.as_ref().map(|history| Followed {
+            changes: history.times() as u64,
+            calls: history.calls as u64,
+            not_followed: history.not_followed.len() as u64,
+        });
+        principals.not_followed = history.as_ref().map(History::warnings).unwrap_or_default();
+        let moves = history.as_ref().is_some_and(History::moves_accounts);
+        let timeline = Arc::new(timeline);
+        let sets = Sets { baseline, candidates, beside: Arc::new(Beside::new(baseline, candidates, &timeline, moves)), assume_absent };
+        let past = Past::new(&seen, &sets, &timeline, history);
         for seen in seen {
-            let principal = Principal::new(&seen, &sets, &mut compiler);
+            let past = past.of(&seen.key);
+            let principal = Principal::new(&seen, &sets, &timeline, past, &mut compiler);
+            principals.has_variants |= !principal.variants.is_only_one();
             principals.index.insert(seen, principals.all.len());
             principals.all.push(principal);
         }
         let program = compiler.finish();
+        principals.timeline = timeline;
         for principal in &mut principals.all {
-            let bundles = std::iter::once(&principal.baseline).chain(&principal.candidates);
+            let bundles = principal.variants.bundles();
             let keys: BTreeSet<KeyId> = bundles.flat_map(|bundle| program.bundle_keys(*bundle)).copied().collect();
             principal.keys = keys.into_iter().collect();
         }
@@ -95,17 +132,38 @@ impl Principals {
 }
 
 /// The policy sets that a principal is looked up in.
-struct Sets<'s> {
-    baseline: &'s PolicySet,
-    candidates: &'s [(String, PolicySet)],
-    beside: Arc<Beside>,
-    assume_absent: Layers,
+pub(super) struct Sets<'s> {
+    pub(super) baseline: &'s PolicySet,
+    pub(super) candidates: &'s [(String, PolicySet)],
+    pub(super) beside: Arc<Beside>,
+    pub(super) assume_absent: Layers,
+}
+
+/// What is known of the tags of a principal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KnownTags {
+    /// `None` if they are not known.
+    pub(super) all: Option<Tags>,
+    /// Of which it is not known what they are, while the others are known.
+    pub(super) unknown: BTreeSet<String>,
+}
+
+impl KnownTags {
+    pub(super) fn of(key: &PrincipalKey, set: &PolicySet) -> Self {
+        Self { all: set.tags_of(key).cloned(), unknown: set.unknown_tags_of(key) }
+    }
 }
 
 impl Principal {
-    /// The tags that a policy set says it has; `None` if they are not known.
-    pub(super) fn tags_in(&self, set: usize) -> Option<&Tags> {
-        self.tags_of_sets.get(&set).unwrap_or(&self.tags).as_ref()
+    /// The tags that a policy set says it has, and which of them are not known; `None` if none is known.
+    pub(super) fn tags_in(&self, set: usize) -> Option<(&Tags, &BTreeSet<String>)> {
+        let known = self.tags_of_sets.get(&set).unwrap_or(&self.tags);
+        known.all.as_ref().map(|tags| (tags, &known.unknown))
+    }
+
+    /// Whether the newest policies do not have it, and say nothing of it by themselves.
+    pub(super) fn is_gone(&self) -> bool {
+        self.in_snapshot != InSnapshot::Yes
     }
 
     /// Whether it is a federated user: one principal for each name of its sessions.
@@ -113,58 +171,57 @@ impl Principal {
         self.principal_type == "FederatedUser"
     }
 
-    fn new(seen: &Seen, sets: &Sets<'_>, compiler: &mut Compiler) -> Self {
+    fn new(seen: &Seen, sets: &Sets<'_>, timeline: &Timeline, past: Option<&PastOf>, compiler: &mut Compiler) -> Self {
         let key = &seen.key;
-        let Sets { baseline, candidates, ref beside, assume_absent } = *sets;
+        let Sets { baseline, candidates, ref beside, .. } = *sets;
         let entity = baseline.find(key).ok();
         let arn = entity.map(|entity| entity.arn.clone()).or_else(|| Some(key.arn.clone()).filter(|arn| !arn.is_empty()));
-        let tags = baseline.tags_of(key);
-        let complete = |set: &PolicySet| complete(set.bundle(key), assume_absent);
-        let baseline_bundle = complete(baseline);
-        let baseline_id = compiler.bundle(&baseline_bundle);
-        let (mut ids, mut changed, mut tags_of_sets) = (Vec::new(), Vec::new(), BTreeMap::new());
-        for ((_, set), index) in candidates.iter().zip(1..) {
-            let own_tags = set.tags_of(key);
-            let scope = Scope { set: index, tags: own_tags != tags, places: beside.has_places_of(index) };
-            let mut bundle = complete(set);
-            let moves = beside.place(0, &key.account) != beside.place(index, &key.account)
-                || set.organizations.may_have_changed(&baseline.organizations, &key.account);
-            bundle.scps_own =
-                bundle.scps_opaque && baseline_bundle.scps_opaque && (moves || !bundle.shares_missing_scps_of(&baseline_bundle));
-            bundle.identity_own = matches!((&bundle.identity_opaque, &baseline_bundle.identity_opaque), (Some(a), Some(b)) if a != b);
-            bundle.boundary_own = matches!((&bundle.boundary, &baseline_bundle.boundary), (Layer::Opaque(a), Layer::Opaque(b)) if a != b);
-            let id = compiler.bundle_in(&bundle, scope);
-            let asks_of_what_differs = (scope.tags || scope.places) && id != baseline_id;
-            changed.push(asks_of_what_differs || bundle.differs_from(&baseline_bundle, &key.account));
-            ids.push(id);
-            if scope.tags {
-                tags_of_sets.insert(index, own_tags.cloned());
-            }
-        }
+        let tags = KnownTags::of(key, baseline);
+        let own = candidates.iter().zip(1..).map(|((_, set), index)| (index, KnownTags::of(key, set)));
+        let tags_of_sets: BTreeMap<usize, KnownTags> = own.filter(|(_, own)| *own != tags).collect();
         let all = std::iter::once(baseline).chain(candidates.iter().map(|(_, set)| set));
         let decidable = all.into_iter().any(|set| set.speaks_of(key));
-        Self {
+        let mut principal = Self {
             arn_is_sure: entity.is_some() || seen.has_issuer || seen.identity_type != "AssumedRole",
             permission_set: arn.as_deref().and_then(permission_set).map(str::to_owned),
             account: key.account.clone(),
             principal_type: principal_type(&seen.identity_type).to_owned(),
             in_snapshot: baseline.in_snapshot(key),
             key: key.clone(),
-            tags: tags.cloned(),
+            tags,
             tags_of_sets,
             beside: Arc::clone(beside),
             decidable,
-            changed,
-            baseline: baseline_id,
-            candidates: ids,
+            changed: Vec::new(),
+            variants: Variants::default(),
             keys: Vec::new(),
             arn,
+        };
+        (principal.variants, principal.changed) = Variants::new(&mut principal, sets, timeline, past, compiler);
+        principal
+    }
+
+    /// The number of the policy set that says a principal has these tags: one that is known, or a new one for another time.
+    pub(super) fn set_of_tags(&mut self, tags: &KnownTags, sets: usize) -> Option<usize> {
+        if *tags == self.tags {
+            return None;
         }
+        let of_times = self.tags_of_sets.range(sets + 1..);
+        let known = of_times.clone().find(|(_, known)| *known == tags).map(|(set, _)| *set);
+        let next = of_times.last().map_or(sets + 1, |(set, _)| set + 1);
+        let set = known.unwrap_or(next);
+        self.tags_of_sets.entry(set).or_insert_with(|| tags.clone());
+        Some(set)
+    }
+
+    /// Whether its tags are others in a candidate than in the baseline.
+    pub(super) fn has_tags_of(&self, set: usize) -> bool {
+        self.tags_of_sets.contains_key(&set)
     }
 }
 
 /// Takes away the layers that were not supplied and are assumed absent.
-fn complete(mut bundle: Bundle, assume_absent: Layers) -> Bundle {
+pub(super) fn complete(mut bundle: Bundle, assume_absent: Layers) -> Bundle {
     if assume_absent.contains(LayerKind::Scp) {
         bundle.scps_opaque = false;
     }

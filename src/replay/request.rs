@@ -58,6 +58,8 @@ pub(super) struct CheckKey {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey {
     pub(super) principal: usize,
+    /// Which policies the principal has at that time, in that session.
+    pub(super) variant: u32,
     pub(super) session_identity: Option<String>,
     pub(super) region: Option<String>,
     pub(super) account: Option<String>,
@@ -79,7 +81,7 @@ impl Fact {
 impl RequestKey {
     /// The request of an event, of whose own check the facts are known.
     pub(super) fn new(
-        principal: usize,
+        (principal, variant): (usize, u32),
         facts: Vec<Fact>,
         opaque: Layers,
         context: &EventContext<'_>,
@@ -107,6 +109,7 @@ impl RequestKey {
         let is_federated = shared.principals.all.get(principal).is_some_and(Principal::is_federated_user);
         Self {
             principal,
+            variant,
             session_identity: is_federated.then(|| owned(Text::SessionName)).flatten(),
             region: owned(Text::Region),
             account: owned(Text::AccountId),
@@ -144,7 +147,8 @@ pub(super) fn event_layers(event: EventView<'_>, principal: &Principal) -> Layer
         Some("Root") => event.flag(crate::frame::Flag::AssumedRoot) == Some(true),
         _ => false,
     };
-    if session {
+    // Of a session whose key was issued in the log its policies are known, and part of the bundle.
+    if session && event.session() == 0 {
         layers = layers.with(LayerKind::Session);
     }
     let called_by_service = || event.text(Text::SourceIp).is_some_and(|source| source.ends_with(".amazonaws.com"));

@@ -251,7 +251,7 @@ fn decided(id: Value, prepared: &Prepared) -> Value {
     });
     if let (Some(_), Some(members)) = (prepared.baseline, answer.as_object_mut()) {
         members.insert("baselineDecision".to_owned(), json!(name(Decision::of(cases.iter().map(|case| case.baseline)))));
-        members.insert("change".to_owned(), json!(compare(&evaluation, prepared.observation, false).change.name()));
+        members.insert("change".to_owned(), json!(compare(&evaluation, prepared.observation, false, false).change.name()));
     }
     answer
 }

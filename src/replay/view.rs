@@ -33,10 +33,14 @@ pub(super) enum Field {
     InstanceSession,
     /// Who made the call, as the policy files have it.
     Principal,
+    /// What the log tells of the session.
+    Session,
+    /// When it was, as far as the tags of the resource differ.
+    TagMoment,
 }
 
 /// The fields that are neither texts nor flags, in the order of their bits.
-const OTHERS: [Field; 9] = [
+const OTHERS: [Field; 11] = [
     Field::SessionCreated,
     Field::HasSessionCreated,
     Field::Time,
@@ -46,6 +50,8 @@ const OTHERS: [Field; 9] = [
     Field::KeyKind,
     Field::InstanceSession,
     Field::Principal,
+    Field::Session,
+    Field::TagMoment,
 ];
 
 const FLAGS_AT: usize = Text::NAMES.len();
@@ -201,7 +207,7 @@ impl EventColumns {
 
     /// One event, as the log has it.
     pub(super) fn row(&self, row: usize) -> EventView<'_> {
-        EventView { columns: self, row, principal: 0 }
+        EventView { columns: self, row, asked_by: AskedBy::default(), tag_moment: 0 }
     }
 
     /// Adds what a flag is in each row to the numbers of the rows.
@@ -248,13 +254,45 @@ impl EventColumns {
 pub(super) struct EventView<'b> {
     columns: &'b EventColumns,
     row: usize,
-    principal: u32,
+    asked_by: AskedBy,
+    tag_moment: u32,
+}
+
+/// Who asks, by numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct AskedBy {
+    /// The principal.
+    pub(super) principal: u32,
+    /// The session, from 1, if the log tells of it.
+    pub(super) session: u32,
 }
 
 impl<'b> EventView<'b> {
-    /// The event of a principal, by its number.
-    pub(super) fn of_principal(self, principal: u32) -> Self {
-        Self { principal, ..self }
+    /// The event of a principal.
+    pub(super) fn asked_by(self, asked_by: AskedBy) -> Self {
+        Self { asked_by, ..self }
+    }
+
+    /// The event at a moment of the tags of its resource.
+    pub(super) fn at_tag_moment(self, tag_moment: u32) -> Self {
+        Self { tag_moment, ..self }
+    }
+
+    /// The number of the session.
+    pub(super) fn session(&self) -> u32 {
+        self.reads(Field::Session);
+        self.asked_by.session
+    }
+
+    /// `event_time`, for what depends on it only as far as the tags of the resource differ.
+    pub(super) fn time_for_tags(&self) -> i64 {
+        self.reads(Field::TagMoment);
+        self.time()
+    }
+
+    /// A text, for what is looked up by it and noted otherwise.
+    pub(super) fn looked_up(&self, column: Text) -> Option<&'b str> {
+        self.untraced_text(column)
     }
 
     /// Its row.
@@ -425,7 +463,9 @@ impl<'b> EventView<'b> {
             Field::RequestContext => 1 + u64::from(codes.request_context(&self.request_context())?),
             Field::KeyKind => self.key_kind() as u64,
             Field::InstanceSession => u64::from(self.is_instance_session()),
-            Field::Principal => u64::from(self.principal),
+            Field::Principal => u64::from(self.asked_by.principal),
+            Field::Session => u64::from(self.asked_by.session),
+            Field::TagMoment => u64::from(self.tag_moment),
         })
     }
 

@@ -110,6 +110,9 @@ pub(super) fn agreement(manifest: &Manifest) -> String {
     }
     let share = percent(agreement.agree, agreement.events);
     let mut text = format!("the baseline agrees with the log on {share} of {}", counted(agreement.events, "event"));
+    if let Some(followed) = manifest.followed {
+        let _ = write!(text, ", each compared with the policies in force then ({} followed)", counted(followed.changes, "change"));
+    }
     for (count, what) in [
         (agreement.open, "depend on what the log does not tell"),
         (agreement.explained_by_opaque, "fit only if a policy that was not supplied decided them"),

@@ -25,4 +25,5 @@ mod scale;
 mod shards;
 mod sources;
 mod terraform;
+mod timeline;
 mod witness;

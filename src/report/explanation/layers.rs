@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::event::who;
-use super::{BASELINE_ALONE, words};
+use super::{BASELINE_ALONE, IN_FORCE, words};
 use crate::replay::explain::{ExplainedCheck, LayerReasons, Reasons, StatementReasons};
 use crate::report::page::{painted, wrapped};
 use crate::report::{Style, visible};
@@ -31,7 +31,8 @@ pub(super) fn render(out: &mut String, candidate: &str, check: &ExplainedCheck, 
     let mut absent = Vec::new();
     for name in names {
         let (baseline, other) = (of(&check.baseline, name), of(&check.candidate, name));
-        if baseline.iter().chain(&other).all(|layer| layer.state == "absent") {
+        let then = check.in_force.as_ref().map(|in_force| of(in_force, name)).filter(|then| *then != baseline).unwrap_or_default();
+        if baseline.iter().chain(&other).chain(&then).all(|layer| layer.state == "absent") {
             absent.push(words::layer(name));
         } else if baseline == other || candidate == BASELINE_ALONE {
             baseline.iter().for_each(|layer| one(out, &place(layer, ""), layer, &[], style));
@@ -40,6 +41,8 @@ pub(super) fn render(out: &mut String, candidate: &str, check: &ExplainedCheck, 
             baseline.iter().for_each(|layer| one(out, &place(layer, "baseline"), layer, &[], style));
             other.iter().for_each(|layer| one(out, &place(layer, candidate), layer, &known, style));
         }
+        let known: Vec<&StatementReasons> = baseline.iter().chain(&other).flat_map(|layer| &layer.statements).collect();
+        then.iter().for_each(|layer| one(out, &place(layer, IN_FORCE), layer, &known, style));
     }
     if !absent.is_empty() {
         wrapped(out, &format!("not involved: {}", absent.join(", ")), "  ", "    ", style);

@@ -15,6 +15,9 @@ use crate::replay::explain::{Code, ExplainedChange, ExplainedCheck, ExplainedEve
 /// The candidate's name where only a baseline is explained.
 pub const BASELINE_ALONE: &str = "baseline";
 
+/// What the policies are called that were in force when a call was made.
+pub(super) const IN_FORCE: &str = "in force then";
+
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
 pub enum Asked<'a> {
@@ -79,6 +82,8 @@ fn answer(out: &mut String, change: &ExplainedChange, style: Style) {
     let (headline, color) = words::headline(change, alone);
     let _ = writeln!(out, "{}", style.paint(color, &visible(&headline)));
     let unchanged = change.checks.iter().all(|check| check.first_difference.is_none());
+    let then = change.in_force_decision.zip(change.in_force_reason.as_deref());
+    let least = if then.is_some() { IN_FORCE.len() } else { 0 };
     let mut side = |name: &str, decision: &str, reason: &str| {
         // What leaves it open is told below, key by key.
         let text = if decision == "undetermined" && change.settled_by.len() == 1 {
@@ -89,11 +94,14 @@ fn answer(out: &mut String, change: &ExplainedChange, style: Style) {
         wrapped(out, &text, &format!("  {name}  "), &" ".repeat(name.chars().count() + 4), style);
     };
     if alone || unchanged {
-        side(if alone { "baseline" } else { "both" }, change.baseline_decision, &change.baseline_reason);
+        side(&format!("{:least$}", if alone { "baseline" } else { "both" }), change.baseline_decision, &change.baseline_reason);
     } else {
-        let width = change.candidate.chars().count().max("baseline".len());
+        let width = change.candidate.chars().count().max("baseline".len()).max(least);
         side(&format!("{:width$}", "baseline"), change.baseline_decision, &change.baseline_reason);
         side(&format!("{:width$}", change.candidate), change.candidate_decision, &change.candidate_reason);
+    }
+    if let Some((decision, reason)) = then {
+        side(&format!("{IN_FORCE:0$}", if alone || unchanged { 0 } else { change.candidate.chars().count() }), decision, reason);
     }
     for settling in &change.settled_by {
         settled(out, settling, style);
