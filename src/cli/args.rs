@@ -467,6 +467,9 @@ pub(super) struct Generate {
     /// What to write: logs, or for scale a year of many colleagues straight as an events dataset
     #[arg(long = "as", value_name = "FORM", default_value = "logs")]
     pub(super) form: Form,
+    /// Write another estate: one account whose policies change M times while the log goes on
+    #[arg(long, value_name = "M")]
+    pub(super) policy_changes: Option<usize>,
 }
 
 /// The forms of an estate.

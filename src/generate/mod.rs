@@ -8,6 +8,7 @@ mod calls;
 mod crowd;
 mod estate;
 mod events;
+mod history;
 mod network;
 mod operations;
 mod personas;
@@ -29,6 +30,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::crowd::generate_dataset;
+pub use self::history::generate_history;
 use self::operations::Operations;
 use self::traffic::{Contradiction, Traffic};
 use self::write::Delivery;
@@ -96,7 +98,7 @@ mod tests {
         (folder, written)
     }
 
-    fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(super) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
         let mut open = vec![folder.to_owned()];
         while let Some(next) = open.pop() {
@@ -112,7 +114,7 @@ mod tests {
         found
     }
 
-    fn records(folder: &Path) -> Vec<Value> {
+    pub(super) fn records(folder: &Path) -> Vec<Value> {
         let mut records = Vec::new();
         for (path, bytes) in files(folder) {
             if path.extension().is_some_and(|extension| extension == "gz") {

@@ -20,7 +20,7 @@ pub(super) enum Credential {
     SessionToken,
     /// `AssumeRole` by another principal.
     Assumed {
-        by: &'static Principal,
+        by: &'static Principal<'static>,
         mfa: bool,
     },
     /// Identity Center, in the console.
@@ -43,7 +43,7 @@ pub(super) enum Calendar {
 /// A principal at work.
 #[derive(Debug)]
 pub(super) struct Persona {
-    pub(super) principal: &'static Principal,
+    pub(super) principal: &'static Principal<'static>,
     pub(super) credential: Credential,
     /// Role session names.
     pub(super) sessions: &'static [&'static str],

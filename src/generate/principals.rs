@@ -1,5 +1,8 @@
 //! What a user, a role and a group are, and the ids that IAM gives them.
 
+use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha8Rng;
+
 /// What kind of IAM identity a principal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -20,24 +23,24 @@ pub(super) enum Presence {
 
 /// An IAM user or role with everything that decides what it may do.
 #[derive(Debug)]
-pub(super) struct Principal {
+pub(super) struct Principal<'a> {
     pub(super) kind: Kind,
-    pub(super) account: &'static str,
-    pub(super) path: &'static str,
-    pub(super) name: &'static str,
-    pub(super) groups: &'static [&'static str],
+    pub(super) account: &'a str,
+    pub(super) path: &'a str,
+    pub(super) name: &'a str,
+    pub(super) groups: &'a [&'a str],
     /// Attached managed policies; `aws:` marks those of AWS.
-    pub(super) managed: &'static [&'static str],
+    pub(super) managed: &'a [&'a str],
     /// Inline policies: name in IAM, name of the document.
-    pub(super) inline: &'static [(&'static str, &'static str)],
-    pub(super) boundary: Option<&'static str>,
-    pub(super) tags: &'static [(&'static str, &'static str)],
+    pub(super) inline: &'a [(&'a str, &'a str)],
+    pub(super) boundary: Option<&'a str>,
+    pub(super) tags: &'a [(&'a str, &'a str)],
     /// Who may assume a role: the kind of principal and its name.
-    pub(super) trusts: (&'static str, &'static str),
+    pub(super) trusts: (&'a str, &'a str),
     pub(super) presence: Presence,
 }
 
-impl Principal {
+impl Principal<'_> {
     /// The ARN in IAM, with the path.
     pub(super) fn arn(&self) -> String {
         let kind = if self.kind == Kind::User { "user" } else { "role" };
@@ -76,6 +79,15 @@ pub(super) fn example_id(prefix: &str, parts: &[&str]) -> String {
     }
     let digit = |place: u32| DIGITS.get((hash >> (place * 5)) as usize & 31).map_or('A', |byte| char::from(*byte));
     prefix.chars().chain((0..10).map(digit)).chain("EXAMPLE".chars()).collect()
+}
+
+/// The id of new temporary credentials, marked as an example.
+pub(super) fn temporary_key(rng: &mut ChaCha8Rng) -> String {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut key = String::from("ASIA");
+    key.extend((0..9).filter_map(|_| DIGITS.choose(rng).map(|digit| char::from(*digit))));
+    key.push_str("EXAMPLE");
+    key
 }
 
 /// A group of users with its policies.

@@ -53,7 +53,7 @@ pub(super) fn sign_in(traffic: &mut Traffic<'_>, visit: &Visit) -> io::Result<()
 }
 
 /// The call that issues a role's credentials; between accounts, both get a record.
-fn assume_role(traffic: &mut Traffic<'_>, visit: &Visit, by: &'static Principal) -> io::Result<()> {
+fn assume_role(traffic: &mut Traffic<'_>, visit: &Visit, by: &'static Principal<'static>) -> io::Result<()> {
     let role = visit.persona.principal;
     let key = traffic.access_key();
     let on_instance = by.kind == Kind::Role && by.account == role.account;

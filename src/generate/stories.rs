@@ -27,7 +27,7 @@ pub(super) struct Story {
 #[derive(Debug)]
 enum Plot {
     /// A call that a policy allowed which has been detached since.
-    Detached { principal: &'static Principal, operation: &'static str, policy: &'static str },
+    Detached { principal: &'static Principal<'static>, operation: &'static str, policy: &'static str },
     /// The root user signs in and looks around.
     Root(&'static Organization),
     /// A caller of another company reads the description of a key.
@@ -38,7 +38,7 @@ enum Plot {
     EndpointRefusal,
 }
 
-const fn detached(day: u64, principal: &'static Principal, operation: &'static str, policy: &'static str) -> Story {
+const fn detached(day: u64, principal: &'static Principal<'static>, operation: &'static str, policy: &'static str) -> Story {
     Story { day, hour: 9, plot: Plot::Detached { principal, operation, policy } }
 }
 
@@ -107,7 +107,7 @@ impl Story {
     }
 }
 
-fn tell_detached(traffic: &mut Traffic<'_>, principal: &'static Principal, name: &str, policy: &str, time: u64) -> io::Result<()> {
+fn tell_detached(traffic: &mut Traffic<'_>, principal: &'static Principal<'static>, name: &str, policy: &str, time: u64) -> io::Result<()> {
     let persona = PERSONAS.iter().find(|persona| std::ptr::eq(persona.principal, principal));
     let (Some(persona), false) = (persona, traffic.is_complete()) else {
         return Ok(());

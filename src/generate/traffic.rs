@@ -11,6 +11,7 @@ use super::calls::{Visit, write_call};
 use super::estate::{DAYS, FIRST_DAY, Organization};
 use super::operations::{Operation, Operations};
 use super::personas::{Calendar, PERSONAS, Persona};
+use super::principals::temporary_key;
 use super::records::EventId;
 use super::roster::HR_SYNC;
 use super::stories::STORIES;
@@ -188,11 +189,7 @@ impl<'a> Traffic<'a> {
 
     /// The id of new temporary credentials.
     pub(super) fn access_key(&mut self) -> String {
-        const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let mut key = String::from("ASIA");
-        key.extend((0..9).filter_map(|_| DIGITS.choose(&mut self.rng).map(|digit| char::from(*digit))));
-        key.push_str("EXAMPLE");
-        key
+        temporary_key(&mut self.rng)
     }
 
     /// A fresh id for records that several accounts get.

@@ -14,7 +14,8 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 /// People, groups and resources of one organization that calls are about.
 const ENTITIES: u64 = 60;
 
-const PEOPLE: [&str; 16] = [
+/// People of the company.
+pub(super) const PEOPLE: [&str; 16] = [
     "anna.berg",
     "ben.okafor",
     "carla.nunes",
@@ -277,7 +278,7 @@ pub(super) fn time_text(time: u64) -> String {
 }
 
 /// Writes a time as it is printed inside of response elements.
-fn write_local_time(out: &mut String, time: u64) {
+pub(super) fn write_local_time(out: &mut String, time: u64) {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (year, month, day) = date(time / 86_400);
     let name = MONTHS.get(month as usize - 1).copied().unwrap_or_default();

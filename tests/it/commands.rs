@@ -480,6 +480,18 @@ fn a_generated_estate_can_be_replayed_with_each_of_its_candidates() {
 }
 
 #[test]
+fn an_account_with_policy_changes_is_written_as_logs_alone() {
+    let room = Room::new();
+    let command = ["generate", "history", "--events", "60", "--seed", "5", "--policy-changes", "5"];
+    room.run(&[&command[..], &["--as", "events"]].concat()).exits(2).says(&["--policy-changes", "--as events"]);
+    room.run(&["generate", "history", "--events", "5", "--seed", "5", "--policy-changes", "5"]).exits(2).says(&["--events"]);
+    room.run(&command).exits(0);
+    for path in ["oldest/2026-06-01T000000Z", "newest/2026-09-29T000000Z", "candidate/changes.toml", "organization.json"] {
+        assert!(room.path("history/policies").join(path).exists(), "{path}");
+    }
+}
+
+#[test]
 fn the_help_lists_the_commands_that_there_are() {
     let room = Room::new();
     let help = room.run(&["--help"]).exits(0).stdout;
