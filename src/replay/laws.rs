@@ -181,6 +181,44 @@ fn values(column: Text) -> &'static [&'static str] {
     }
 }
 
+/// Calls that change access: source, name, the key that is issued, what is asked.
+const CHANGES: [(&str, &str, &str, &str); 9] = [
+    (
+        "iam.amazonaws.com",
+        "PutUserPolicy",
+        "",
+        r#"{"request":{"userName":"alice","policyName":"all","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}}"#,
+    ),
+    ("iam.amazonaws.com", "DeleteUserPolicy", "", r#"{"request":{"userName":"alice","policyName":"all"}}"#),
+    ("iam.amazonaws.com", "TagUser", "", r#"{"request":{"userName":"alice","tags":[{"key":"team","value":"sales"}]}}"#),
+    ("iam.amazonaws.com", "UntagRole", "", r#"{"request":{"roleName":"Ops","tagKeys":["team"]}}"#),
+    (
+        "iam.amazonaws.com",
+        "PutRolePermissionsBoundary",
+        "",
+        r#"{"request":{"roleName":"Ops","permissionsBoundary":"arn:aws:iam::aws:policy/X"}}"#,
+    ),
+    (
+        "workmail.amazonaws.com",
+        "TagResource",
+        "",
+        r#"{"request":{"resourceARN":"arn:aws:s3:::home/alice/x","tags":[{"key":"stage","value":"test"}]}}"#,
+    ),
+    ("workmail.amazonaws.com", "UntagResource", "", r#"{"request":{"resourceARN":"arn:aws:s3:::home/alice/y","tagKeys":["stage"]}}"#),
+    (
+        "sts.amazonaws.com",
+        "AssumeRole",
+        "ASIA1",
+        r#"{"request":{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","policy":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}}"#,
+    ),
+    (
+        "sts.amazonaws.com",
+        "AssumeRole",
+        "ASIA2",
+        r#"{"request":{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","tags":[{"key":"team","value":"mail"}],"sourceIdentity":"alice"}}"#,
+    ),
+];
+
 prop_compose! {
     fn row()(
         texts in Text::ALL.map(|column| select(values(column))).to_vec(),
@@ -190,6 +228,7 @@ prop_compose! {
         created in select(&[None, Some(-10i64), Some(0), Some(45)][..]),
         check in select(&[None, None, Some(("iam:PassRole", None)), Some(("s3:PutObject", Some("arn:aws:s3:::home/alice/y")))][..]),
         tag in select(&[None, None, Some(Some("test")), Some(None)][..]),
+        change in proptest::option::weighted(0.1, select(&CHANGES[..])),
     ) -> EventRow<'static> {
         let mut row = EventRow::default();
         for (column, text) in Text::ALL.into_iter().zip(texts) {
@@ -198,6 +237,12 @@ prop_compose! {
         row.set(Text::EventId, Some(format!("event-{id:03}")));
         for (flag, value) in Flag::ALL.into_iter().zip(flags) {
             row.flag(flag, value);
+        }
+        if let Some((source, name, key, change)) = change {
+            row.set(Text::EventSource, Some(source));
+            row.set(Text::EventName, Some(name));
+            row.set(Text::IssuedAccessKeyId, Some(key).filter(|key| !key.is_empty()));
+            row.set(Text::AccessChange, Some(change));
         }
         row.event_time = BEGIN + second * 1_000_000;
         row.session_created = created.map(|second| BEGIN + second * 1_000_000);
@@ -237,8 +282,11 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
     rows.iter().for_each(|row| alone.add(&plain(&batch(std::slice::from_ref(row)))).unwrap());
     let seen = scan.seen();
     assert_eq!(seen, alone.seen());
-    let (principals, program) =
-        Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE, Timeline::default());
+    let mut changes = super::timeline::Scan::default();
+    coded.iter().for_each(|batch| changes.add(batch).unwrap());
+    // Near changes overlap: a window of five seconds in a log of some minutes.
+    let timeline = Timeline::new(vec![changes], &baseline, 5_000_000);
+    let (principals, program) = Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE, timeline);
     let filters = [
         Filter::default(),
         Filter {

@@ -1,5 +1,6 @@
 //! Policies, tags and sessions in time: what was in force at an event, from snapshots of several times and from the log.
 
+mod epochs;
 mod generated;
 mod log;
 mod policies;
@@ -98,7 +99,11 @@ struct Report {
 
 impl Report {
     fn rows(&self) -> Vec<Map<String, Value>> {
-        let tables = parquet::read(&self.folder.path().join("changes.parquet"), None).unwrap();
+        self.table("changes")
+    }
+
+    fn table(&self, name: &str) -> Vec<Map<String, Value>> {
+        let tables = parquet::read(&self.folder.path().join(format!("{name}.parquet")), None).unwrap();
         tables.iter().flat_map(|table| (0..table.num_rows()).map(move |row| rows::row(table, row))).collect()
     }
 
