@@ -66,6 +66,19 @@ impl Texts {
         }
     }
 
+    /// The rows that have a text, in order, with it.
+    pub fn present(&self) -> impl Iterator<Item = (usize, &str)> {
+        let nulls = match self {
+            Self::Plain(texts) => texts.nulls(),
+            Self::Coded(codes, _) => codes.nulls(),
+        };
+        let (rows, every) = match nulls {
+            Some(nulls) => (Some(nulls.inner().set_indices()), 0..0),
+            None => (None, 0..self.len()),
+        };
+        rows.into_iter().flatten().chain(every).filter_map(|row| Some((row, self.get(row)?)))
+    }
+
     /// How many codes there are; none for a plain column.
     fn codes(&self) -> usize {
         match self {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
-use crate::account::history;
+use crate::account::history::{self, AccessChange};
 use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
 use crate::cloudtrail::{Identity, Record, denial, event_time};
 use crate::frame::{Check, EventRow, Flag, Text};
@@ -72,24 +72,38 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
     row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
 }
 
-/// Of a call that changes what somebody may do, what was asked and answered; of one that issues the keys of a session, the id
-/// of the key, and nothing else of the answer.
+/// Of a call that changes what somebody may do, what was asked and answered; of one that issues the key of a session, the id
+/// of the key, and the rest only where something limits or tags the session.
 fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
     let source = record.event_source.get().map(str::trim).unwrap_or_default();
     if !record.event_name.get().is_some_and(|name| history::changes_access(source, name)) {
         return;
     }
-    let response = match (source, record.response_elements) {
-        ("sts.amazonaws.com", Some(response)) => {
-            let issued = serde_json::from_str::<Issued>(response.get()).ok().and_then(|issued| issued.credentials);
-            row.set(Text::IssuedAccessKeyId, issued.and_then(|credentials| credentials.access_key_id));
-            None
-        }
-        (_, response) => response,
+    let issues = source == "sts.amazonaws.com";
+    if issues {
+        let issued = record.response_elements.and_then(|raw| serde_json::from_str::<Issued>(raw.get()).ok());
+        row.set(Text::IssuedAccessKeyId, issued.and_then(|issued| issued.credentials).and_then(|key| key.access_key_id));
+    }
+    let text = |column| row.get(column).map(Cow::Borrowed);
+    let change = AccessChange {
+        time: row.event_time,
+        source: source.into(),
+        name: record.event_name.get().unwrap_or_default().into(),
+        account: text(Text::AccountId),
+        identity_type: text(Text::IdentityType),
+        principal_arn: text(Text::PrincipalArn),
+        access_key_id: text(Text::AccessKeyId),
+        issued_access_key_id: text(Text::IssuedAccessKeyId),
+        request: record.request_parameters,
+        response: record.response_elements.filter(|_| !issues),
     };
-    let text = |raw: Option<&'a serde_json::value::RawValue>| raw.map_or("null", |raw| raw.get());
-    let change = format!(r#"{{"request":{},"response":{}}}"#, text(record.request_parameters), text(response));
-    row.set(Text::AccessChange, Some(change));
+    // Of most sessions the key says all: nothing limits them.
+    if history::Issued::read(&change).is_some_and(|issued| issued.is_plain()) {
+        return;
+    }
+    // It is made of texts and of JSON that was read: writing it does not fail.
+    let change = serde_json::to_string(&change).ok();
+    row.set(Text::AccessChange, change);
 }
 
 /// The part of an answer that names the key of a session.

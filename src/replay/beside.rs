@@ -47,7 +47,7 @@ impl Beside {
 
     /// A tag of a resource at a time, its name in lower case; [`Value::Unknown`] where it is not known.
     pub(super) fn resource_tag(&self, arn: &str, name: &str, time: impl FnOnce() -> i64) -> Value {
-        let changed = !self.timeline.tags.is_empty();
+        let changed = self.timeline.tags.has(arn);
         if let Some(value) = changed.then(time).and_then(|time| self.timeline.tags.tag(arn, name, time)) {
             return value;
         }

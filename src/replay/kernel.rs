@@ -134,7 +134,7 @@ impl Asked {
     fn event<'b>(self, columns: &'b EventColumns, shared: &Shared<'_>) -> EventView<'b> {
         let event = columns.row(self.row).asked_by(self.by);
         let tags = &shared.principals.timeline.tags;
-        if tags.is_empty() {
+        if tags.is_empty() || !shared.principals.looks_at_tags(self.by) {
             return event;
         }
         let resource = event.looked_up(Text::Resource);
@@ -347,7 +347,7 @@ impl<'a> Kernel<'a> {
                 let listed = event.code(Field::RequestContext, codes)?;
                 numbers.numbers.push(u32::try_from(listed * 3 + complete).unwrap_or(u32::MAX));
             }
-            if !tags.is_empty() && event.has_checks() {
+            if !tags.is_empty() && shared.principals.looks_at_tags(row.by) && event.has_checks() {
                 let resources = event.checks().into_iter().filter_map(|check| check.resource);
                 numbers.numbers.extend(resources.map(|resource| tags.moment(&resource, event.time())));
             }

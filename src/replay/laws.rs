@@ -187,35 +187,25 @@ const CHANGES: [(&str, &str, &str, &str); 9] = [
         "iam.amazonaws.com",
         "PutUserPolicy",
         "",
-        r#"{"request":{"userName":"alice","policyName":"all","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}}"#,
+        r#"{"userName":"alice","policyName":"all","policyDocument":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}"#,
     ),
-    ("iam.amazonaws.com", "DeleteUserPolicy", "", r#"{"request":{"userName":"alice","policyName":"all"}}"#),
-    ("iam.amazonaws.com", "TagUser", "", r#"{"request":{"userName":"alice","tags":[{"key":"team","value":"sales"}]}}"#),
-    ("iam.amazonaws.com", "UntagRole", "", r#"{"request":{"roleName":"Ops","tagKeys":["team"]}}"#),
-    (
-        "iam.amazonaws.com",
-        "PutRolePermissionsBoundary",
-        "",
-        r#"{"request":{"roleName":"Ops","permissionsBoundary":"arn:aws:iam::aws:policy/X"}}"#,
-    ),
-    (
-        "workmail.amazonaws.com",
-        "TagResource",
-        "",
-        r#"{"request":{"resourceARN":"arn:aws:s3:::home/alice/x","tags":[{"key":"stage","value":"test"}]}}"#,
-    ),
-    ("workmail.amazonaws.com", "UntagResource", "", r#"{"request":{"resourceARN":"arn:aws:s3:::home/alice/y","tagKeys":["stage"]}}"#),
+    ("iam.amazonaws.com", "DeleteUserPolicy", "", r#"{"userName":"alice","policyName":"all"}"#),
+    ("iam.amazonaws.com", "TagUser", "", r#"{"userName":"alice","tags":[{"key":"team","value":"sales"}]}"#),
+    ("iam.amazonaws.com", "UntagRole", "", r#"{"roleName":"Ops","tagKeys":["team"]}"#),
+    ("iam.amazonaws.com", "PutRolePermissionsBoundary", "", r#"{"roleName":"Ops","permissionsBoundary":"arn:aws:iam::aws:policy/X"}"#),
+    ("workmail.amazonaws.com", "TagResource", "", r#"{"resourceARN":"arn:aws:s3:::home/alice/x","tags":[{"key":"stage","value":"test"}]}"#),
+    ("workmail.amazonaws.com", "UntagResource", "", r#"{"resourceARN":"arn:aws:s3:::home/alice/y","tagKeys":["stage"]}"#),
     (
         "sts.amazonaws.com",
         "AssumeRole",
         "ASIA1",
-        r#"{"request":{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","policy":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}}"#,
+        r#"{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","policy":"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}"}"#,
     ),
     (
         "sts.amazonaws.com",
         "AssumeRole",
         "ASIA2",
-        r#"{"request":{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","tags":[{"key":"team","value":"mail"}],"sourceIdentity":"alice"}}"#,
+        r#"{"roleArn":"arn:aws:iam::111122223333:role/ops/Ops","tags":[{"key":"team","value":"mail"}],"sourceIdentity":"alice"}"#,
     ),
 ];
 
@@ -239,9 +229,11 @@ prop_compose! {
             row.flag(flag, value);
         }
         if let Some((source, name, key, change)) = change {
-            row.set(Text::EventSource, Some(source));
-            row.set(Text::EventName, Some(name));
-            row.set(Text::IssuedAccessKeyId, Some(key).filter(|key| !key.is_empty()));
+            let key = if key.is_empty() { String::new() } else { format!(r#""issued_access_key_id":"{key}","#) };
+            let time = BEGIN + second * 1_000_000;
+            let change = format!(
+                r#"{{"time":{time},"source":"{source}","name":"{name}","account":"{ACCOUNT}","identity_type":"Root",{key}"request":{change}}}"#
+            );
             row.set(Text::AccessChange, Some(change));
         }
         row.event_time = BEGIN + second * 1_000_000;

@@ -192,9 +192,7 @@ fn columns(shared: &Shared<'_>) -> Vec<&'static str> {
 fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::evaluate::Program)> {
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
         let (mut scan, mut changes) = (principals::Scan::default(), timeline::Scan::default());
-        let mut columns: Vec<&str> = principals::COLUMNS.iter().chain(&timeline::COLUMNS).copied().collect();
-        columns.sort_unstable();
-        columns.dedup();
+        let columns: Vec<&str> = principals::COLUMNS.into_iter().chain(timeline::COLUMNS).collect();
         while let Some(file) = next().and_then(|at| files.get(at)) {
             parquet::read_coded(file, &columns, |batch| {
                 changes.add(&batch)?;

@@ -16,7 +16,7 @@ use crate::account::history::History;
 use crate::account::side_data::Tags;
 use crate::account::{Bundle, InSnapshot, Layer, PolicySet, PrincipalKey};
 use crate::error::{Error, Result};
-use crate::evaluate::{Compiler, KeyId, LayerKind, Layers, Program};
+use crate::evaluate::{Compiler, KeyId, LayerKind, Layers, Program, unscoped};
 use crate::frame::{Distinct, Texts};
 use crate::iam::arn::permission_set;
 
@@ -59,6 +59,8 @@ pub(crate) struct Principal {
     pub(super) beside: Arc<Beside>,
     /// The context keys that some of its policies look at, sorted.
     pub(super) keys: Vec<KeyId>,
+    /// Whether some of them are tags of resources.
+    looks_at_tags: bool,
     /// Whether each candidate's policies for it differ from the baseline's.
     pub(super) changed: Vec<bool>,
 }
@@ -86,6 +88,11 @@ impl Principals {
         }
         let policies = self.timeline.sessions.get(by.session).map(|session| session.policies).unwrap_or_default();
         self.all.get(by.principal as usize).map(|principal| principal.variants.number(policies, time)).unwrap_or_default()
+    }
+
+    /// Whether the policies of who asks look at tags of resources.
+    pub(super) fn looks_at_tags(&self, by: AskedBy) -> bool {
+        self.all.get(by.principal as usize).is_some_and(|principal| principal.looks_at_tags)
     }
 
     pub(super) fn find(&self, seen: &Seen) -> Option<usize> {
@@ -125,6 +132,7 @@ impl Principals {
         for principal in &mut principals.all {
             let bundles = principal.variants.bundles();
             let keys: BTreeSet<KeyId> = bundles.flat_map(|bundle| program.bundle_keys(*bundle)).copied().collect();
+            principal.looks_at_tags = keys.iter().any(|key| unscoped(program.key_name(*key)).0.starts_with("aws:resourcetag/"));
             principal.keys = keys.into_iter().collect();
         }
         (principals, program)
@@ -195,6 +203,7 @@ impl Principal {
             changed: Vec::new(),
             variants: Variants::default(),
             keys: Vec::new(),
+            looks_at_tags: false,
             arn,
         };
         (principal.variants, principal.changed) = Variants::new(&mut principal, sets, timeline, past, compiler);

@@ -1,55 +1,15 @@
 //! What the log tells of sessions: the call that issued a session's access key says which policies limit it, and which tags
 //! it has.
-//!
-//! Rules: the STS API reference; IAM user guide, "Pass session tags" (tags of a session win over those of the role; transitive
-//! ones stay in a chain of roles) and "Policies and permissions", session policies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-use serde_json::Value as Json;
+use hashbrown::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 
-use crate::account::history::{self, member, text, texts};
+use crate::account::history::{self, Issued, IssuedTo, SessionPolicies};
 use crate::account::{Layer, Policy, PolicySet, load::hex};
 use crate::iam::PolicyType;
-
-/// Session policies, as the call passes them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SessionPolicies {
-    /// The text of the inline one.
-    inline: Option<String>,
-    /// The ARNs of managed ones.
-    pub(super) managed: Vec<String>,
-}
-
-/// What a call that issues a key says.
-#[derive(Debug, Clone)]
-pub(super) struct Issued {
-    pub(super) key: String,
-    /// The role, or the federated user's issuer.
-    pub(super) role: Option<String>,
-    /// Microseconds since 1970.
-    pub(super) time: i64,
-    /// `None`: nothing limits the session.
-    policies: Option<SessionPolicies>,
-    tags: Vec<(String, String)>,
-    transitive: Vec<String>,
-    source_identity: Option<String>,
-    caller: IssuedTo,
-}
-
-/// Who asked for a key, as far as its tags may go on to the session.
-#[derive(Debug, Clone)]
-enum IssuedTo {
-    /// Somebody whose tags do not go on.
-    Plain,
-    /// A session, by its key.
-    Session(String),
-    /// Not known.
-    Unknown,
-}
 
 /// What is known of sessions: those that are alike have one number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,11 +24,25 @@ pub(super) struct Session {
     pub(super) source_complete: bool,
 }
 
+/// An access key of the length that those of AWS have, or shorter.
+pub(super) type Key = [u8; 20];
+
+/// A key that is as short.
+pub(super) fn short_key(text: &str) -> Option<Key> {
+    let mut key = Key::default();
+    key.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+    Some(key)
+}
+
 /// The sessions whose keys were issued in the log.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// Access keys to numbers of sessions, from 1.
     keys: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    /// The keys of sessions without policies, tags and source identity: most of them, and there may be millions.
+    plain: HashSet<Key, foldhash::fast::FixedState>,
+    /// The number of such a session.
+    plain_number: u32,
     all: Vec<Session>,
     /// What limits sessions, with the inline policy as it is read.
     policies: Vec<(SessionPolicies, Inline)>,
@@ -85,67 +59,14 @@ enum Inline {
     Unknown,
 }
 
-/// The caller of a call that issues a key: its identity type, its access key, its ARN.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asking<'c> {
-    pub(super) identity_type: &'c str,
-    pub(super) access_key: Option<&'c str>,
-    pub(super) arn: Option<&'c str>,
-}
-
-impl Issued {
-    /// What a call says; `None` if it does not say what was asked.
-    pub(super) fn read(name: &str, key: &str, caller: Asking<'_>, time: i64, request: &Json) -> Option<Self> {
-        request.as_object()?;
-        let managed = member(request, "policyArns").map(|list| list.as_array().map(|list| list.iter().map(policy_arn).collect()));
-        // A list that cannot be read is not known to be empty.
-        let mut managed: Vec<String> = managed.unwrap_or(Some(Some(Vec::new())))??;
-        managed.extend(member(request, "taskPolicyArn").and_then(policy_arn));
-        let inline = text(request, "policy").map(str::to_owned);
-        let policies = SessionPolicies { inline, managed };
-        // A federated user may do nothing that no session policy allows.
-        let is_limited = policies != SessionPolicies::default() || name == "GetFederationToken";
-        let tags = history::tags(member(request, "tags").or_else(|| member(request, "principalTags")));
-        let role = match name {
-            "GetFederationToken" => caller.arn.map(str::to_owned),
-            "AssumeRoot" => text(request, "targetPrincipal").map(root_of),
-            _ => text(request, "roleArn").map(str::to_owned),
-        };
-        let caller = match (caller.identity_type, caller.access_key) {
-            // Tags of identity providers stand in the call, if there are any: that there are none is not told.
-            _ if name != "AssumeRole" && name != "GetFederationToken" && tags.is_none() => IssuedTo::Unknown,
-            ("AssumedRole" | "FederatedUser", Some(key)) => IssuedTo::Session(key.to_owned()),
-            ("AssumedRole" | "FederatedUser" | "AWSAccount" | "", _) => IssuedTo::Unknown,
-            _ => IssuedTo::Plain,
-        };
-        Some(Self {
-            key: key.to_owned(),
-            role,
-            time,
-            policies: is_limited.then_some(policies),
-            tags: tags.unwrap_or_default(),
-            transitive: texts(member(request, "transitiveTagKeys")).unwrap_or_default(),
-            source_identity: text(request, "sourceIdentity").map(str::to_owned),
-            caller,
-        })
-    }
-}
-
-/// The root user of an account, given by its id or its ARN.
-fn root_of(target: &str) -> String {
-    if target.starts_with("arn:") { target.to_owned() } else { format!("arn:aws:iam::{target}:root") }
-}
-
-/// An ARN, or an object with one.
-fn policy_arn(item: &Json) -> Option<String> {
-    text(item, "arn").or_else(|| item.as_str()).map(str::to_owned)
-}
-
 impl Sessions {
-    /// The sessions of calls, in the order of the calls.
-    pub(super) fn new(issued: &[Issued]) -> Self {
-        let mut sessions = Self::default();
+    /// The sessions of calls, in the order of the calls, and of the keys of those that are plain.
+    pub(super) fn new(issued: &[Issued], plain: HashSet<Key, foldhash::fast::FixedState>, long: Vec<String>) -> Self {
+        let session = Session { tags_complete: true, source_complete: true, ..Session::default() };
         let mut numbers: HashMap<Session, u32, foldhash::fast::FixedState> = HashMap::default();
+        numbers.insert(session.clone(), 1);
+        let mut sessions = Self { plain, plain_number: 1, all: vec![session], ..Self::default() };
+        sessions.keys.extend(long.into_iter().map(|key| (key.into(), 1)));
         let mut policies: BTreeMap<SessionPolicies, u32> = BTreeMap::new();
         for call in issued {
             let mut session = Session {
@@ -175,7 +96,7 @@ impl Sessions {
                 let next = u32::try_from(sessions.policies.len() + 1).unwrap_or(u32::MAX);
                 session.policies = *policies.entry(asked.clone()).or_insert(next);
                 if session.policies == next {
-                    sessions.policies.push((asked.clone(), asked.read()));
+                    sessions.policies.push((asked.clone(), Inline::of(asked)));
                 }
                 if let Some(role) = &call.role {
                     let span = sessions.of_role.entry(role.clone()).or_default().entry(session.policies).or_insert((call.time, call.time));
@@ -198,12 +119,13 @@ impl Sessions {
 
     /// Whether no key was issued.
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.keys.is_empty() && self.plain.is_empty()
     }
 
     /// The number of the session of an access key, from 1.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        self.keys.get(key).copied()
+        let is_plain = || short_key(key).is_some_and(|key| self.plain.contains(&key));
+        self.keys.get(key).copied().or_else(|| is_plain().then_some(self.plain_number))
     }
 
     /// A session by its number.
@@ -239,12 +161,12 @@ impl Sessions {
     }
 }
 
-impl SessionPolicies {
-    /// Reads the inline policy.
-    fn read(&self) -> Inline {
-        let Some(text) = &self.inline else { return Inline::None };
+impl Inline {
+    /// Reads the inline policy of a session.
+    fn of(policies: &SessionPolicies) -> Self {
+        let Some(text) = &policies.inline else { return Self::None };
         let digest = hex(&Sha256::digest(text.as_bytes()));
         let name = format!("session-policy-{}", digest.get(..8).unwrap_or_default());
-        history::document(text, &name, PolicyType::Session).map_or(Inline::Unknown, Inline::Policy)
+        history::document(text, &name, PolicyType::Session).map_or(Self::Unknown, Self::Policy)
     }
 }

@@ -1,33 +1,25 @@
 //! What the log tells of policies, tags and sessions in time: a first pass over the calls that changed them.
 
 use arrow::array::RecordBatch;
+use hashbrown::HashSet;
 
-use serde_json::Value as Json;
-
-use super::sessions::{Asking, Issued, Sessions};
+use super::sessions::{Key, Sessions, short_key};
 use crate::account::PolicySet;
-use crate::account::history::{Call, History, ISSUING, ResourceTags, member};
-use crate::error::Result;
-use crate::frame::{Texts, read};
+use crate::account::history::{AccessChange, Call, History, ISSUING, Issued, ResourceTags};
+use crate::error::{Error, Result};
+use crate::frame::Texts;
 
 /// The columns that tell it.
-pub(super) const COLUMNS: [&str; 9] = [
-    "access_change",
-    "event_time",
-    "event_source",
-    "event_name",
-    "account_id",
-    "identity_type",
-    "principal_arn",
-    "access_key_id",
-    "issued_access_key_id",
-];
+pub(super) const COLUMNS: [&str; 2] = ["access_change", "issued_access_key_id"];
 
 /// Calls of one part of the log.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     calls: Vec<Call>,
     issued: Vec<Issued>,
+    /// The keys of sessions of which the key says all.
+    plain: Vec<Key>,
+    long: Vec<String>,
 }
 
 /// What is known of other times than that of the newest policies.
@@ -44,35 +36,24 @@ pub(super) struct Timeline {
 impl Scan {
     /// Adds the calls of a batch.
     pub(super) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        // A dataset of an older version has no such column.
-        let changes = Texts::of(batch, "access_change")?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let text = |name: &str| Texts::of(batch, name);
-        let (sources, names, accounts) = (text("event_source")?, text("event_name")?, text("account_id")?);
-        let (types, arns, keys, issued) =
-            (text("identity_type")?, text("principal_arn")?, text("access_key_id")?, text("issued_access_key_id")?);
-        let times = read::time(batch, "event_time")?;
-        for row in 0..batch.num_rows() {
-            let Some(change) = changes.get(row) else { continue };
-            let (source, name) = (sources.get(row).unwrap_or_default().trim(), names.get(row).unwrap_or_default());
-            let Ok(change) = serde_json::from_str::<Json>(change) else { continue };
-            let part = |part: &str| member(&change, part).cloned().unwrap_or_default();
-            let time = times.value(row);
-            if ISSUING.contains(&name) {
-                let caller = Asking { identity_type: types.get(row).unwrap_or_default(), access_key: keys.get(row), arn: arns.get(row) };
-                self.issued.extend(issued.get(row).and_then(|key| Issued::read(name, key, caller, time, &part("request"))));
+        let [changes, issued] = COLUMNS.map(|column| Texts::of(batch, column));
+        let (changes, issued) = (changes?, issued?);
+        for (row, key) in issued.present() {
+            if changes.get(row).is_some() {
                 continue;
             }
-            self.calls.push(Call {
-                time,
-                account: accounts.get(row).unwrap_or_default().to_owned(),
-                source: source.to_owned(),
-                name: name.to_owned(),
-                request: part("request"),
-                response: part("response"),
-            });
+            match short_key(key) {
+                Some(key) => self.plain.push(key),
+                None => self.long.push(key.to_owned()),
+            }
+        }
+        for (_, text) in changes.present() {
+            let broken = |error| Error::Columns(format!("`access_change` holds `{text:.80}`: {error}"));
+            let change: AccessChange<'_> = serde_json::from_str(text).map_err(broken)?;
+            match ISSUING.contains(&change.name.as_ref()) {
+                true => self.issued.extend(Issued::read(&change)),
+                false => self.calls.push(change.call()),
+            }
         }
         Ok(())
     }
@@ -81,15 +62,23 @@ impl Scan {
 impl Timeline {
     /// What the parts of a log come to, in any order of the parts.
     pub(super) fn new(parts: Vec<Scan>, baseline: &PolicySet, window: i64) -> Self {
-        let (mut calls, mut issued): (Vec<Call>, Vec<Issued>) = (Vec::new(), Vec::new());
+        let (mut calls, mut issued): (Vec<Call>, Vec<Issued>) = Default::default();
+        let (mut plain, mut long): (HashSet<Key, _>, Vec<String>) = Default::default();
         for part in parts {
             calls.extend(part.calls);
             issued.extend(part.issued);
+            plain.extend(part.plain);
+            long.extend(part.long);
         }
-        calls.sort_by(|a, b| a.order().cmp(&b.order()));
+        calls.sort_by_cached_key(Call::order);
         issued.sort_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
         // Where the log is the baseline, what was in force is what the log says.
         let history = if baseline.logged { None } else { History::new(baseline, &calls) };
-        Self { history, sessions: Sessions::new(&issued), tags: ResourceTags::new(&baseline.side_data, &calls, window), window }
+        Self {
+            history,
+            sessions: Sessions::new(&issued, plain, long),
+            tags: ResourceTags::new(&baseline.side_data, &calls, window),
+            window,
+        }
     }
 }

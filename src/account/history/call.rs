@@ -3,9 +3,12 @@
 //! Names and parameters: the IAM, Organizations and WorkMail API references, as CloudTrail writes them (first letter in lower
 //! case). Only calls that succeeded are looked at.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::aspect::{Aspect, Value};
 use super::names::{Holder, Names};
@@ -82,7 +85,56 @@ pub fn changes_access(event_source: &str, event_name: &str) -> bool {
     }
 }
 
-/// A call that changes access, as the log has it.
+/// A call that changes access, as the events dataset keeps it: all that a replay needs to know of it, in one text.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccessChange<'a> {
+    /// Microseconds since 1970.
+    pub time: i64,
+    /// `iam.amazonaws.com`, ...
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+    /// `PutRolePolicy`, ...
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// The account in which it was made.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Cow<'a, str>>,
+    /// The identity type of the caller.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub identity_type: Option<Cow<'a, str>>,
+    /// The ARN of the caller.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub principal_arn: Option<Cow<'a, str>>,
+    /// The access key of the caller.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<Cow<'a, str>>,
+    /// The access key that the call issued.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub issued_access_key_id: Option<Cow<'a, str>>,
+    /// `requestParameters`
+    #[serde(borrow, default)]
+    pub request: Option<&'a RawValue>,
+    /// `responseElements`; of calls that issue keys nothing, since they are secrets.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<&'a RawValue>,
+}
+
+impl AccessChange<'_> {
+    /// The call, with its parameters read.
+    pub fn call(&self) -> Call {
+        let read = |part: Option<&RawValue>| part.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        Call {
+            time: self.time,
+            account: self.account.as_deref().unwrap_or_default().to_owned(),
+            source: self.source.clone().into_owned(),
+            name: self.name.clone().into_owned(),
+            request: read(self.request),
+            response: read(self.response),
+        }
+    }
+}
+
+/// A call that changes access.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Microseconds since 1970.

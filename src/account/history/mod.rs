@@ -8,6 +8,7 @@
 mod aspect;
 mod call;
 mod differences;
+mod issued;
 mod moments;
 mod names;
 mod resolve;
@@ -17,7 +18,8 @@ mod snapshots;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use aspect::{Aspect, Value};
-pub use call::{Call, ISSUING, TAGGING, changes_access, document, member, tags, text, texts};
+pub use call::{AccessChange, Call, ISSUING, TAGGING, changes_access, document, member, tags, text, texts};
+pub use issued::{Issued, IssuedTo, SessionPolicies};
 pub use moments::{Moment, moments};
 pub use resources::ResourceTags;
 pub use snapshots::{Snapshots, Taken};
@@ -68,7 +70,7 @@ impl History {
                 not_followed.extend(matters.then(|| call.to_string()));
                 continue;
             };
-            followed += 1;
+            followed += usize::from(!effects.is_empty());
             for effect in effects {
                 if let (Aspect::Exists(holder), when) = (&effect.aspect, call.time) {
                     made.push((when, holder.clone()));

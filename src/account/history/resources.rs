@@ -53,6 +53,11 @@ impl ResourceTags {
         self.of.is_empty()
     }
 
+    /// Whether a resource was tagged.
+    pub fn has(&self, arn: &str) -> bool {
+        self.of.contains_key(arn)
+    }
+
     /// The number of the moment at which a resource is looked at; equal numbers of a resource mean equal tags.
     pub fn moment(&self, arn: &str, time: i64) -> u32 {
         let at = self.of.get(arn).map(|tagged| tagged.moments.partition_point(|(from, _)| *from <= time));
