@@ -9,8 +9,8 @@ use arrow::array::{Array as _, StringArray};
 use arrow::buffer::ScalarBuffer;
 use hashbrown::HashTable;
 
+use super::caller::Caller;
 use super::codes::is_held;
-use super::kernel::Caller;
 use super::view::{EventColumns, Field};
 use crate::error::Result;
 use crate::evaluate::KeyId;

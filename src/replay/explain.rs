@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Options;
-use super::changes::{Decider, observation};
 use super::compare::{Change, Compared, Contradiction, compare};
+use super::decide::{Decider, observation};
 use super::filter::Filter;
 use super::kernel::{Kernel, Shared};
 use super::principals::{Principal, Principals, Seen};

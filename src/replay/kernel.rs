@@ -10,20 +10,22 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use arrow::array::RecordBatch;
 use hashbrown::{HashMap, HashSet, HashTable};
 
-use super::callers::{Callers, Common, Contexts, are_common};
+use super::caller::Caller;
+use super::callers::{Callers, Contexts};
 use super::codes::Codes;
 use super::context::EventContext;
 use super::coverage::{CodedCoverage, Coverage};
 use super::filter::Filter;
 use super::memo::Memo;
-use super::principals::{Principal, Principals, Seen};
-use super::request::{Fact, RequestKey, event_layers};
+use super::principals::{Principal, Principals};
+use super::request::{RequestKey, event_layers};
+use super::rules::{ASKED, Facts, Rules, are_asked, state};
 use super::shard::Shard;
 use super::tally::{Measures, Measuring};
 use super::view::{AskedBy, EventColumns, EventView, Field};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::evaluate::{ContextState, KeyId, Layers, Program};
+use crate::evaluate::{Layers, Program};
 use crate::frame::{Flag, Text};
 
 /// What a replay of events needs, shared by threads.
@@ -38,7 +40,8 @@ pub(super) struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    fn principal(&self, index: u32) -> Result<&Principal> {
+    /// A principal by its number.
+    pub(super) fn principal(&self, index: u32) -> Result<&Principal> {
         self.principals.all.get(index as usize).ok_or_else(|| Error::Internal(format!("there is no principal {index}")))
     }
 }
@@ -73,10 +76,6 @@ impl Accumulator {
         into
     }
 }
-
-/// Reasons that a dataset's `not_replayable` may hold.
-const REASONS: [&str; 7] =
-    ["service_event", "sign_in", "unauthenticated", "service_linked_role", "no_identity", "no_permission_needed", "network_activity"];
 
 /// One thread at work: events to distinct requests, by numbers.
 pub(super) struct Kernel<'a> {
@@ -170,38 +169,6 @@ impl Lists {
     fn clear(&mut self) {
         self.numbers.clear();
         self.ends.clear();
-    }
-}
-
-/// Who made a call, and why it is not replayed if it is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Caller {
-    principal: Option<u32>,
-    reason: Option<&'static str>,
-    is_of_shard: bool,
-}
-
-/// What is known of keys, each once.
-#[derive(Debug, Default)]
-struct Facts {
-    all: Vec<Fact>,
-    of_fact: HashMap<Fact, u32, foldhash::fast::FixedState>,
-}
-
-impl Facts {
-    fn number(&mut self, key: KeyId, state: ContextState, program: &Program) -> u32 {
-        let fact = Fact::new(key, state, program);
-        if let Some(known) = self.of_fact.get(&fact) {
-            return *known;
-        }
-        let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        self.all.push(fact.clone());
-        self.of_fact.insert(fact, number);
-        number
-    }
-
-    fn get(&self, number: u32) -> Option<&Fact> {
-        self.all.get(number as usize)
     }
 }
 
@@ -439,100 +406,6 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// What is asked of the event itself.
-const ASKED: [Text; 8] =
-    [Text::Action, Text::Resource, Text::MappingSource, Text::Region, Text::AccountId, Text::Outcome, Text::DeniedBy, Text::ResourceSource];
-
-/// Whether a rule that read these fields answers the same for all events of a principal that ask for the same.
-fn are_asked(fields: u64) -> bool {
-    const OTHERS: [Field; 4] = [Field::Checks, Field::RequestContext, Field::Flag(Flag::RequestContextComplete), Field::Principal];
-    let asked = ASKED.into_iter().map(Field::Text).chain(OTHERS).fold(0, |set, field| set | field.bit());
-    fields & !asked == 0
-}
-
-/// What is asked of a session once.
-struct Rules<'k, 'a> {
-    keeps: &'k mut Memo<bool>,
-    callers: &'k mut Memo<Caller>,
-    opaque: &'k mut Memo<Layers>,
-    states: &'k mut [Memo<u32>],
-    codes: &'k mut Codes,
-    facts: &'k mut Facts,
-    contexts: &'k mut Contexts,
-    shared: &'a Shared<'a>,
-}
-
-impl Rules<'_, '_> {
-    /// What is common to the events of the session of an event.
-    fn common(&mut self, columns: &EventColumns, event: EventView<'_>) -> Result<Common> {
-        let (shared, codes) = (self.shared, &mut *self.codes);
-        let keeps = match shared.filter.has_only_times() {
-            true => Some(true),
-            false => {
-                let (keeps, fields) = self.keeps.get_with_fields(event, codes, |_| Ok(shared.filter.keeps_rest(event)))?;
-                Some(keeps).filter(|_| are_common(fields))
-            }
-        };
-        let (caller, fields) = self.callers.get_with_fields(event, codes, |_| Ok(Caller::of(event, shared)))?;
-        assert_common("the caller", fields)?;
-        let mut common = Common {
-            caller,
-            keeps,
-            context: 0,
-            told: 0,
-            session: session(columns, event, codes),
-            session_name: if columns.texts(Text::SessionName).is_some() { event.text_code(Text::SessionName) } else { 0 },
-        };
-        let Caller { principal: Some(index), reason: None, .. } = caller else { return Ok(common) };
-        let principal = shared.principal(index)?;
-        let told = &shared.principals.timeline.sessions;
-        if !told.is_empty() {
-            let number = event.looked_up(Text::AccessKeyId).and_then(|key| told.number(key));
-            let known = |number: &u32| told.get(*number).is_some_and(|session| principal.variants.has_session(session.policies));
-            common.told = number.filter(known).unwrap_or_default();
-        }
-        let event = event.asked_by(AskedBy { principal: index, session: common.told });
-        let (opaque, fields) = self.opaque.get_with_fields(event, codes, |_| Ok(event_layers(event, principal)))?;
-        assert_common("the layers of a call", fields)?;
-        let identity = if principal.is_federated_user() { common.session_name } else { 0 };
-        self.contexts.begin([index, u32::from(opaque.bits()), identity]);
-        for key in &principal.keys {
-            let (fact, fields) = state(self.states, *key, event, principal, codes, self.facts, shared)?;
-            match () {
-                () if are_common(fields) => self.contexts.fact(fact),
-                () if are_asked(fields) => self.contexts.told(*key),
-                () => self.contexts.open(*key),
-            }
-        }
-        common.context = self.contexts.end();
-        Ok(common)
-    }
-}
-
-fn assert_common(what: &str, fields: u64) -> Result<()> {
-    match are_common(fields) {
-        true => Ok(()),
-        false => Err(Error::Internal(format!("{what} depends on {:?}", Field::all_of(fields)))),
-    }
-}
-
-/// The number of what is known of a key, and the fields of the event that tell it.
-fn state(
-    states: &mut [Memo<u32>],
-    key: KeyId,
-    event: EventView<'_>,
-    principal: &Principal,
-    codes: &mut Codes,
-    facts: &mut Facts,
-    shared: &Shared<'_>,
-) -> Result<(u32, u64)> {
-    let memo = states.get_mut(key).ok_or_else(|| Error::Internal(format!("there is no key {key}")))?;
-    memo.get_with_fields(event, codes, |_| {
-        let state = EventContext::new(event, principal, shared.catalog).state(shared.program.key_name(key));
-        Ok(facts.number(key, state, shared.program))
-    })
-}
-
 fn hash(numbers: &[u32]) -> u64 {
     let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
     let mut pairs = numbers.chunks_exact(2);
@@ -542,51 +415,4 @@ fn hash(numbers: &[u32]) -> u64 {
     }
     pairs.remainder().iter().for_each(|number| hasher.write_u32(*number));
     hasher.finish()
-}
-
-impl Caller {
-    fn of(event: EventView<'_>, shared: &Shared<'_>) -> Self {
-        let seen = Seen::of(
-            [Text::PrincipalArn, Text::PrincipalId, Text::PrincipalAccountId, Text::IdentityType, Text::SessionIssuerArn]
-                .map(|column| event.text(column)),
-        );
-        let principal = shared.principals.find(&seen);
-        // The ARN of the snapshot: sessions name roles without their path.
-        let arn = match principal.and_then(|index| shared.principals.all.get(index)) {
-            Some(joined) => joined.arn.as_deref(),
-            None => event.text(Text::PrincipalArn),
-        };
-        Self {
-            principal: principal.and_then(|index| u32::try_from(index).ok()),
-            reason: not_replayed(event, principal, shared),
-            is_of_shard: shared.shard.is_none_or(|shard| shard.takes(arn)),
-        }
-    }
-}
-
-/// Why an event is not replayed; `None` if it is.
-fn not_replayed(event: EventView<'_>, principal: Option<usize>, shared: &Shared<'_>) -> Option<&'static str> {
-    if let Some(reason) = event.text(Text::NotReplayable) {
-        return Some(REASONS.iter().find(|known| **known == reason).copied().unwrap_or("no_identity"));
-    }
-    match event.text(Text::IdentityType) {
-        Some("AWSService") => return Some("service_principal"),
-        Some("AWSAccount") if event.text(Text::PrincipalId).is_some_and(|id| id.contains("ANONYMOUS")) => return Some("anonymous"),
-        _ => {}
-    }
-    let decidable = principal.and_then(|index| shared.principals.all.get(index)).is_some_and(|principal| principal.decidable);
-    (!decidable).then_some("foreign_principal")
-}
-
-/// Tells the sessions of a principal apart: the credentials and the session's name.
-fn session(columns: &EventColumns, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
-    let parts = [Text::PrincipalId, Text::SessionName, Text::AccessKeyId]
-        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, event.at())));
-    if parts == [0; 3] {
-        return None;
-    }
-    let mut hasher = foldhash::quality::FixedState::with_seed(0x7365_7373).build_hasher();
-    parts.into_iter().for_each(|part| hasher.write_u64(part));
-    hasher.write_i64(event.created().unwrap_or(i64::MIN));
-    Some(hasher.finish())
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::changes::Changes;
 use super::compare::Change;
 use super::coverage_table::CoverageTable;
+use super::decide::ALREADY_LOST;
 use super::kernel::Accumulator;
 use super::row::Row;
 use super::shard::Shard;
@@ -117,9 +118,18 @@ pub struct CandidateSummary {
     pub requests: BTreeMap<String, u64>,
     /// Events by change.
     pub events: BTreeMap<String, u64>,
+    /// Events that were allowed when they happened and are denied by the newest policies already, whatever the candidate;
+    /// absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub already_lost: u64,
     /// What of its plan would change who may do what and could not be followed: the candidate is not the whole of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The files of a policy set.
@@ -244,7 +254,7 @@ impl CandidateSummary {
     /// Nothing yet.
     pub(super) fn empty(name: &str) -> Self {
         let zero: BTreeMap<String, u64> = Change::ALL.iter().map(|change| (change.name().to_owned(), 0)).collect();
-        Self { name: name.to_owned(), requests: zero.clone(), events: zero, unresolved: Vec::new() }
+        Self { name: name.to_owned(), requests: zero.clone(), events: zero, already_lost: 0, unresolved: Vec::new() }
     }
 
     pub(super) fn of(name: &str, rows: &[Row], unresolved: &[String]) -> Self {
@@ -253,6 +263,7 @@ impl CandidateSummary {
             let change = row.key.change.name();
             *summary.requests.entry(change.to_owned()).or_default() += 1;
             *summary.events.entry(change.to_owned()).or_default() += row.measures.events;
+            summary.already_lost += if row.key.candidate_reason.starts_with(ALREADY_LOST) { row.measures.events } else { 0 };
         }
         summary
     }

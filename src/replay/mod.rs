@@ -6,6 +6,7 @@
 
 mod actions_table;
 mod beside;
+mod caller;
 mod callers;
 mod changes;
 mod codes;
@@ -13,6 +14,7 @@ pub mod compare;
 mod context;
 mod coverage;
 mod coverage_table;
+mod decide;
 mod decisions;
 pub mod explain;
 mod filter;
@@ -29,6 +31,7 @@ mod principals;
 mod principals_table;
 mod request;
 mod row;
+mod rules;
 mod sessions;
 mod shard;
 pub mod simulate;
@@ -52,8 +55,9 @@ use crate::frame::{Cell, TableBuilder, parquet};
 use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
 
-use changes::{Changes, Decider};
+use changes::Changes;
 use coverage_table::CoverageTable;
+use decide::Decider;
 use decisions::Decisions;
 use kernel::{Accumulator, Kernel, Shared};
 use principals::Principals;

@@ -252,7 +252,11 @@ pub(super) fn verdict(summary: &Summary, report: &Report, candidate: &CandidateS
         sentences.push(format!("{} contradicted", counted(events("baseline_contradicted"), "event")));
     }
     let unchanged = events("unchanged_allowed") + events("unchanged_denied") + events("unchanged_unknown");
-    sentences.push(format!("{} unchanged", grouped(unchanged)));
+    let before = match candidate.already_lost {
+        0 => String::new(),
+        lost => format!(", of which {} had been lost before", grouped(lost)),
+    };
+    sentences.push(format!("{} unchanged{before}", grouped(unchanged)));
     let unexercised = gate::unexercised(report, &candidate.name)?;
     if unexercised > 0 {
         sentences.push(format!("{} changed without an event {}", counted(unexercised, "principal"), report.looked_at()));

@@ -74,6 +74,7 @@ fn with_the_timeline_every_event_agrees_and_no_candidate_is_blamed() {
         let told = report.rows().into_iter().filter(|row| row["candidate_reason"].as_str().unwrap().starts_with("already lost since "));
         let told: BTreeSet<String> = told.map(|row| row["change"].as_str().unwrap().to_owned()).collect();
         assert_eq!(told, BTreeSet::from(["unchanged_denied".to_owned()]));
+        assert!(report.manifest.candidates[0].already_lost > 0);
         // Either snapshot and the log, without the other: nothing that is not known contradicts.
         for one in [["newest", "organization.json"], ["oldest", "organization.json"]] {
             assert_eq!(estate.replayed(&logs, estate.policies(&one)).agreement().1, 0, "{one:?}");
