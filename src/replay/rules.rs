@@ -95,7 +95,7 @@ impl Rules<'_, '_> {
         let (opaque, fields) = self.opaque.get_with_fields(event, codes, |_| Ok(event_layers(event, principal)))?;
         assert_common("the layers of a call", fields)?;
         let identity = if principal.is_federated_user() { common.session_name } else { 0 };
-        self.contexts.begin([index, u32::from(opaque.bits()), identity]);
+        self.contexts.begin([index, opaque.bits(), identity]);
         for key in &principal.keys {
             let (fact, fields) = state(self.states, *key, event, principal, codes, self.facts, shared)?;
             match () {

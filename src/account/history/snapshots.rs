@@ -47,7 +47,7 @@ impl Taken {
     /// The date that a text begins with, behind a character.
     fn parse(text: &str, before: Option<char>) -> Option<Self> {
         let is_part = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
-        let day = text.get(..10).filter(|day| day.bytes().nth(4) == Some(b'-') && day.bytes().nth(7) == Some(b'-'))?;
+        let day = text.get(..10).filter(|day| [4, 7].iter().all(|at| day.as_bytes().get(*at) == Some(&b'-')))?;
         if is_part(before) || is_part(text.chars().nth(10)) {
             return None;
         }
