@@ -152,8 +152,9 @@ pub fn load_as(paths: &[PathBuf], policy_type: PolicyType) -> Result<Loaded> {
         }
     }
     complete_pages(&reading.pages)?;
-    let built = std::mem::take(&mut reading.outputs).build()?;
-    reading.organizations.extend(built.into_iter().map(|organization| (None, organization)));
+    for (taken, outputs) in std::mem::take(&mut reading.outputs) {
+        reading.organizations.extend(outputs.build()?.into_iter().map(|organization| (taken, organization)));
+    }
     (loaded.snapshot, loaded.organizations, loaded.snapshots) = reading.sorted()?;
     // What an organization file names is its own, wherever it stands in the order.
     for (file, policy) in reading.bare {

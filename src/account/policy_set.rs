@@ -81,6 +81,23 @@ pub struct Entity {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Entity {
+    /// Whether another of its ARN says the same.
+    pub(super) fn has_same(&self, other: &Self) -> bool {
+        fn sorted(texts: &[String]) -> BTreeSet<&String> {
+            texts.iter().collect()
+        }
+        let boundary = |entity: &Self| match &entity.boundary {
+            Some(Boundary::Managed(arn)) => Some(arn.clone()),
+            Some(Boundary::Document(policy)) => Some(policy.name.clone()),
+            None => None,
+        };
+        (&self.id, &self.inline, &self.tags) == (&other.id, &other.inline, &other.tags)
+            && (sorted(&self.attached), sorted(&self.groups)) == (sorted(&other.attached), sorted(&other.groups))
+            && boundary(self) == boundary(other)
+    }
+}
+
 /// A permissions boundary.
 #[derive(Debug, Clone)]
 pub enum Boundary {

@@ -27,7 +27,8 @@ pub(super) struct Reading {
     /// Organizations, alike.
     pub(super) organizations: Vec<(Option<Taken>, Organization)>,
     pub(super) pages: Vec<(PathBuf, Option<Taken>, snapshot::Page)>,
-    pub(super) outputs: Outputs,
+    /// Outputs of `aws organizations`, alike.
+    pub(super) outputs: BTreeMap<Option<Taken>, Outputs>,
     /// Bare documents, or why they are none.
     pub(super) bare: Vec<(PathBuf, Result<Arc<Policy>>)>,
     /// Documents that belong to a change set, an organization file or side data.
@@ -43,7 +44,7 @@ impl Reading {
             snapshots: BTreeMap::new(),
             organizations: Vec::new(),
             pages: Vec::new(),
-            outputs: Outputs::default(),
+            outputs: BTreeMap::new(),
             bare: Vec::new(),
             own: BTreeSet::new(),
         }
@@ -78,7 +79,8 @@ impl Reading {
             return Ok(());
         }
         if let Some(kind) = OutputKind::of(&source, &members, file) {
-            return self.outputs.read(kind, &source, &members, file);
+            let taken = self.taken(file);
+            return self.outputs.entry(taken).or_default().read(kind, &source, &members, file);
         }
         if snapshot::LISTS.iter().any(|list| has(list)) {
             let taken = self.taken(file);
@@ -171,6 +173,15 @@ pub(super) fn complete_pages(pages: &[(PathBuf, Option<Taken>, snapshot::Page)])
     }
     match open.into_iter().next() {
         None => Ok(()),
+        Some(((account, taken), file))
+            if pages.iter().any(|(_, other, page)| *other != taken && page.accounts.iter().any(|a| a == account)) =>
+        {
+            let why = format!(
+                "`IsTruncated` is true, and the other pages of account {account} have another time in their paths: give all pages of \
+                 a snapshot the same, or write `taken_at` to a `context.toml` in their folder"
+            );
+            Err(Error::format(file, why))
+        }
         Some(((account, _), file)) => Err(Error::format(
             file,
             format!(

@@ -31,6 +31,8 @@ pub struct SideData {
     pub principals: BTreeMap<String, Tags>,
     /// All tags of resources, by ARN.
     pub resources: BTreeMap<String, Tags>,
+    /// When those were collected, where the file says so, in microseconds since 1970.
+    pub tagged_at: BTreeMap<String, i64>,
     /// Documents of policies that are missing elsewhere, by ARN or id, each with its file.
     pub documents: BTreeMap<String, (PathBuf, PolicyDocument)>,
 }
@@ -116,17 +118,28 @@ impl SideData {
         }
         data.principals = tags_by_arn(file.principals, &refuse)?;
         data.resources = tags_by_arn(file.resources, &refuse)?;
+        data.tagged_at = data.taken_at.iter().flat_map(|time| data.resources.keys().map(|arn| (arn.clone(), *time))).collect();
         data.documents = documents(file.documents, path, &refuse, open)?;
         Ok(data)
     }
 
-    /// Adds what another file says; where both say something, the other is right.
+    /// Adds what another file says; where both say something, the other is right, unless both say when it was so and it is older.
     pub fn extend(&mut self, other: Self) {
         self.taken_at = other.taken_at.or(self.taken_at);
         self.accounts.extend(other.accounts);
         self.endpoints.extend(other.endpoints);
         self.principals.extend(other.principals);
-        self.resources.extend(other.resources);
+        for (arn, tags) in other.resources {
+            let (own, its) = (self.tagged_at.get(&arn), other.tagged_at.get(&arn));
+            if matches!((own, its), (Some(own), Some(its)) if own > its) {
+                continue;
+            }
+            match its {
+                Some(time) => self.tagged_at.insert(arn.clone(), *time),
+                None => self.tagged_at.remove(&arn),
+            };
+            self.resources.insert(arn, tags);
+        }
         self.documents.extend(other.documents);
     }
 

@@ -79,6 +79,12 @@ impl<'a> Reader<'_, 'a> {
             tags: self.tags(&members)?,
             arn,
         };
+        if let Some(known) = set.entities.get(&entity.arn).filter(|known| !known.has_same(&entity)) {
+            let message = format!("`{}` stands in two snapshots of the same time, and not with the same policies", known.arn);
+            let help = "say when each was taken: a date such as 2026-06-01 in its path, or `taken_at` in a `context.toml` in its folder; \
+                        or keep one of them";
+            return Err(self.source.error(node, message, Some(help)));
+        }
         set.insert(entity);
         Ok(())
     }

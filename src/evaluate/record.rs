@@ -81,7 +81,7 @@ pub struct FailedLayer {
 }
 
 /// One statement that covers the action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatementReasons {
     /// The layer.
@@ -121,6 +121,18 @@ pub struct StatementReasons {
     #[serde(skip)]
     pub(super) reference: StatementRef,
 }
+
+impl PartialEq for StatementReasons {
+    /// What a reader sees is compared: the same statement, read twice, is the same.
+    fn eq(&self, other: &Self) -> bool {
+        let place = |s: &Self| (s.layer, s.level, s.policy.clone(), s.policy_type, s.attached_to.clone(), s.statement_index);
+        let text = |s: &Self| (s.sid.clone(), s.effect, s.file.clone(), s.line, s.end_line, s.text.clone());
+        let says = |s: &Self| (s.matched_action.clone(), s.matched_resource.clone(), s.applies, s.open.clone());
+        place(self) == place(other) && text(self) == text(other) && says(self) == says(other) && self.conditions == other.conditions
+    }
+}
+
+impl Eq for StatementReasons {}
 
 /// Something unknown that would settle a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

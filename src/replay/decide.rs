@@ -9,6 +9,7 @@ use super::principals::{Principal, Principals};
 use super::request::{CheckKey, RequestKey};
 use super::row::{ChangeKey, Deciding, Row, policy_name};
 use super::tally::Measures;
+use super::variants::Since;
 use crate::evaluate::{
     ActionState, BundleId, Case, ContextState, DecidingStatement, Decision, Evaluation, Evaluator, Explanation, KnownKey, LayerKind,
     Observation, Program, Request, ResourceState, Subject, Which,
@@ -124,23 +125,32 @@ impl<'a> Decider<'a> {
         principal: &Principal,
         checks: &[Request],
         compared: &Compared<'_>,
-    ) -> Option<i64> {
+    ) -> Option<Since> {
         let variant = principal.variants.get(request.variant).filter(|variant| !variant.in_force.is_empty())?;
         let succeeded = observation(request) == Observation::Success;
         let allowed_then = compared.cases.iter().all(|case| succeeded || !case.in_force.may_deny());
         if compared.change != Change::UnchangedDenied || !allowed_then {
             return None;
         }
-        let mut since = None;
+        let mut evaluate = |in_force: &[BundleId]| evaluator.evaluate_in_force(checks, variant.baseline, variant.baseline, in_force);
+        let (mut since, mut last) = (None, None);
         for (later, change) in principal.variants.after(request.variant) {
-            let then = evaluator.evaluate_in_force(checks, variant.baseline, variant.baseline, &later.in_force);
+            let then = evaluate(&later.in_force);
             if then.cases.iter().any(|case| case.in_force.may_allow()) {
+                last = Some(then);
                 break;
             }
             since = Some(change);
         }
-        // Where what is not known now may allow it still, it is the last change that took it away.
-        since.or_else(|| principal.variants.after(request.variant).map(|(_, change)| change).next())
+        // Where what is not known now may allow it still, no change is known to have taken it away.
+        let Some(change) = since else { return Some(Since::Unknown) };
+        let last = last.unwrap_or_else(|| evaluate(&variant.in_force));
+        // What was in force before may have lost it by something else than the change.
+        let (is_sure, _) = last.without_opaque(true);
+        Some(match principal.variants.since(change) {
+            Since::Call(time) if !is_sure => Since::SeenAt(time),
+            since => since,
+        })
     }
 
     fn agree(
@@ -184,7 +194,7 @@ impl<'a> Decider<'a> {
         bundle: usize,
         evaluation: &Evaluation,
         compared: &Compared<'_>,
-        lost: Option<i64>,
+        lost: Option<Since>,
     ) -> Described {
         let shown = shown_case(evaluation, compared);
         let explain = |which| shown.map(|case| self.program.explain(checks, evaluation, case, which));
@@ -292,16 +302,18 @@ impl<'a> Decider<'a> {
     }
 }
 
-/// What the reasons begin with of what the newest policies deny already, with the day behind it.
-pub(super) const ALREADY_LOST: &str = "already lost since ";
+/// What the reasons begin with of what the newest policies deny already.
+pub(super) const ALREADY_LOST: &str = "already lost";
 
 /// The reason of what was allowed when it was called, and is denied by the newest policies already.
-fn already_lost(since: Option<i64>, reason: String) -> String {
+fn already_lost(since: Option<Since>, reason: String) -> String {
+    let day = |time: i64| date_text(i32::try_from(time.div_euclid(86_400_000_000)).unwrap_or_default());
     match since {
-        Some(since) => {
-            format!("{ALREADY_LOST}{}: {reason}", date_text(i32::try_from(since.div_euclid(86_400_000_000)).unwrap_or_default()))
-        }
         None => reason,
+        Some(Since::Call(time)) => format!("{ALREADY_LOST} since {}: {reason}", day(time)),
+        // A snapshot of a day was taken before the next began.
+        Some(Since::SeenAt(time)) => format!("{ALREADY_LOST} since {} at the latest: {reason}", day(time - 1)),
+        Some(Since::Unknown) => format!("{ALREADY_LOST}, since when is not known: {reason}"),
     }
 }
 

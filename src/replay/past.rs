@@ -21,6 +21,8 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 pub(super) struct PastOf {
     pub(super) states: Vec<(i64, Arc<State>)>,
+    /// The times at which a call changed something; what changes at another is seen in a snapshot.
+    pub(super) called: BTreeSet<i64>,
 }
 
 /// The states of all principals whose policies changed.
@@ -47,13 +49,15 @@ impl Past {
                 timeline.sessions.managed(*number).iter().for_each(|policy| history.note_session(role, policy));
             }
         }
+        let called = history.called().clone();
         let mut of: HashMap<PrincipalKey, PastOf> = HashMap::new();
         history.walk(|time, set, concerned| {
             let mut enter = |key: &PrincipalKey| {
                 let state = State::new(key, set, sets, timeline);
-                let states = &mut of.entry(key.clone()).or_default().states;
-                if states.last().is_none_or(|(_, last)| **last != state) {
-                    states.push((time, Arc::new(state)));
+                let past = of.entry(key.clone()).or_default();
+                if past.states.last().is_none_or(|(_, last)| **last != state) {
+                    past.states.push((time, Arc::new(state)));
+                    past.called.extend(called.get(&time));
                 }
             };
             match concerned {

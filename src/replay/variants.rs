@@ -1,13 +1,14 @@
 //! The policies of one principal, by session and by time: those of the baseline and of the candidates, limited by the session
 //! policies that are known, and what was in force when.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::past::{PastOf, State};
 use super::principals::{Principal, Sets, complete};
 use super::timeline::Timeline;
 use crate::account::history::{Moment, moments};
-use crate::account::{Bundle, Layer, PolicySet};
+use crate::account::{Bundle, Layer, Policy, PolicySet};
 use crate::evaluate::{BundleId, Compiler, Scope};
 
 /// The policies of a principal in sessions of one kind, at one time.
@@ -23,12 +24,25 @@ pub(super) struct Variant {
     session: u32,
 }
 
+/// Since when something is so, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// A call made it so.
+    Call(i64),
+    /// A snapshot showed it.
+    SeenAt(i64),
+    /// That is not known.
+    Unknown,
+}
+
 /// All variants of a principal. There is always a first one.
 #[derive(Debug, Default)]
 pub(super) struct Variants {
     all: Vec<Variant>,
     /// The moments in which different policies may have been in force; none: the baseline always was.
     moments: Vec<Moment>,
+    /// Which of the changes that moments begin with are calls.
+    called: BTreeSet<i64>,
     /// By session policies and moment.
     index: HashMap<(u32, usize), u32>,
 }
@@ -47,7 +61,8 @@ impl Variants {
         compiler: &mut Compiler,
     ) -> (Self, Vec<bool>) {
         let moments = past.map(|past| moments(&past.changes(), timeline.window)).unwrap_or_default();
-        let mut variants = Self { all: Vec::new(), moments, index: HashMap::new() };
+        let called = past.map(|past| past.called.clone()).unwrap_or_default();
+        let mut variants = Self { all: Vec::new(), moments, called, index: HashMap::new() };
         let arn = principal.arn.clone().unwrap_or_default();
         let none = std::iter::once((0, (i64::MIN, i64::MAX)));
         let limited = timeline.sessions.of_role.get(&arn).into_iter().flatten().map(|(number, span)| (*number, *span));
@@ -130,6 +145,15 @@ impl Variants {
         })
     }
 
+    /// When something changed, as far as that is known.
+    pub(super) fn since(&self, change: i64) -> Since {
+        match change {
+            i64::MAX => Since::Unknown,
+            change if self.called.contains(&change) => Since::Call(change),
+            change => Since::SeenAt(change),
+        }
+    }
+
     /// All bundles.
     pub(super) fn bundles(&self) -> impl Iterator<Item = &BundleId> {
         self.all.iter().flat_map(|variant| std::iter::once(&variant.baseline).chain(&variant.candidates).chain(&variant.in_force))
@@ -180,6 +204,12 @@ fn in_force_bundle(
     let mut bundle = Bundle { session: of_session, ..state.bundle.clone() };
     let set = principal.set_of_tags(&state.tags, sets.candidates.len());
     let places = sets.beside.has_places_of(sets.candidates.len() + 1);
+    // The order of policies says nothing: what was detached and attached again stands elsewhere.
+    let is_of = |of: &Bundle, policy: &Arc<Policy>| of.identity.iter().any(|other| Arc::ptr_eq(other, policy));
+    let same = |a: &Bundle, b: &Bundle| a.identity.iter().all(|policy| is_of(b, policy));
+    if bundle.identity.len() == newest.identity.len() && same(&bundle, newest) && same(newest, &bundle) {
+        bundle.identity.clone_from(&newest.identity);
+    }
     if bundle == *newest && set.is_none() && !places {
         return baseline;
     }

@@ -57,14 +57,17 @@ const IAM: [&str; 34] = [
 ];
 
 /// The calls of Organizations that are followed.
-const ORGANIZATIONS: [&str; 8] = [
+const ORGANIZATIONS: [&str; 11] = [
+    "AcceptHandshake",
     "AttachPolicy",
     "CreatePolicy",
     "DeletePolicy",
     "DetachPolicy",
     "DisablePolicyType",
     "EnablePolicyType",
+    "LeaveOrganization",
     "MoveAccount",
+    "RemoveAccountFromOrganization",
     "UpdatePolicy",
 ];
 
@@ -201,6 +204,15 @@ impl Effect {
     }
 }
 
+/// Why a call is not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotFollowed {
+    /// It names somebody of whom no snapshot and no call tells.
+    Nobody,
+    /// Its parameters do not tell what it changed; of whom, by ARN, if they tell that.
+    NotTold(Option<String>),
+}
+
 impl std::fmt::Display for Call {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let named =
@@ -216,12 +228,28 @@ impl Call {
         (self.time, self.source.clone(), self.name.clone(), self.account.clone(), self.request.to_string())
     }
 
-    /// What the call makes of which aspects; `None` if its parameters do not tell, or name somebody who is not known.
-    pub(super) fn effects(&self, names: &Names) -> Option<Vec<Effect>> {
-        match self.source.as_str() {
-            "iam.amazonaws.com" => self.iam(names),
-            "organizations.amazonaws.com" => self.organizations(names),
-            _ => Some(Vec::new()),
+    /// What the call makes of which aspects.
+    pub(super) fn effects(&self, names: &Names) -> Result<Vec<Effect>, NotFollowed> {
+        let effects = match self.source.as_str() {
+            "iam.amazonaws.com" => {
+                let named = Holder::ALL.into_iter().find(|kind| self.parameter(kind.parameter()).is_some());
+                let holder = self.holder(names);
+                if named.is_some() && holder.is_none() {
+                    return Err(NotFollowed::Nobody);
+                }
+                self.iam(names).ok_or(holder)
+            }
+            "organizations.amazonaws.com" => self.organizations(names).ok_or(None),
+            _ => Ok(Vec::new()),
+        };
+        effects.map_err(NotFollowed::NotTold)
+    }
+
+    /// What becomes unknown by a call of which it is not known what it changed, for one of whom it may have changed something.
+    pub(super) fn unknown_of(&self, holder: &str) -> Aspect {
+        match self.name.contains("Boundary") {
+            true => Aspect::Boundary(holder.to_owned()),
+            false => Aspect::Inline(holder.to_owned(), "what a call changed that does not tell it".to_owned()),
         }
     }
 
@@ -277,7 +305,7 @@ impl Call {
             }
             ("Set", "DefaultPolicyVersion") => {
                 let (arn, version) = (self.parameter("policyArn")?, self.parameter("versionId")?);
-                let document = names.version(arn, version).map_or(Value::Unknown, Value::Document);
+                let document = names.version(arn, version, self.time).map_or(Value::Unknown, Value::Document);
                 one(Effect::new(Aspect::Document(arn.to_owned()), document))
             }
             ("Delete", "Policy") => one(Effect::new(Aspect::Document(self.parameter("policyArn")?.to_owned()), Value::Absent)),
@@ -285,17 +313,19 @@ impl Call {
                 let user = names.arn(&self.account, Holder::User, self.parameter("userName")?, self.time)?;
                 let group = names.group_name(&self.account, self.parameter("groupName")?, self.time);
                 let aspect = Aspect::Member(user, group);
-                one(if verb == "Add" { Effect::new(aspect, Value::Present) } else { Effect::from(aspect, Value::Present, Value::Absent) })
+                // Whether IAM refuses to remove who is no member is not documented: what was before is not told.
+                one(Effect::new(aspect, if verb == "Add" { Value::Present } else { Value::Absent }))
             }
             ("Create", "User" | "Role" | "Group") => self.create(names),
             ("Delete", "User" | "Role" | "Group") => one(Effect::new(Aspect::Exists(self.holder(names)?), Value::Absent)),
             ("Tag", _) => {
                 let (holder, tags) = (self.holder(names)?, tags(member(&self.request, "tags"))?);
-                Some(tags.into_iter().map(|(key, value)| Effect::new(Aspect::Tag(holder.clone(), key), Value::Text(value))).collect())
+                let tag = |key: String| names.tag(&holder, key);
+                Some(tags.into_iter().map(|(key, value)| Effect::new(tag(key), Value::Text(value))).collect())
             }
             ("Untag", _) => {
                 let (holder, keys) = (self.holder(names)?, texts(member(&self.request, "tagKeys"))?);
-                Some(keys.into_iter().map(|key| Effect::new(Aspect::Tag(holder.clone(), key), Value::Absent)).collect())
+                Some(keys.into_iter().map(|key| Effect::new(names.tag(&holder, key), Value::Absent)).collect())
             }
             // Names that change are followed by `Names`.
             _ => Some(Vec::new()),
@@ -305,9 +335,10 @@ impl Call {
     /// A user, role or group that is made has what the call gives it, and nothing else.
     fn create(&self, names: &Names) -> Option<Vec<Effect>> {
         let holder = self.holder(names)?;
-        let (kind, id) = match (member(&self.response, "user"), member(&self.response, "role")) {
-            (Some(user), _) => (Some(EntityKind::User), text(user, "userId")?),
-            (_, Some(role)) => (Some(EntityKind::Role), text(role, "roleId")?),
+        let id = |of: &str, id: &str| member(&self.response, of).and_then(|made| text(made, id)).unwrap_or_default();
+        let (kind, id) = match self.name.as_str() {
+            "CreateUser" => (Some(EntityKind::User), id("user", "userId")),
+            "CreateRole" => (Some(EntityKind::Role), id("role", "roleId")),
             _ => (None, ""),
         };
         let mut effects = vec![Effect::from(Aspect::Exists(holder.clone()), Value::Absent, Value::Made(kind, id.to_owned()))];
@@ -315,7 +346,7 @@ impl Call {
             let boundary = self.parameter("permissionsBoundary").map_or(Value::Absent, |arn| Value::Text(arn.to_owned()));
             effects.push(Effect::from(Aspect::Boundary(holder.clone()), Value::Absent, boundary));
             let tags = tags(member(&self.request, "tags")).unwrap_or_default();
-            let tag = |(key, value)| Effect::from(Aspect::Tag(holder.clone(), key), Value::Absent, Value::Text(value));
+            let tag = |(key, value)| Effect::from(names.tag(&holder, key), Value::Absent, Value::Text(value));
             effects.extend(tags.into_iter().map(tag));
         }
         Some(effects)
@@ -346,6 +377,10 @@ impl Call {
                 let aspect = Aspect::Parent(self.parameter("accountId")?.to_owned());
                 Effect::from(aspect, parent("sourceParentId")?, parent("destinationParentId")?)
             }
+            // It joins at the root, and may have been moved since.
+            "AcceptHandshake" => Effect::from(Aspect::Parent(self.account.clone()), Value::Absent, Value::Unknown),
+            "LeaveOrganization" => Effect::new(Aspect::Parent(self.account.clone()), Value::Absent),
+            "RemoveAccountFromOrganization" => Effect::new(Aspect::Parent(self.parameter("accountId")?.to_owned()), Value::Absent),
             "EnablePolicyType" | "DisablePolicyType" => {
                 let control = ControlType::parse(self.parameter("policyType")?)?;
                 let aspect = Aspect::InUse(self.parameter("rootId")?.to_owned(), control);

@@ -83,7 +83,9 @@ impl Issued {
             Some(list) => list.as_array()?.iter().map(policy_arn).collect::<Option<_>>()?,
             None => Vec::new(),
         };
-        managed.extend(asked.task_policy_arn.as_ref().and_then(policy_arn));
+        if let Some(task) = &asked.task_policy_arn {
+            managed.push(policy_arn(task)?);
+        }
         let owned = |text: Option<Cow<'_, str>>| text.filter(|text| !text.is_empty()).map(Cow::into_owned);
         let policies = SessionPolicies { inline: owned(asked.policy), managed };
         // A federated user may do nothing that no session policy allows.

@@ -6,6 +6,7 @@
 //! known. [`History::walk`] then leads a policy set through time.
 
 mod aspect;
+mod build;
 mod call;
 mod differences;
 mod issued;
@@ -26,8 +27,7 @@ pub use snapshots::{Snapshots, Taken};
 
 use super::policy_set::{Boundary, PolicySet};
 use crate::iam::arn::Arn;
-use names::Names;
-use resolve::{Fact, Segments, When, resolve, share_documents};
+use resolve::Segments;
 
 /// How policies came to be what they are.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct History {
     depends: Dependents,
     /// Unique ids of users and roles that were made in the log, to their ARNs.
     made: HashMap<String, String>,
+    /// When there were calls: what changes at another time is seen in a snapshot.
+    called: BTreeSet<i64>,
     /// Calls that were followed.
     pub calls: usize,
     /// Calls that change something and of which it is not known what or whose.
@@ -55,86 +57,14 @@ pub enum Concerned<'h> {
 }
 
 impl History {
-    /// The history of the newest policies; `None` if nothing is known to have changed.
-    pub fn new(newest: &PolicySet, calls: &[Call]) -> Option<Self> {
-        let snapshots = &newest.snapshots;
-        let names = Names::new(std::iter::once(newest).chain(snapshots.older.iter().rev().map(|(_, set)| set)), calls);
-        let mut facts: BTreeMap<Aspect, Vec<Fact>> = BTreeMap::new();
-        let (mut followed, mut not_followed) = (0, Vec::new());
-        let mut made: Vec<(i64, String)> = Vec::new();
-        let mut ids: HashMap<String, String> = HashMap::new();
-        for call in calls {
-            let Some(effects) = call.effects(&names) else {
-                // Of accounts without a snapshot nothing is known anyway.
-                let matters = newest.accounts.contains(&call.account) || newest.organizations.of(&call.account).is_some();
-                not_followed.extend(matters.then(|| call.to_string()));
-                continue;
-            };
-            followed += usize::from(!effects.is_empty());
-            for effect in effects {
-                if let (Aspect::Exists(holder), when) = (&effect.aspect, call.time) {
-                    made.push((when, holder.clone()));
-                    if let Value::Made(_, id) = &effect.value {
-                        ids.insert(id.clone(), holder.clone());
-                    }
-                }
-                facts.entry(effect.aspect).or_default().push(Fact { when: When::Call(call.time, effect.before), value: effect.value });
-            }
-        }
-        for (_, older) in &snapshots.older {
-            differences::between(older, newest).into_iter().for_each(|aspect| {
-                facts.entry(aspect).or_default();
-            });
-        }
-        Self::come_and_go(&made, newest, &mut facts);
-        if facts.is_empty() {
-            return None;
-        }
-        let mut start = newest.clone();
-        let mut steps: BTreeMap<i64, Vec<(Aspect, Value)>> = BTreeMap::new();
-        let mut depends = Dependents::default();
-        let mut starts = Vec::new();
-        for (aspect, mut facts) in facts {
-            facts.extend(seen(&aspect, newest));
-            let mut segments: Segments = resolve(&facts);
-            share_documents(&mut segments, aspect.read(newest).as_ref());
-            depends.note(&aspect, &segments);
-            let mut segments = segments.into_iter();
-            starts.extend(segments.next().map(|(_, value)| (aspect.clone(), value)));
-            segments.for_each(|(time, value)| steps.entry(time).or_default().push((aspect.clone(), value)));
-        }
-        starts.iter().for_each(|(aspect, value)| aspect.apply(value, &mut start));
-        depends.note_all(&start);
-        Some(Self { start, steps, depends, made: ids, calls: followed, not_followed })
-    }
-
-    /// Who is made has nothing before, and nothing but what it is given; who is deleted has nothing after.
-    fn come_and_go(made: &[(i64, String)], newest: &PolicySet, facts: &mut BTreeMap<Aspect, Vec<Fact>>) {
-        for (_, holder) in made {
-            let sets = std::iter::once(newest).chain(newest.snapshots.older.iter().map(|(_, set)| set));
-            sets.flat_map(|set| differences::of_holder(holder, set)).for_each(|aspect| {
-                facts.entry(aspect).or_default();
-            });
-        }
-        for (time, holder) in made {
-            let group = Arn::parse(holder).filter(|arn| arn.resource.starts_with("group/"));
-            let is_of = |aspect: &Aspect| match (aspect, &group) {
-                (Aspect::Exists(_), _) => false,
-                (Aspect::Member(user, name), Some(group)) => {
-                    group.name() == name && Arn::parse(user).is_some_and(|user| user.account == group.account)
-                }
-                (aspect, _) => aspect.holder() == Some(holder),
-            };
-            let made = |facts: &[Fact]| facts.iter().any(|fact| matches!(fact.when, When::Call(at, _) if at == *time));
-            for (_, facts) in facts.iter_mut().filter(|(aspect, facts)| is_of(aspect) && !made(facts)) {
-                facts.push(Fact { when: When::Call(*time, None), value: Value::Absent });
-            }
-        }
-    }
-
     /// The ARN of a user or role that was made in the log, by its unique id.
     pub fn made(&self, id: &str) -> Option<&str> {
         self.made.get(id).map(String::as_str)
+    }
+
+    /// When there were calls.
+    pub fn called(&self) -> &BTreeSet<i64> {
+        &self.called
     }
 
     /// Says that sessions of a role are limited by a managed policy too.
@@ -154,8 +84,8 @@ impl History {
         let more = self.not_followed.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let text = format!(
-            "calls in the log that change policies name what no snapshot has, or do not tell their parameters: {named}{more}: what \
-             they changed is not followed"
+            "calls in the log that change policies name somebody whom no snapshot has, or do not tell what they change: \
+             {named}{more}: they are not followed"
         );
         (!self.not_followed.is_empty()).then_some(text).into_iter().collect()
     }
@@ -183,25 +113,6 @@ impl History {
             each(time, &set, if everyone { Concerned::Everyone } else { Concerned::Some(&concerned) });
         }
     }
-}
-
-/// What the snapshots saw of an aspect.
-fn seen<'f>(aspect: &'f Aspect, newest: &'f PolicySet) -> impl Iterator<Item = Fact> + 'f {
-    let snapshots = &newest.snapshots;
-    let account = aspect.holder().and_then(Arn::parse).map(|arn| arn.account.to_owned());
-    let account = account.or_else(|| match aspect {
-        Aspect::Document(arn) => Arn::parse(arn).map(|arn| arn.account.to_owned()).filter(|account| account != "aws"),
-        _ => None,
-    });
-    let of_newest = match (&account, aspect) {
-        (Some(account), _) => snapshots.newest.get(account).copied(),
-        // A policy of AWS is as some snapshot has it.
-        (None, Aspect::Document(_)) => snapshots.newest.values().max().copied(),
-        (None, _) => snapshots.organizations.values().max().copied(),
-    };
-    let newest = (of_newest.unwrap_or(Taken::NEWEST), newest);
-    let all = snapshots.older.iter().map(|(taken, set)| (*taken, set)).chain([newest]);
-    all.filter_map(|(taken, set)| Some(Fact { when: When::Snapshot(taken), value: aspect.read(set)? }))
 }
 
 /// Who has what at some time, so that it is known whom a change concerns.

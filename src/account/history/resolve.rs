@@ -36,8 +36,8 @@ pub(super) fn resolve(facts: &[Fact]) -> Segments {
     // The order of calls within a second is not told: where they do not agree, what comes of them is not known.
     calls.dedup_by(|next, last| {
         let same = next.0 == last.0;
-        if same && next.2 != last.2 {
-            last.2 = &Value::Unknown;
+        if same && (next.2 != last.2 || next.1 != last.1) {
+            (last.1, last.2) = (&None, if next.2 == last.2 { last.2 } else { &Value::Unknown });
         }
         same
     });
@@ -49,16 +49,24 @@ pub(super) fn resolve(facts: &[Fact]) -> Segments {
         })
         .collect();
     snapshots.sort_by_key(|(place, taken, _)| (*place, *taken));
-    let mut known = Known::default();
+    let mut known = Known { segments: Segments::new(), sure: i64::MIN };
     let mut snapshots = snapshots.into_iter().peekable();
     for at in 0..=calls.len() {
         while let Some((_, taken, value)) = snapshots.next_if(|(place, ..)| *place <= at) {
-            known.see(taken, value);
+            known.see(taken, value, calls.get(at).map(|(time, ..)| *time));
         }
         if let Some((time, before, value)) = calls.get(at) {
             known.change(*time, before.as_ref(), value);
         }
     }
+    // A value that lasts no time at all is none.
+    known.segments.dedup_by(|next, last| {
+        let same = next.0 == last.0;
+        if same {
+            last.1 = next.1.clone();
+        }
+        same
+    });
     known.segments.dedup_by(|next, last| next.1 == last.1);
     known.segments
 }
@@ -73,7 +81,6 @@ fn place(calls: &[(i64, &Option<Value>, &Value)], taken: Taken, value: &Value) -
 }
 
 /// What is known so far.
-#[derive(Default)]
 struct Known {
     segments: Segments,
     /// Until when the last fact tells it.
@@ -81,16 +88,18 @@ struct Known {
 }
 
 impl Known {
-    fn see(&mut self, taken: Taken, value: &Value) {
+    /// `next` is the time of the next call.
+    fn see(&mut self, taken: Taken, value: &Value, next: Option<i64>) {
         match self.segments.last_mut() {
             None => self.segments.push((i64::MIN, value.clone())),
             Some((_, last)) if *last == *value || *last == Value::Unknown => *last = value.clone(),
             Some(_) => {
                 self.forget();
-                self.segments.push((taken.from, value.clone()));
+                self.segments.push((next.map_or(taken.to, |next| next.min(taken.to)), value.clone()));
             }
         }
-        self.sure = taken.to;
+        // It was so at some time of the day, and may have been another before and after.
+        self.sure = self.sure.max(taken.from);
     }
 
     fn change(&mut self, time: i64, before: Option<&Value>, value: &Value) {
@@ -183,5 +192,9 @@ mod tests {
         assert_eq!(resolve(&facts), [(i64::MIN, Value::Unknown), (10, text("b")), (14, text("c"))]);
         let facts = [call(10, text("b")), saw(5, 20, text("a"))];
         assert_eq!(resolve(&facts), [(i64::MIN, text("a")), (10, text("b"))]);
+        let facts = [saw(0, 10, text("a")), saw(20, 30, text("b"))];
+        assert_eq!(resolve(&facts), [(i64::MIN, text("a")), (0, Value::Unknown), (30, text("b"))]);
+        let facts = [saw(0, 10, text("a")), saw(20, 30, text("b")), call(25, text("c"))];
+        assert_eq!(resolve(&facts), [(i64::MIN, text("a")), (0, Value::Unknown), (25, text("c"))]);
     }
 }

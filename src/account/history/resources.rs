@@ -10,10 +10,18 @@ use super::snapshots::Taken;
 use crate::account::side_data::{SideData, Tags};
 
 /// The tags of the resources that were tagged in the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ResourceTags {
     /// By ARN.
     of: BTreeMap<String, Tagged>,
+    /// From here on nothing is known: a call does not tell which resource it tags.
+    open_from: i64,
+}
+
+impl Default for ResourceTags {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), open_from: i64::MAX }
+    }
 }
 
 /// A resource.
@@ -21,6 +29,8 @@ pub struct ResourceTags {
 struct Tagged {
     /// When the moments begin, in microseconds since 1970, and what is known in each.
     moments: Vec<(i64, BTreeMap<String, Value>)>,
+    /// From here on nothing is known: a call does not tell which tags it sets.
+    open_from: i64,
     /// Tags that never changed; `None` if it is not known which there are.
     others: Option<Tags>,
 }
@@ -30,44 +40,68 @@ impl ResourceTags {
     /// it was there yet.
     pub fn new(side_data: &SideData, calls: &[Call], window: i64) -> Self {
         let mut facts: BTreeMap<String, BTreeMap<String, Vec<Fact>>> = BTreeMap::new();
+        let (mut open_from, mut open_of) = (i64::MAX, BTreeMap::<String, i64>::new());
         for call in calls.iter().filter(|call| TAGGING.contains(&call.name.as_str())) {
-            let Some(arn) = text(&call.request, "resourceARN") else { continue };
-            let set = tags(member(&call.request, "tags")).unwrap_or_default().into_iter().map(|(key, value)| (key, Value::Text(value)));
-            let removed = texts(member(&call.request, "tagKeys")).unwrap_or_default().into_iter().map(|key| (key, Value::Absent));
+            let Some(arn) = text(&call.request, "resourceARN") else {
+                open_from = open_from.min(call.time.saturating_sub(window));
+                continue;
+            };
             let of_resource = facts.entry(arn.to_owned()).or_default();
-            for (key, value) in set.chain(removed) {
+            let told = match call.name.as_str() {
+                "TagResource" => {
+                    let tags = tags(member(&call.request, "tags"));
+                    tags.map(|tags| tags.into_iter().map(|(key, value)| (key, Value::Text(value))).collect::<Vec<_>>())
+                }
+                _ => texts(member(&call.request, "tagKeys")).map(|keys| keys.into_iter().map(|key| (key, Value::Absent)).collect()),
+            };
+            let Some(told) = told else {
+                let open = open_of.entry(arn.to_owned()).or_insert(i64::MAX);
+                *open = (*open).min(call.time.saturating_sub(window));
+                continue;
+            };
+            for (key, value) in told {
                 of_resource.entry(key).or_default().push(Fact { when: When::Call(call.time, None), value });
             }
         }
-        let taken = side_data.taken_at.map_or(Taken::NEWEST, Taken::at);
         let one = |(arn, facts): (String, BTreeMap<String, Vec<Fact>>)| {
             let known = side_data.resource_tags(&arn);
-            let tagged = Tagged::new(facts, known, taken, window);
+            let taken = side_data.tagged_at.get(&arn).map_or(Taken::NEWEST, |time| Taken::at(*time));
+            let open_from = open_of.get(&arn).copied().unwrap_or(i64::MAX);
+            let tagged = Tagged::new(facts, known, (taken, open_from), window);
             (arn, tagged)
         };
-        Self { of: facts.into_iter().map(one).collect() }
+        Self { of: facts.into_iter().map(one).collect(), open_from }
     }
 
     /// Whether no resource was tagged.
     pub fn is_empty(&self) -> bool {
-        self.of.is_empty()
+        self.of.is_empty() && self.open_from == i64::MAX
     }
 
     /// Whether a resource was tagged.
     pub fn has(&self, arn: &str) -> bool {
-        self.of.contains_key(arn)
+        self.of.contains_key(arn) || self.open_from < i64::MAX
     }
 
     /// The number of the moment at which a resource is looked at; equal numbers of a resource mean equal tags.
     pub fn moment(&self, arn: &str, time: i64) -> u32 {
-        let at = self.of.get(arn).map(|tagged| tagged.moments.partition_point(|(from, _)| *from <= time));
-        at.and_then(|at| u32::try_from(at).ok()).unwrap_or_default()
+        let Some(tagged) = self.of.get(arn) else { return u32::from(time >= self.open_from) };
+        if time >= self.open_from.min(tagged.open_from) {
+            return u32::MAX;
+        }
+        u32::try_from(tagged.moments.partition_point(|(from, _)| *from <= time)).unwrap_or_default()
     }
 
     /// The value of a tag of a resource that was tagged, its name in lower case: `Some(Unknown)` where that is not known,
     /// `None` for a resource that was not tagged in the log.
     pub fn tag(&self, arn: &str, name: &str, time: i64) -> Option<Value> {
+        if time >= self.open_from {
+            return Some(Value::Unknown);
+        }
         let tagged = self.of.get(arn)?;
+        if time >= tagged.open_from {
+            return Some(Value::Unknown);
+        }
         let at = tagged.moments.partition_point(|(from, _)| *from <= time);
         let (_, known) = tagged.moments.get(at.saturating_sub(1))?;
         let changing = known.iter().filter(|(key, _)| key.to_lowercase() == name).map(|(_, value)| value.clone());
@@ -85,7 +119,7 @@ impl ResourceTags {
 }
 
 impl Tagged {
-    fn new(facts: BTreeMap<String, Vec<Fact>>, known: Option<&Tags>, taken: Taken, window: i64) -> Self {
+    fn new(facts: BTreeMap<String, Vec<Fact>>, known: Option<&Tags>, (taken, open_from): (Taken, i64), window: i64) -> Self {
         let of_key = |(key, mut facts): (String, Vec<Fact>)| {
             if let Some(known) = known {
                 let value = known.get(&key).map_or(Value::Absent, |value| Value::Text(value.clone()));
@@ -107,7 +141,7 @@ impl Tagged {
         let moments = moments(&times, window).into_iter().map(|moment| (moment.from, known_in(moment.earliest, moment.latest))).collect();
         let others =
             known.map(|known| known.iter().filter(|(key, _)| !segments.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect());
-        Self { moments, others }
+        Self { moments, others, open_from }
     }
 }
 
@@ -125,7 +159,7 @@ mod tests {
 
     #[test]
     fn tags_are_followed_forwards_and_backwards() {
-        let mut side_data = SideData { taken_at: Some(500), ..SideData::default() };
+        let mut side_data = SideData { tagged_at: [(MAIL.to_owned(), 500)].into(), ..SideData::default() };
         let tags = [("stage", "production"), ("team", "mail")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         side_data.resources.insert(MAIL.to_owned(), tags.into_iter().collect());
         let calls = [
@@ -143,6 +177,12 @@ mod tests {
         assert_eq!(all.tag(MAIL, "other", 50), Some(Value::Absent));
         assert_eq!(all.tag("arn:aws:workmail:eu-west-1:111122223333:organization/m-2", "stage", 50), None);
         assert_ne!(all.moment(MAIL, 50), all.moment(MAIL, 111));
+        let hidden = [call(700, "TagResource", json!({"resourceARN": MAIL, "tags": "HIDDEN_DUE_TO_SECURITY_REASONS"}))];
+        let open = ResourceTags::new(&side_data, &hidden, 10);
+        assert_eq!(open.tag(MAIL, "stage", 600), Some(Value::Text("production".to_owned())));
+        assert_eq!(open.tag(MAIL, "stage", 800), Some(Value::Unknown), "what was set is not told");
+        let nowhere = ResourceTags::new(&side_data, &[call(700, "TagResource", json!(null))], 10);
+        assert_eq!(nowhere.tag("arn:aws:workmail:eu-west-1:111122223333:organization/m-2", "stage", 800), Some(Value::Unknown));
         let without = ResourceTags::new(&SideData::default(), &calls, 10);
         assert_eq!(without.tag(MAIL, "stage", 500), Some(Value::Text("production".to_owned())));
         assert_eq!(without.tag(MAIL, "team", 500), Some(Value::Unknown));

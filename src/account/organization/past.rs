@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::control::ControlType;
 use super::{Node, NodeKind, Organization, OrganizationEdit, Organizations};
+use crate::account::bundle::Policy;
 use crate::account::history::{Aspect, Value};
 
 /// What stands for a policy of which it is not known whether it is attached.
@@ -16,6 +17,19 @@ impl Organizations {
     pub(in crate::account) fn controls(&self) -> impl Iterator<Item = (&str, &str, ControlType)> {
         let policies = self.all.iter().flat_map(|organization| &organization.policies);
         policies.map(|(id, control)| (id.as_str(), control.policy.name.as_str(), control.control))
+    }
+
+    /// The policies, each with its id, its type, and the policy itself if its document is known.
+    pub(in crate::account) fn documents(&self) -> Vec<(String, ControlType, Option<Arc<Policy>>)> {
+        let policies = self.all.iter().flat_map(|organization| &organization.policies);
+        policies.map(|(id, control)| (id.clone(), control.control, control.known.then(|| Arc::clone(&control.policy)))).collect()
+    }
+
+    /// Enters a policy that another time has, attached nowhere.
+    pub(in crate::account) fn define_missing(&mut self, id: &str, control: ControlType, policy: Option<&Policy>) {
+        for organization in self.all.iter_mut().filter(|organization| !organization.policies.contains_key(id)) {
+            organization.define(id, id, control, policy.map(|policy| (policy.file.clone(), policy.document.clone())));
+        }
     }
 
     /// Everything that they say and that may change.
@@ -38,7 +52,10 @@ impl Organizations {
 
     /// What they say of an aspect; `None` if nothing.
     pub(in crate::account) fn read_aspect(&self, aspect: &Aspect) -> Option<Value> {
-        self.all.iter().find_map(|organization| organization.read_aspect(aspect))
+        let found = self.all.iter().find_map(|organization| organization.read_aspect(aspect));
+        // The one organization that is known does not have the account.
+        let is_outside = || matches!(aspect, Aspect::Parent(_)) && self.all.len() == 1;
+        found.or_else(|| is_outside().then_some(Value::Absent))
     }
 
     /// Makes them say it: the one that has what the aspect is about.

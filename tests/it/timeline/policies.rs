@@ -213,3 +213,148 @@ fn an_explanation_shows_what_was_in_force() {
     let text = retrial::report::explanation::render(&[explained], retrial::report::explanation::Asked::Event, style);
     assert!(text.contains("in force then") && text.contains("identity-based policies, in force then"), "{text}");
 }
+
+#[test]
+fn who_is_made_in_the_log_may_have_what_the_log_does_not_hold() {
+    let made = json!({"user": {"userName": "alice", "userId": "AIDAEXAMPLEALICE0000", "arn": format!("arn:aws:iam::{ACCOUNT}:user/alice"), "path": "/"}});
+    let log = Log::default().change((3, 0), "iam", "CreateUser", json!({"userName": "alice"}), made).call(
+        "deletes",
+        (4, 0),
+        "alice",
+        "DeleteUser",
+    );
+    let report = Story::new(log).with("2026-05-20/account.json", &with_alice(&BROAD)).replayed(None);
+    let agreement = report.manifest.agreement.unwrap();
+    assert_eq!((agreement.explained_by_opaque, agreement.contradict), (1, 0), "no call tells when the policy was put");
+}
+
+#[test]
+fn a_snapshot_of_a_day_leaves_the_day_open() {
+    let log = Log::default()
+        .call("first", (1, 900), "alice", "DeleteUser")
+        .denied()
+        .call("last", (20, 600), "alice", "DeleteUser")
+        .call("next", (21, 0), "alice", "DeleteUser")
+        .denied();
+    let story = Story::new(log).with("2026-05-01/account.json", &with_alice(&BROAD)).with("2026-05-20/account.json", &with_alice(&NARROW));
+    let report = story.replayed(None);
+    assert_eq!(report.agreement().1, 0);
+    assert!(report.by_event("candidate_reason")["last"].starts_with("already lost since 2026-05-20 at the latest: "));
+}
+
+#[test]
+fn a_snapshot_without_a_time_is_the_newest_and_gives_no_date() {
+    let log = Log::default().call("before", (10, 0), "alice", "DeleteUser");
+    let story = Story::new(log).with("2026-05-03/account.json", &with_alice(&BROAD)).with("account.json", &with_alice(&NARROW));
+    let report = story.replayed(None);
+    let reason = &report.by_event("candidate_reason")["before"];
+    assert!(reason.starts_with("already lost, since when is not known: "), "{reason}");
+}
+
+#[test]
+fn a_call_that_does_not_tell_what_it_changed_opens_what_was_before() {
+    let log = Log::default()
+        .call("before", (5, 0), "alice", "DeleteUser")
+        .iam((10, 0), "PutUserPolicy", json!({"omitted": true, "reason": "too large"}))
+        .call("after", (12, 0), "alice", "DeleteUser")
+        .denied();
+    let report = Story::new(log).with("2026-05-20/account.json", &with_alice(&NARROW)).replayed(None);
+    assert_eq!(report.agreement().1, 0);
+    assert_eq!(report.manifest.followed.unwrap().not_followed, 1);
+}
+
+#[test]
+fn what_was_renamed_is_not_known_before() {
+    let user = |name: &str, actions: &[&str]| {
+        let mut account = with_alice(actions);
+        account["UserDetailList"][0]["UserName"] = json!(name);
+        account["UserDetailList"][0]["Arn"] = json!(format!("arn:aws:iam::{ACCOUNT}:user/{name}"));
+        account
+    };
+    let document = allow(&NARROW).to_string();
+    let log = Log::default()
+        .call("before", (2, 0), "alice", "DeleteUser")
+        .iam((3, 0), "PutUserPolicy", json!({"userName": "alice", "policyName": "own", "policyDocument": document}))
+        .iam((10, 0), "UpdateUser", json!({"userName": "alice", "newUserName": "bob"}));
+    let story =
+        Story::new(log).with("2026-05-05/account.json", &user("alice", &NARROW)).with("2026-05-20/account.json", &user("bob", &NARROW));
+    assert_eq!(story.replayed(None).agreement().1, 0, "what the policy was before the call is not told");
+}
+
+#[test]
+fn a_version_of_a_policy_that_was_deleted_is_not_that_of_the_next() {
+    let arn = format!("arn:aws:iam::{ACCOUNT}:policy/Mail");
+    let version =
+        |id: &str, actions: &[&str], is_default: bool| json!({"VersionId": id, "IsDefaultVersion": is_default, "Document": allow(actions)});
+    let mut account = snapshot(&json!({"AttachedManagedPolicies": [{"PolicyName": "Mail", "PolicyArn": arn}]}), &json!({}));
+    let versions = json!([version("v1", &BROAD, true), version("v2", &NARROW, false)]);
+    account["Policies"] = json!([{"PolicyName": "Mail", "Arn": arn, "DefaultVersionId": "v1", "PolicyVersionList": versions}]);
+    let made = json!({"policy": {"arn": arn, "defaultVersionId": "v1"}});
+    let log = Log::default()
+        .iam((3, 0), "SetDefaultPolicyVersion", json!({"policyArn": arn, "versionId": "v2"}))
+        .call("old", (4, 0), "alice", "DeleteUser")
+        .iam((6, 0), "DetachUserPolicy", json!({"userName": "alice", "policyArn": arn}))
+        .iam((6, 1), "DeletePolicy", json!({"policyArn": arn}))
+        .change((7, 0), "iam", "CreatePolicy", json!({"policyName": "Mail", "policyDocument": allow(&BROAD).to_string()}), made)
+        .iam((7, 1), "AttachUserPolicy", json!({"userName": "alice", "policyArn": arn}))
+        .call("new", (8, 0), "alice", "DeleteUser");
+    let report = Story::new(log).with("2026-05-20/account.json", &account).replayed(None);
+    let agreement = report.manifest.agreement.unwrap();
+    assert_eq!((agreement.contradict, agreement.explained_by_opaque), (0, 1), "{:#?}", report.rows());
+}
+
+#[test]
+fn what_an_organization_had_before_is_looked_up_or_open() {
+    let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "workmail:DeleteUser", "Resource": "*"}]});
+    let everything = json!({"id": "p-FullAWSAccess"});
+    let organization = |scps: Vec<serde_json::Value>, has_account: bool| {
+        let account = json!({"id": ACCOUNT, "name": "mail", "scps": scps, "rcps": []});
+        let accounts = if has_account { vec![account] } else { vec![] };
+        json!({"id": "o-exampleorgid", "management_account": "999988887777", "root": {"id": "r-ab12", "name": "Root",
+            "scps": [everything], "rcps": [], "accounts": accounts, "children": []}})
+    };
+    let lock = json!({"id": "p-lock0001", "name": "lock", "document": deny});
+    let denied = || Log::default().call("before", (1, 0), "alice", "DeleteUser").denied();
+    let newest = organization(vec![everything.clone()], true);
+    // The older file has the policy.
+    let story = Story::new(denied())
+        .with("account.json", &with_alice(&BROAD))
+        .with("2026-05-02/organization.json", &organization(vec![everything.clone(), lock.clone()], true))
+        .with("2026-05-20/organization.json", &newest);
+    let report = story.replayed(None);
+    assert_eq!(report.agreement(), (1, 0, 1), "{:#?}", report.rows());
+    // Only the calls name it.
+    let log = denied().change(
+        (5, 0),
+        "organizations",
+        "DetachPolicy",
+        json!({"policyId": "p-lock0001", "targetId": ACCOUNT}),
+        serde_json::Value::Null,
+    );
+    let report = Story::new(log).with("account.json", &with_alice(&BROAD)).with("organization.json", &newest).replayed(None);
+    let agreement = report.manifest.agreement.unwrap();
+    assert_eq!(agreement.contradict, 0, "{:#?}", report.rows());
+    // The account was in none before.
+    let story = Story::new(Log::default().call("before", (1, 0), "alice", "DeleteUser"))
+        .with("account.json", &with_alice(&BROAD))
+        .with("2026-05-02/organization.json", &organization(vec![], false))
+        .with("2026-05-20/organization.json", &organization(vec![everything.clone(), lock], true));
+    assert_eq!(story.replayed(None).agreement().1, 0);
+}
+
+#[test]
+fn one_account_twice_at_one_time_is_refused() {
+    let story = Story::new(alice_is_cut()).with("a/account.json", &with_alice(&BROAD)).with("b/account.json", &with_alice(&NARROW));
+    let error = retrial::account::load(&story.baseline).unwrap_err().to_string();
+    assert!(error.contains("user/alice` stands in two snapshots of the same time"), "{error}");
+}
+
+#[test]
+fn equal_sides_are_told_as_equal() {
+    let story = Story::new(alice_is_cut()).with("2026-05-20/account.json", &with_alice(&NARROW));
+    let mut options = story.options(None);
+    options.candidates = vec![("draft".to_owned(), story.baseline())];
+    let explained =
+        retrial::replay::explain::explain(&story.dataset(), &options, retrial::catalog::Catalog::builtin(), "after", None).unwrap();
+    assert_eq!(explained[0].candidates[0].checks[0].first_difference, None, "the same policies, read twice");
+}
