@@ -340,6 +340,11 @@ fn what_may_be_or_not_leaves_those_open_whom_it_names() {
     for resource in [
         "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: !Ref X, Users: [ada]}}\n".to_owned(),
         "  A: {Type: AWS::IAM::UserToGroupAddition, Condition: C, Properties: {GroupName: Team, Users: [ada]}}\n".to_owned(),
+        // Only a branch names her.
+        "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: Team, Users: !If [C, [ada], [bob]]}}\n".to_owned(),
+        "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: Team, Users: [!If [C, bob, !If [C, eve, ada]]]}}\n".to_owned(),
+        "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: Team, Users: [!Select [!Ref X, [bob, ada]]]}}\n".to_owned(),
+        format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: n, Users: !If [C, [ada], [bob]], {document}}}}}\n"),
         format!("  U: {{Type: AWS::IAM::User, Properties: {{UserName: ada, Groups: [Mail]}}}}\n  P: {{Type: AWS::IAM::GroupPolicy, Properties: {{GroupName: !Ref X, PolicyName: n, {document}}}}}\n"),
         "  U: {Type: AWS::IAM::User, Properties: {UserName: ada, Groups: [Mail]}}\n  G: {Type: AWS::IAM::Group, Properties: {GroupName: !Ref X}}\n".to_owned(),
     ] {

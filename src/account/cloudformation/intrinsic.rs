@@ -2,7 +2,7 @@
 //! variable without a value where policies may have one: unknown, not wrong.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
 
 use super::value::{Node, Value};
@@ -34,6 +34,8 @@ pub(super) struct Scope<'t> {
     pub(super) physical: BTreeMap<String, Physical>,
     /// What conditions come to; one that is being worked out is not known.
     pub(super) conditions: RefCell<BTreeMap<String, Option<bool>>>,
+    /// Of marks of what is not known, the texts that it may be.
+    pub(super) may_be: RefCell<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// A text that stands for what is not known.
@@ -125,8 +127,41 @@ impl Scope<'_> {
             };
             // Equal marks are taken for equal values: the same expression at the same place alone.
             let place = foldhash::fast::FixedState::with_seed(0).hash_one(format!("{argument:?}")) & 0xffff_ffff;
-            Value::text(unknown(&format!("{hint}-{place:08x}")), line)
+            let mark = unknown(&format!("{hint}-{place:08x}"));
+            let branches = self.branches(name, argument, depth);
+            self.may_be.borrow_mut().insert(mark.clone(), branches);
+            Value::text(mark, line)
         })
+    }
+
+    /// The texts among which a function that is not known chooses.
+    fn branches(&self, name: &str, argument: &Value, depth: usize) -> BTreeSet<String> {
+        let mut texts = BTreeSet::new();
+        match name {
+            "Fn::FindInMap" => {
+                let maps = self.template.get("Mappings");
+                let map = argument.elements().first().and_then(Value::as_text).and_then(|name| maps?.get(name));
+                map.or(maps).into_iter().for_each(|map| self.texts(map, &mut texts));
+            }
+            _ => {
+                let chosen = argument.elements().iter().skip(usize::from(name == "Fn::If"));
+                chosen.for_each(|value| self.texts(&self.resolve_to(value, depth), &mut texts));
+            }
+        }
+        texts
+    }
+
+    /// All texts in a value, and what those may be that are not known.
+    fn texts(&self, value: &Value, texts: &mut BTreeSet<String>) {
+        match &value.node {
+            Node::Text(text, _) if is_known(text) => {
+                texts.insert(text.clone());
+            }
+            Node::Text(mark, _) => texts.extend(self.may_be.borrow().get(mark).into_iter().flatten().cloned()),
+            Node::List(elements) => elements.iter().for_each(|value| self.texts(value, texts)),
+            Node::Map(members) => members.iter().for_each(|(_, value)| self.texts(value, texts)),
+            Node::Nothing => {}
+        }
     }
 
     /// What `Ref` gives.
@@ -144,7 +179,13 @@ impl Scope<'_> {
                     Value { node: Node::List(value.split(',').map(|one| Value::text(one.trim(), line)).collect()), line }
                 }
                 Some(value) => text(value),
-                None => text(unknown(&self.told_apart(name))),
+                None => {
+                    let mark = unknown(&self.told_apart(name));
+                    let mut allowed = BTreeSet::new();
+                    parameter.get("AllowedValues").into_iter().for_each(|values| self.texts(values, &mut allowed));
+                    self.may_be.borrow_mut().insert(mark.clone(), allowed);
+                    text(mark)
+                }
             };
         }
         let physical = self.physical.get(name).and_then(|physical| physical.reference.clone());

@@ -58,8 +58,14 @@ impl<'t> Reader<'t> {
         account: &'t Account,
         parameters: &'t BTreeMap<String, String>,
     ) -> Self {
-        let mut scope =
-            Scope { template: &template.root, account, given: parameters, physical: BTreeMap::new(), conditions: RefCell::default() };
+        let mut scope = Scope {
+            template: &template.root,
+            account,
+            given: parameters,
+            physical: BTreeMap::new(),
+            conditions: RefCell::default(),
+            may_be: RefCell::default(),
+        };
         let known = Known::new(set, account);
         let identities = template.root.get("Resources").map(|resources| identify(resources, &mut scope, &known)).unwrap_or_default();
         let found = Found { steps: Vec::new(), lines: Vec::new(), notes: Vec::new(), organization: Vec::new() };
@@ -299,6 +305,22 @@ impl<'t> Reader<'t> {
                     self.open_kinds.insert(Holder::User)
                 }
             };
+            // Those whom it may be may have more than is known.
+            let holder = if list == "Roles" {
+                Holder::Role
+            } else if list == "Groups" {
+                Holder::Group
+            } else {
+                Holder::User
+            };
+            let perhaps: BTreeSet<String> =
+                open.iter().flat_map(|text| self.scope.may_be.borrow().get(text).cloned().unwrap_or_default()).collect();
+            for name in perhaps {
+                let target = self.target(holder, &name);
+                if self.arn_of(&target).is_some() {
+                    self.open(target);
+                }
+            }
             let names: Vec<&str> = open.iter().flat_map(|text| unknown_names(text)).collect();
             self.unresolved(format!("not all of `{list}` is known, for {}; whom it is about is unknown", names.join(", ")));
         }
