@@ -184,9 +184,9 @@ impl Keys {
         let mut places: Vec<u32> = Vec::with_capacity(rows.len());
         for row in rows {
             let place = self.places.get(&address(&row.key)).copied().unwrap_or_default();
-            let mut bytes = bytes_of([Cell::from(row.candidate.as_ref())].iter());
-            bytes.extend_from_slice(self.bytes.get(place as usize).map(Vec::as_slice).unwrap_or_default());
-            let mut cells = vec![Cell::Text(id_of_bytes(&bytes).into()), row.candidate.as_ref().into()];
+            let candidate = bytes_of([Cell::from(row.candidate.as_ref())].iter());
+            let key = self.bytes.get(place as usize).map(Vec::as_slice).unwrap_or_default();
+            let mut cells = vec![Cell::Text(id_of_parts([&candidate, key]).into()), row.candidate.as_ref().into()];
             cells.extend(row.measured());
             rest.push(cells)?;
             places.push(place);
@@ -327,11 +327,12 @@ impl ChangeKey {
 
 /// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.
 fn id_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> String {
-    id_of_bytes(&bytes_of(cells))
+    id_of_parts([&bytes_of(cells), &[]])
 }
 
-fn id_of_bytes(bytes: &[u8]) -> String {
-    hex(Sha256::digest(bytes).get(..8).unwrap_or_default())
+/// The same of bytes that stand one behind the other.
+fn id_of_parts([first, second]: [&[u8]; 2]) -> String {
+    hex(Sha256::new().chain_update(first).chain_update(second).finalize().get(..8).unwrap_or_default())
 }
 
 fn bytes_of<'c, 'a: 'c>(cells: impl Iterator<Item = &'c Cell<'a>>) -> Vec<u8> {
