@@ -17,6 +17,10 @@ type Members<'a> = Vec<(std::borrow::Cow<'a, str>, Node<'a>)>;
 /// The member names by which a snapshot is told from other JSON.
 pub(super) const LISTS: [&str; 4] = ["UserDetailList", "GroupDetailList", "RoleDetailList", "Policies"];
 
+/// What to do where two snapshots of one time differ.
+const SAY_WHEN: &str = "say when each was taken: a date such as 2026-06-01 in its path, or `taken_at` in a `context.toml` in its folder; \
+                        or keep one of them";
+
 /// What a page says of the pages after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
@@ -80,11 +84,13 @@ impl<'a> Reader<'_, 'a> {
             arn,
         };
         if let Some(known) = set.entities.get(&entity.arn).filter(|known| !known.has_same(&entity)) {
-            let message = format!("`{}` stands in two snapshots of the same time, and not with the same policies", known.arn);
-            let help = "say when each was taken: a date such as 2026-06-01 in its path, or `taken_at` in a `context.toml` in its folder; \
-                        or keep one of them";
-            return Err(self.source.error(node, message, Some(help)));
+            let message = format!("`{}` stands in two snapshots of the same time, and not with the same policies or tags", known.arn);
+            return Err(self.source.error(node, message, Some(SAY_WHEN)));
         }
+        let entity = match set.entities.get(&entity.arn) {
+            Some(known) if entity.tags.is_empty() => Entity { tags: known.tags.clone(), ..entity },
+            _ => entity,
+        };
         set.insert(entity);
         Ok(())
     }
@@ -136,6 +142,13 @@ impl<'a> Reader<'_, 'a> {
         // Another page, or the snapshot of another account, may name a policy without its document.
         // Of the same document the first file is named: every account has the policies of AWS.
         let known = set.managed.get(&arn);
+        if let (Some(Some(known)), Some(new)) = (known, &default)
+            && known.document != new.document
+            && !arn.contains(":iam::aws:")
+        {
+            let message = format!("`{arn}` stands in two snapshots of the same time, and not with the same document");
+            return Err(self.source.error(node, message, Some(SAY_WHEN)));
+        }
         let same = matches!((known, &default), (Some(Some(known)), Some(new)) if known.document == new.document);
         if !same && (default.is_some() || known.is_none()) {
             set.managed.insert(arn, default);

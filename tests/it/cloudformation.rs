@@ -345,6 +345,9 @@ fn what_may_be_or_not_leaves_those_open_whom_it_names() {
         "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: Team, Users: [!If [C, bob, !If [C, eve, ada]]]}}\n".to_owned(),
         "  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: Team, Users: [!Select [!Ref X, [bob, ada]]]}}\n".to_owned(),
         format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: n, Users: !If [C, [ada], [bob]], {document}}}}}\n"),
+        // Only a part of her name is known.
+        format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: n, Users: [!Sub 'a${{X}}'], {document}}}}}\n"),
+        format!("  P: {{Type: AWS::IAM::Policy, Properties: {{PolicyName: n, Users: [!Join ['', [!Ref X, da]]], {document}}}}}\n"),
         format!("  U: {{Type: AWS::IAM::User, Properties: {{UserName: ada, Groups: [Mail]}}}}\n  P: {{Type: AWS::IAM::GroupPolicy, Properties: {{GroupName: !Ref X, PolicyName: n, {document}}}}}\n"),
         "  U: {Type: AWS::IAM::User, Properties: {UserName: ada, Groups: [Mail]}}\n  G: {Type: AWS::IAM::Group, Properties: {GroupName: !Ref X}}\n".to_owned(),
     ] {
@@ -434,4 +437,17 @@ fn the_same_change_as_change_set_and_as_template_gives_the_same_bytes() {
         let [changes, template] = [&reports[0], &reports[1]].map(|report| std::fs::read(report.join(name)).unwrap());
         assert!(changes == template, "{name}");
     }
+}
+
+/// Each argument of a function is resolved once, however deep they stand in one another.
+#[test]
+fn deep_conditions_cost_no_more_than_they_are_long() {
+    let nested = (0..40).fold("ada".to_owned(), |inner, _| format!("!If [C, {inner}, bob]"));
+    let text = format!(
+        "Parameters:\n  X: {{Type: String}}\nConditions:\n  C: !Equals [!Ref X, a]\n{}",
+        template(&format!("  A: {{Type: AWS::IAM::UserToGroupAddition, Properties: {{GroupName: Team, Users: [{nested}]}}}}\n"))
+    );
+    let (set, _) = applied(&text, &[]);
+    let ada = retrial::account::PrincipalKey { arn: arn("user/ada"), id: String::new(), account: ACCOUNT.to_owned() };
+    assert!(set.bundle(&ada).identity_opaque.is_some());
 }

@@ -54,6 +54,13 @@ pub(super) fn unknown_names(text: &str) -> impl Iterator<Item = &str> {
     text.split(BEGIN).skip(1).filter_map(|rest| rest.split(END).next())
 }
 
+/// A text with a star for each part that is not known.
+pub(super) fn with_stars(text: &str) -> String {
+    let mut parts = text.split(BEGIN);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + "*" + part.split_once(END).map_or("", |(_, rest)| rest))
+}
+
 /// A text as a policy has it: what is not known as a variable of its name, which no request has a value for. `None` where
 /// a variable would say something else: variables act in the last part of an ARN alone. `is_arn` tells of which names it is
 /// known that they are ARNs of something that is not a policy's or principal's.
@@ -101,19 +108,25 @@ impl Scope<'_> {
 
     fn call(&self, name: &str, argument: &Value, line: usize, depth: usize) -> Value {
         let resolve = |value: &Value| self.resolve_to(value, depth);
+        // The texts among which it chooses; each argument is resolved once, however deep functions stand in one another.
+        let mut texts = BTreeSet::new();
         let known = match name {
             "Ref" => argument.as_text().map(|name| self.reference(name, line)),
             "Fn::GetAtt" => self.attribute(argument).map(|text| Value::text(text, line)),
             "Fn::Sub" => self.substitute(argument, depth).map(|text| Value::text(text, line)),
             "Fn::Join" => self.join(argument, depth).map(|text| Value::text(text, line)),
-            "Fn::Select" => self.select(argument, depth),
+            "Fn::Select" => self.select(argument, depth, &mut texts),
             "Fn::Split" => self.split(argument, line, depth),
             "Fn::FindInMap" => self.find_in_map(argument, depth),
             "Fn::If" => match argument.elements() {
                 [condition, yes, no] => match condition.as_text().and_then(|name| self.condition(name, depth)) {
                     Some(true) => Some(resolve(yes)),
                     Some(false) => Some(resolve(no)),
-                    None => Some(resolve(yes)).filter(|yes| same(yes, &resolve(no))),
+                    None => {
+                        let (yes, no) = (resolve(yes), resolve(no));
+                        [&yes, &no].into_iter().for_each(|value| self.texts(value, &mut texts));
+                        same(&yes, &no).then_some(yes)
+                    }
                 },
                 _ => None,
             },
@@ -128,27 +141,19 @@ impl Scope<'_> {
             // Equal marks are taken for equal values: the same expression at the same place alone.
             let place = foldhash::fast::FixedState::with_seed(0).hash_one(format!("{argument:?}")) & 0xffff_ffff;
             let mark = unknown(&format!("{hint}-{place:08x}"));
-            let branches = self.branches(name, argument, depth);
-            self.may_be.borrow_mut().insert(mark.clone(), branches);
+            if name == "Fn::FindInMap" {
+                self.mapped(argument, &mut texts);
+            }
+            self.may_be.borrow_mut().insert(mark.clone(), texts);
             Value::text(mark, line)
         })
     }
 
-    /// The texts among which a function that is not known chooses.
-    fn branches(&self, name: &str, argument: &Value, depth: usize) -> BTreeSet<String> {
-        let mut texts = BTreeSet::new();
-        match name {
-            "Fn::FindInMap" => {
-                let maps = self.template.get("Mappings");
-                let map = argument.elements().first().and_then(Value::as_text).and_then(|name| maps?.get(name));
-                map.or(maps).into_iter().for_each(|map| self.texts(map, &mut texts));
-            }
-            _ => {
-                let chosen = argument.elements().iter().skip(usize::from(name == "Fn::If"));
-                chosen.for_each(|value| self.texts(&self.resolve_to(value, depth), &mut texts));
-            }
-        }
-        texts
+    /// The texts of a map, or of all if it is not known which.
+    fn mapped(&self, argument: &Value, texts: &mut BTreeSet<String>) {
+        let maps = self.template.get("Mappings");
+        let map = argument.elements().first().and_then(Value::as_text).and_then(|name| maps?.get(name));
+        map.or(maps).into_iter().for_each(|map| self.texts(map, texts));
     }
 
     /// All texts in a value, and what those may be that are not known.
@@ -280,10 +285,11 @@ impl Scope<'_> {
         Some(dynamic(&texts.join(separator.as_text().unwrap_or_default())))
     }
 
-    fn select(&self, argument: &Value, depth: usize) -> Option<Value> {
+    fn select(&self, argument: &Value, depth: usize, texts: &mut BTreeSet<String>) -> Option<Value> {
         let [index, list] = argument.elements() else { return None };
-        let index: usize = self.resolve_to(index, depth).as_text()?.parse().ok()?;
         let list = self.resolve_to(list, depth);
+        self.texts(&list, texts);
+        let index: usize = self.resolve_to(index, depth).as_text()?.parse().ok()?;
         let Node::List(elements) = list.node else { return None };
         // What is not known may be no element at all.
         let known = |value: &Value| value.as_text().is_none_or(is_known);

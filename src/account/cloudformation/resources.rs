@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::intrinsic::{Scope, is_known, unknown, unknown_names};
+use super::intrinsic::{Scope, is_known, unknown, unknown_names, with_stars};
 use super::names::{Identity, Known, Named, identify};
 use super::value::{Node, Value};
 use super::{Template, account_of};
@@ -313,8 +313,7 @@ impl<'t> Reader<'t> {
             } else {
                 Holder::User
             };
-            let perhaps: BTreeSet<String> =
-                open.iter().flat_map(|text| self.scope.may_be.borrow().get(text).cloned().unwrap_or_default()).collect();
+            let perhaps: BTreeSet<String> = open.iter().flat_map(|text| self.may_be_named(holder, text)).collect();
             for name in perhaps {
                 let target = self.target(holder, &name);
                 if self.arn_of(&target).is_some() {
@@ -325,6 +324,29 @@ impl<'t> Reader<'t> {
             self.unresolved(format!("not all of `{list}` is known, for {}; whom it is about is unknown", names.join(", ")));
         }
         known
+    }
+
+    /// The names that a text may be that is not wholly known; none where nothing of it is.
+    fn may_be_named(&self, holder: Holder, text: &str) -> BTreeSet<String> {
+        let pattern = with_stars(text);
+        if pattern == "*" {
+            return self.scope.may_be.borrow().get(text).cloned().unwrap_or_default();
+        }
+        let pattern = crate::iam::Pattern::glob(&pattern.to_lowercase());
+        let name = |arn: &String| {
+            let arn = crate::iam::arn::Arn::parse(arn).filter(|arn| arn.account == self.scope.account.id)?;
+            Some(arn.name().to_owned()).filter(|name| pattern.matches(&name.to_lowercase()))
+        };
+        match holder {
+            Holder::Group => self.set.groups.keys().filter_map(name).collect(),
+            _ => self
+                .set
+                .entities
+                .values()
+                .filter(|entity| holder.entity() == Some(entity.kind))
+                .filter_map(|entity| name(&entity.arn))
+                .collect(),
+        }
     }
 
     /// A text, or the name that a resource of the template goes by until it has one.

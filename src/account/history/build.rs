@@ -240,8 +240,12 @@ impl<'g> Gathering<'g> {
             let facts: Vec<Fact> = facts.iter().cloned().chain(self.seen(aspect)).collect();
             let mut segments = resolve(&facts);
             share_documents(&mut segments, aspect.read(&self.newest).as_ref());
-            if matches!(aspect, Aspect::Tag(holder, _) if holder.contains(":role/")) {
-                segments = for_sessions(segments);
+            if let Aspect::Tag(holder, _) = aspect
+                && holder.contains(":role/")
+            {
+                // Who is just made has no older sessions.
+                let came: BTreeSet<i64> = self.came.iter().filter(|(_, who)| who == holder).map(|(time, _)| *time).collect();
+                segments = for_sessions(segments, &came);
             }
             depends.note(aspect, &segments);
             all.insert(aspect, segments);
@@ -271,11 +275,15 @@ impl<'g> Gathering<'g> {
 }
 
 /// The tags of a role as its sessions may have them: one that is older than a change may have what was before it.
-fn for_sessions(segments: Segments) -> Segments {
+fn for_sessions(segments: Segments, came: &BTreeSet<i64>) -> Segments {
     let mut all = Segments::new();
     let mut segments = segments.into_iter().peekable();
     all.extend(segments.next());
     while let Some((time, value)) = segments.next() {
+        if came.contains(&time) {
+            all.push((time, value));
+            continue;
+        }
         let until = time.saturating_add(SESSION);
         all.push((time, Value::Unknown));
         if segments.peek().is_none_or(|(next, _)| *next > until) {

@@ -231,6 +231,8 @@ impl Call {
     /// What the call makes of which aspects.
     pub(super) fn effects(&self, names: &Names) -> Result<Vec<Effect>, NotFollowed> {
         let effects = match self.source.as_str() {
+            // Names follow them.
+            "iam.amazonaws.com" if matches!(self.name.as_str(), "UpdateUser" | "UpdateGroup") => Ok(Vec::new()),
             "iam.amazonaws.com" => {
                 let named = Holder::ALL.into_iter().find(|kind| self.parameter(kind.parameter()).is_some());
                 let holder = self.holder(names);
@@ -355,9 +357,13 @@ impl Call {
     fn organizations(&self, names: &Names) -> Option<Vec<Effect>> {
         let id = || self.parameter("policyId").map(str::to_owned);
         let effect = match self.name.as_str() {
+            // Policies of other types, such as those on tags, permit and deny nothing.
+            "CreatePolicy" | "UpdatePolicy" | "EnablePolicyType" | "DisablePolicyType" if self.is_of_other_type() => {
+                return Some(Vec::new());
+            }
             "CreatePolicy" => {
-                let summary = member(member(&self.response, "policy")?, "policySummary")?;
-                let control = ControlType::parse(text(summary, "type").or(self.parameter("type"))?)?;
+                let summary = self.summary()?;
+                let control = self.policy_type().and_then(ControlType::parse)?;
                 let document = self.document("content", text(summary, "arn")?, control.policy_type());
                 Effect::new(Aspect::Control(text(summary, "id")?.to_owned()), document)
             }
@@ -367,8 +373,12 @@ impl Call {
                 if member(&self.request, "content").is_none() {
                     return Some(Vec::new());
                 }
-                let (name, control) = names.control(&id)?;
-                Effect::new(Aspect::Control(id), self.document("content", &name, control.policy_type()))
+                let told = || Some((text(self.summary()?, "arn")?.to_owned(), ControlType::parse(self.policy_type()?)?));
+                let document = match names.control(&id).or_else(told) {
+                    Some((name, control)) => self.document("content", &name, control.policy_type()),
+                    None => Value::Unknown,
+                };
+                Effect::new(Aspect::Control(id), document)
             }
             "AttachPolicy" => Effect::from(Aspect::ControlAt(self.parameter("targetId")?.to_owned(), id()?), Value::Absent, Value::Present),
             "DetachPolicy" => Effect::from(Aspect::ControlAt(self.parameter("targetId")?.to_owned(), id()?), Value::Present, Value::Absent),
@@ -391,6 +401,22 @@ impl Call {
             _ => return Some(Vec::new()),
         };
         Some(vec![effect])
+    }
+
+    /// What an answer says of a policy of an organization.
+    fn summary(&self) -> Option<&Json> {
+        member(member(&self.response, "policy")?, "policySummary")
+    }
+
+    /// The type of the policy that the call is about, as Organizations names it.
+    pub(super) fn policy_type(&self) -> Option<&str> {
+        let answered = self.summary().and_then(|summary| text(summary, "type"));
+        answered.or_else(|| self.parameter("type")).or_else(|| self.parameter("policyType"))
+    }
+
+    /// Whether the policy is one that permits and denies nothing.
+    pub(super) fn is_of_other_type(&self) -> bool {
+        self.policy_type().is_some_and(|name| ControlType::parse(name).is_none())
     }
 
     /// The document of a parameter; unknown where it is not one that can be read.

@@ -61,8 +61,10 @@ pub(super) struct Names {
     tags: HashMap<(String, String), String>,
     /// Name and type of the policies of organizations, by id.
     controls: BTreeMap<String, (String, ControlType)>,
-    /// Policies of organizations that calls attach and detach, by id.
+    /// Policies of organizations that calls detach or delete, by id.
     attached: BTreeSet<String>,
+    /// Those that permit and deny nothing, such as those on tags.
+    others: BTreeSet<String>,
 }
 
 impl Names {
@@ -155,10 +157,16 @@ impl Names {
                     self.versions.entry((arn.to_owned(), version.to_owned())).or_insert(policy);
                 }
             }
-            ("organizations.amazonaws.com", "AttachPolicy" | "DetachPolicy") => {
+            // What is attached and never seen is of another type: the newest organization would have it.
+            ("organizations.amazonaws.com", "DetachPolicy" | "DeletePolicy") => {
                 if let Some(id) = text(&call.request, "policyId").filter(|id| id.starts_with("p-")) {
                     self.attached.insert(id.to_owned());
                 }
+            }
+            ("organizations.amazonaws.com", "CreatePolicy" | "UpdatePolicy") if call.is_of_other_type() => {
+                let summary = member(&call.response, "policy").and_then(|policy| member(policy, "policySummary"));
+                let id = text(&call.request, "policyId").or_else(|| text(summary?, "id"));
+                self.others.extend(id.map(str::to_owned));
             }
             ("organizations.amazonaws.com", "CreatePolicy") => {
                 let summary = member(&call.response, "policy").and_then(|policy| member(policy, "policySummary"));
@@ -219,7 +227,7 @@ impl Names {
     /// service control policy.
     pub(super) fn controls(&self) -> impl Iterator<Item = (&str, ControlType)> {
         let known = self.controls.iter().map(|(id, (_, control))| (id.as_str(), *control));
-        let others = self.attached.iter().filter(|id| !self.controls.contains_key(*id));
+        let others = self.attached.iter().filter(|id| !self.controls.contains_key(*id) && !self.others.contains(*id));
         known.chain(others.map(|id| (id.as_str(), ControlType::Scp)))
     }
 

@@ -10,18 +10,10 @@ use super::snapshots::Taken;
 use crate::account::side_data::{SideData, Tags};
 
 /// The tags of the resources that were tagged in the log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ResourceTags {
     /// By ARN.
     of: BTreeMap<String, Tagged>,
-    /// From here on nothing is known: a call does not tell which resource it tags.
-    open_from: i64,
-}
-
-impl Default for ResourceTags {
-    fn default() -> Self {
-        Self { of: BTreeMap::new(), open_from: i64::MAX }
-    }
 }
 
 /// A resource.
@@ -29,8 +21,8 @@ impl Default for ResourceTags {
 struct Tagged {
     /// When the moments begin, in microseconds since 1970, and what is known in each.
     moments: Vec<(i64, BTreeMap<String, Value>)>,
-    /// From here on nothing is known: a call does not tell which tags it sets.
-    open_from: i64,
+    /// Before and after nothing is known: a call does not tell which tags it sets.
+    known: (i64, i64),
     /// Tags that never changed; `None` if it is not known which there are.
     others: Option<Tags>,
 }
@@ -40,10 +32,11 @@ impl ResourceTags {
     /// it was there yet.
     pub fn new(side_data: &SideData, calls: &[Call], window: i64) -> Self {
         let mut facts: BTreeMap<String, BTreeMap<String, Vec<Fact>>> = BTreeMap::new();
-        let (mut open_from, mut open_of) = (i64::MAX, BTreeMap::<String, i64>::new());
+        // Calls that do not tell what they set, by resource; those that do not tell the resource either may be of each.
+        let (mut of_any, mut hidden): (Vec<i64>, BTreeMap<String, Vec<i64>>) = Default::default();
         for call in calls.iter().filter(|call| TAGGING.contains(&call.name.as_str())) {
             let Some(arn) = text(&call.request, "resourceARN") else {
-                open_from = open_from.min(call.time.saturating_sub(window));
+                of_any.push(call.time);
                 continue;
             };
             let of_resource = facts.entry(arn.to_owned()).or_default();
@@ -55,38 +48,43 @@ impl ResourceTags {
                 _ => texts(member(&call.request, "tagKeys")).map(|keys| keys.into_iter().map(|key| (key, Value::Absent)).collect()),
             };
             let Some(told) = told else {
-                let open = open_of.entry(arn.to_owned()).or_insert(i64::MAX);
-                *open = (*open).min(call.time.saturating_sub(window));
+                hidden.entry(arn.to_owned()).or_default().push(call.time);
                 continue;
             };
             for (key, value) in told {
                 of_resource.entry(key).or_default().push(Fact { when: When::Call(call.time, None), value });
             }
         }
+        if !of_any.is_empty() {
+            side_data.resources.keys().for_each(|arn| {
+                facts.entry(arn.clone()).or_default();
+            });
+        }
         let one = |(arn, facts): (String, BTreeMap<String, Vec<Fact>>)| {
             let known = side_data.resource_tags(&arn);
             let taken = side_data.tagged_at.get(&arn).map_or(Taken::NEWEST, |time| Taken::at(*time));
-            let open_from = open_of.get(&arn).copied().unwrap_or(i64::MAX);
-            let tagged = Tagged::new(facts, known, (taken, open_from), window);
+            let hidden: Vec<i64> = hidden.get(&arn).into_iter().flatten().chain(&of_any).copied().collect();
+            let mut tagged = Tagged::new(facts, known, taken, window);
+            tagged.known = known_between(&hidden, known.map(|_| taken), window);
             (arn, tagged)
         };
-        Self { of: facts.into_iter().map(one).collect(), open_from }
+        Self { of: facts.into_iter().map(one).collect() }
     }
 
     /// Whether no resource was tagged.
     pub fn is_empty(&self) -> bool {
-        self.of.is_empty() && self.open_from == i64::MAX
+        self.of.is_empty()
     }
 
     /// Whether a resource was tagged.
     pub fn has(&self, arn: &str) -> bool {
-        self.of.contains_key(arn) || self.open_from < i64::MAX
+        self.of.contains_key(arn)
     }
 
     /// The number of the moment at which a resource is looked at; equal numbers of a resource mean equal tags.
     pub fn moment(&self, arn: &str, time: i64) -> u32 {
-        let Some(tagged) = self.of.get(arn) else { return u32::from(time >= self.open_from) };
-        if time >= self.open_from.min(tagged.open_from) {
+        let Some(tagged) = self.of.get(arn) else { return 0 };
+        if time < tagged.known.0 || time > tagged.known.1 {
             return u32::MAX;
         }
         u32::try_from(tagged.moments.partition_point(|(from, _)| *from <= time)).unwrap_or_default()
@@ -95,11 +93,8 @@ impl ResourceTags {
     /// The value of a tag of a resource that was tagged, its name in lower case: `Some(Unknown)` where that is not known,
     /// `None` for a resource that was not tagged in the log.
     pub fn tag(&self, arn: &str, name: &str, time: i64) -> Option<Value> {
-        if time >= self.open_from {
-            return Some(Value::Unknown);
-        }
         let tagged = self.of.get(arn)?;
-        if time >= tagged.open_from {
+        if time < tagged.known.0 || time > tagged.known.1 {
             return Some(Value::Unknown);
         }
         let at = tagged.moments.partition_point(|(from, _)| *from <= time);
@@ -118,8 +113,18 @@ impl ResourceTags {
     }
 }
 
+/// Between which times tags are known: on that side of the calls which do not tell what they set on which side data tells it.
+fn known_between(hidden: &[i64], taken: Option<Taken>, window: i64) -> (i64, i64) {
+    let (Some(first), Some(last)) = (hidden.iter().min(), hidden.iter().max()) else { return (i64::MIN, i64::MAX) };
+    match taken {
+        Some(taken) if taken.from >= *last => (last.saturating_add(window), i64::MAX),
+        Some(taken) if taken.to <= *first => (i64::MIN, first.saturating_sub(window)),
+        _ => (i64::MAX, i64::MIN),
+    }
+}
+
 impl Tagged {
-    fn new(facts: BTreeMap<String, Vec<Fact>>, known: Option<&Tags>, (taken, open_from): (Taken, i64), window: i64) -> Self {
+    fn new(facts: BTreeMap<String, Vec<Fact>>, known: Option<&Tags>, taken: Taken, window: i64) -> Self {
         let of_key = |(key, mut facts): (String, Vec<Fact>)| {
             if let Some(known) = known {
                 let value = known.get(&key).map_or(Value::Absent, |value| Value::Text(value.clone()));
@@ -141,7 +146,7 @@ impl Tagged {
         let moments = moments(&times, window).into_iter().map(|moment| (moment.from, known_in(moment.earliest, moment.latest))).collect();
         let others =
             known.map(|known| known.iter().filter(|(key, _)| !segments.contains_key(*key)).map(|(k, v)| (k.clone(), v.clone())).collect());
-        Self { moments, others, open_from }
+        Self { moments, others, known: (i64::MIN, i64::MAX) }
     }
 }
 
@@ -182,7 +187,12 @@ mod tests {
         assert_eq!(open.tag(MAIL, "stage", 600), Some(Value::Text("production".to_owned())));
         assert_eq!(open.tag(MAIL, "stage", 800), Some(Value::Unknown), "what was set is not told");
         let nowhere = ResourceTags::new(&side_data, &[call(700, "TagResource", json!(null))], 10);
-        assert_eq!(nowhere.tag("arn:aws:workmail:eu-west-1:111122223333:organization/m-2", "stage", 800), Some(Value::Unknown));
+        assert_eq!(nowhere.tag(MAIL, "stage", 800), Some(Value::Unknown));
+        // Side data that is newer than the call tells what was after it, and not what was before.
+        side_data.tagged_at.insert(MAIL.to_owned(), 900);
+        let newer = ResourceTags::new(&side_data, &hidden, 10);
+        assert_eq!((newer.tag(MAIL, "stage", 600), newer.tag(MAIL, "other", 600)), (Some(Value::Unknown), Some(Value::Unknown)));
+        assert_eq!(newer.tag(MAIL, "stage", 800), Some(Value::Text("production".to_owned())));
         let without = ResourceTags::new(&SideData::default(), &calls, 10);
         assert_eq!(without.tag(MAIL, "stage", 500), Some(Value::Text("production".to_owned())));
         assert_eq!(without.tag(MAIL, "team", 500), Some(Value::Unknown));

@@ -358,3 +358,28 @@ fn equal_sides_are_told_as_equal() {
         retrial::replay::explain::explain(&story.dataset(), &options, retrial::catalog::Catalog::builtin(), "after", None).unwrap();
     assert_eq!(explained[0].candidates[0].checks[0].first_difference, None, "the same policies, read twice");
 }
+
+#[test]
+fn policies_on_tags_and_renames_cost_nothing_and_are_no_strangers() {
+    let everything = json!({"id": "p-FullAWSAccess"});
+    let organization = json!({"id": "o-exampleorgid", "management_account": "999988887777", "root": {"id": "r-ab12", "name": "Root",
+        "scps": [everything], "rcps": [], "accounts": [{"id": ACCOUNT, "name": "mail", "scps": [everything], "rcps": []}], "children": []}});
+    let summary = json!({"policy": {"policySummary": {"id": "p-tags00001", "arn": "arn:aws:organizations::999988887777:policy/o-exampleorgid/tag_policy/p-tags00001", "type": "TAG_POLICY"}}});
+    let log = Log::default()
+        .change((3, 0), "organizations", "CreatePolicy", json!({"type": "TAG_POLICY", "content": "{}"}), summary.clone())
+        .change((3, 1), "organizations", "AttachPolicy", json!({"policyId": "p-tags00001", "targetId": ACCOUNT}), serde_json::Value::Null)
+        .change((3, 2), "organizations", "UpdatePolicy", json!({"policyId": "p-tags00001", "content": "{}"}), summary)
+        .change(
+            (3, 3),
+            "organizations",
+            "EnablePolicyType",
+            json!({"rootId": "r-ab12", "policyType": "TAG_POLICY"}),
+            serde_json::Value::Null,
+        )
+        .iam((4, 0), "UpdateUser", json!({"userName": "alison", "newUserName": "alice"}))
+        .call("deletes", (5, 0), "alice", "DeleteUser");
+    let story = Story::new(log).with("account.json", &with_alice(&BROAD)).with("organization.json", &organization);
+    let report = story.replayed(None);
+    assert_eq!(report.agreement(), (6, 0, 6), "{:#?}", report.rows());
+    assert_eq!(report.manifest.followed.map_or(0, |followed| followed.not_followed), 0);
+}
