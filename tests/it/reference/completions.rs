@@ -22,6 +22,15 @@ pub(crate) fn possible(case: &Value) -> BTreeSet<Decision> {
     found
 }
 
+/// How many completions of a case are tried at most: lists of several unknown keys that variables bring together can be a
+/// thousand million.
+const MOST: usize = 1 << 15;
+
+/// Whether every completion of a case can be tried.
+pub(crate) fn can_be_tried(case: &Value) -> bool {
+    states(case).iter().try_fold(1usize, |total, (_, states)| total.checked_mul(states.len())).is_some_and(|total| total <= MOST)
+}
+
 /// All fully known cases that a partial case stands for, as far as its policies can tell them apart.
 pub(crate) fn completions(case: &Value) -> impl Iterator<Item = Value> {
     let states = states(case);
