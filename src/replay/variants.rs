@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::past::{PastOf, State};
 use super::principals::{Principal, Sets, complete};
 use super::timeline::Timeline;
-use crate::account::history::{Moment, moments};
+use crate::account::history::{LONGEST_SESSION, Moment, moments};
 use crate::account::{Bundle, Layer, Policy, PolicySet};
 use crate::evaluate::{BundleId, Compiler, Scope};
 
@@ -47,8 +47,7 @@ pub(super) struct Variants {
     index: HashMap<(u32, usize), u32>,
 }
 
-/// How long the keys of a session last at most, and how much earlier than their issuing they may be seen, in microseconds.
-const SESSION: i64 = 36 * 3_600_000_000;
+/// How much earlier than their issuing the keys of a session may be seen, in microseconds.
 const EARLY: i64 = 3_600_000_000;
 
 impl Variants {
@@ -82,7 +81,7 @@ impl Variants {
             };
             for (at, moment) in variants.moments.clone().into_iter().enumerate() {
                 let ends = variants.moments.get(at + 1).map_or(i64::MAX, |next| next.from);
-                if moment.from > last.saturating_add(SESSION) || ends < first.saturating_sub(EARLY) {
+                if moment.from > last.saturating_add(LONGEST_SESSION) || ends < first.saturating_sub(EARLY) {
                     continue;
                 }
                 let states = past.between(moment.earliest, moment.latest);

@@ -52,7 +52,7 @@ pub enum Value {
 }
 
 /// What stands for something of which it is not known whether it is there.
-fn maybe(name: &str) -> String {
+pub(in crate::account) fn maybe(name: &str) -> String {
     format!("{name} (not known at that time)")
 }
 

@@ -11,8 +11,9 @@ use super::{Dependents, History, differences};
 use crate::account::policy_set::{EntityKind, PolicySet};
 use crate::iam::arn::Arn;
 
-/// How long a session lives at most, in microseconds: tags of its role that are changed meanwhile may not be its own.
-const SESSION: i64 = 36 * 3_600_000_000;
+/// How long a session and its keys last at most, in microseconds: tags of its role that are changed meanwhile may not be
+/// its own.
+pub const LONGEST_SESSION: i64 = 36 * 3_600_000_000;
 
 /// Facts in the gathering.
 struct Gathering<'g> {
@@ -284,7 +285,7 @@ fn for_sessions(segments: Segments, came: &BTreeSet<i64>) -> Segments {
             all.push((time, value));
             continue;
         }
-        let until = time.saturating_add(SESSION);
+        let until = time.saturating_add(LONGEST_SESSION);
         all.push((time, Value::Unknown));
         if segments.peek().is_none_or(|(next, _)| *next > until) {
             all.push((until, value));

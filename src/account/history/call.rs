@@ -404,7 +404,7 @@ impl Call {
     }
 
     /// What an answer says of a policy of an organization.
-    fn summary(&self) -> Option<&Json> {
+    pub(super) fn summary(&self) -> Option<&Json> {
         member(member(&self.response, "policy")?, "policySummary")
     }
 

@@ -18,7 +18,9 @@ mod snapshots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+pub(super) use aspect::maybe;
 pub use aspect::{Aspect, Value};
+pub use build::LONGEST_SESSION;
 pub use call::{AccessChange, Call, ISSUING, TAGGING, changes_access, document, member, tags, text, texts};
 pub use issued::{Issued, IssuedTo, SessionPolicies};
 pub use moments::{Moment, moments};

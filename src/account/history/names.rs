@@ -164,12 +164,11 @@ impl Names {
                 }
             }
             ("organizations.amazonaws.com", "CreatePolicy" | "UpdatePolicy") if call.is_of_other_type() => {
-                let summary = member(&call.response, "policy").and_then(|policy| member(policy, "policySummary"));
-                let id = text(&call.request, "policyId").or_else(|| text(summary?, "id"));
+                let id = text(&call.request, "policyId").or_else(|| text(call.summary()?, "id"));
                 self.others.extend(id.map(str::to_owned));
             }
             ("organizations.amazonaws.com", "CreatePolicy") => {
-                let summary = member(&call.response, "policy").and_then(|policy| member(policy, "policySummary"));
+                let summary = call.summary();
                 let control = summary.and_then(|summary| text(summary, "type")).and_then(ControlType::parse);
                 let named = summary.and_then(|summary| Some((text(summary, "id")?, text(summary, "arn")?)));
                 if let (Some((id, arn)), Some(control)) = (named, control) {

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use super::control::ControlType;
 use super::{Node, NodeKind, Organization, OrganizationEdit, Organizations};
 use crate::account::bundle::Policy;
-use crate::account::history::{Aspect, Value};
-
-/// What stands for a policy of which it is not known whether it is attached.
-fn maybe(policy: &str) -> String {
-    format!("{policy} (not known at that time)")
-}
+use crate::account::history::{Aspect, Value, maybe};
 
 impl Organizations {
     /// The policies, each with its id, its ARN and its type.
