@@ -2,8 +2,7 @@
 //!
 //! The column writers of the parquet crate take texts, and would hash each of them to find the code that it has already; they
 //! also make two zstd contexts for each column of each file, which costs more than compressing a day of most columns. Page
-//! headers and the file's metadata are the crate's. The format: Parquet's `Encodings.md`, "Plain", "Dictionary Encoding" and
-//! "Run Length Encoding / Bit-Packing Hybrid".
+//! headers and the file's metadata are the crate's. The format: Parquet's `Encodings.md`, "Plain" and "Dictionary Encoding".
 
 use std::io::Write;
 
@@ -17,6 +16,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::encoding::{push_hybrid, push_run, push_text, width_of};
 use super::texts::{Distinct, NULL};
 
 /// The most bytes of texts in a dictionary page; a column with more is written plain.
@@ -48,6 +48,7 @@ pub(super) struct Pages {
     /// Where the dictionary page begins, and where the first data page does.
     dictionary: Option<i64>,
     data: Option<i64>,
+    is_raw: bool,
 }
 
 /// Which values a page has, in levels of definition and repetition, and how deep these go.
@@ -113,6 +114,11 @@ impl<'l> Levels<'l> {
 }
 
 impl Pages {
+    /// Pages that are not compressed.
+    pub(super) fn raw() -> Self {
+        Self { is_raw: true, ..Self::default() }
+    }
+
     /// Adds pages of coded texts, one for each entry of `codes` that is not [`NULL`]: their dictionary and their codes, or,
     /// where they are too large for a dictionary, themselves.
     pub(super) fn coded(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
@@ -139,6 +145,19 @@ impl Pages {
             push_hybrid(&mut page, codes, width);
         }
         self.data_page(&page, levels.defined.len(), Encoding::RLE_DICTIONARY, zstd)
+    }
+
+    /// Adds pages of numbers that count from 0, one for each row.
+    pub(super) fn counted(&mut self, numbers: &[u32], zstd: &mut Compressor) -> Result<()> {
+        let most = numbers.iter().max().copied().unwrap_or_default();
+        let mut page: Vec<u8> = (0..=i64::from(most)).flat_map(i64::to_le_bytes).collect();
+        let num_values = most.saturating_add(1);
+        self.page(&page, zstd, |buf| Page::DictionaryPage { buf, num_values, encoding: Encoding::PLAIN, is_sorted: true })?;
+        page.clear();
+        Levels::flat(Defined::All(numbers.len())).push(&mut page)?;
+        page.extend(u8::try_from(width_of(most)));
+        push_hybrid(&mut page, numbers, width_of(most));
+        self.data_page(&page, numbers.len(), Encoding::RLE_DICTIONARY, zstd)
     }
 
     /// Adds pages of texts that no dictionary holds, a few rows at a time.
@@ -186,7 +205,10 @@ impl Pages {
     }
 
     fn page(&mut self, content: &[u8], zstd: &mut Compressor, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
-        let page = page(Bytes::from(zstd.zstd.compress(content).map_err(external)?));
+        let page = page(match self.is_raw {
+            true => Bytes::copy_from_slice(content),
+            false => Bytes::from(zstd.zstd.compress(content).map_err(external)?),
+        });
         let (page_type, encoding) = (page.page_type(), page.encoding());
         let sink = self.sink.get_or_insert_with(|| TrackedWrite::new(Vec::new()));
         let begin = i64::try_from(sink.bytes_written()).map_err(|error| ParquetError::External(Box::new(error)))?;
@@ -215,7 +237,7 @@ impl Pages {
         let bytes = Bytes::from(self.sink.map_or(Ok(Vec::new()), TrackedWrite::into_inner)?);
         let encodings = self.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
         let mut metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(Compression::ZSTD(zstd.level))
+            .set_compression(if self.is_raw { Compression::UNCOMPRESSED } else { Compression::ZSTD(zstd.level) })
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(self.stats)
             .set_total_compressed_size(signed(bytes.len())?)
@@ -246,160 +268,6 @@ fn signed(bytes: usize) -> Result<i64> {
     i64::try_from(bytes).map_err(|error| ParquetError::External(Box::new(error)))
 }
 
-/// How many bits the numbers up to one take.
-fn width_of(most: u32) -> u32 {
-    u32::BITS - most.leading_zeros()
-}
-
-/// A text as in a plain page: its length and its bytes.
-pub(super) fn push_text(page: &mut Vec<u8>, text: &[u8]) -> Result<()> {
-    let length = u32::try_from(text.len()).map_err(|error| ParquetError::External(Box::new(error)))?;
-    page.extend_from_slice(&length.to_le_bytes());
-    page.extend_from_slice(text);
-    Ok(())
-}
-
-/// Numbers of `width` bits as runs of one number, and groups of eight between them.
-fn push_hybrid(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
-    /// A shorter run costs more than its numbers in a group.
-    const RUN: usize = 8;
-    let mut rest = numbers;
-    let mut group = 0;
-    while let Some(first) = rest.get(group) {
-        let same = rest.iter().skip(group).take_while(|number| *number == first).count();
-        // A group is filled up before a run can follow it.
-        let fill = (RUN - group % RUN) % RUN;
-        if same < fill + RUN {
-            group += same;
-            continue;
-        }
-        let (before, after) = rest.split_at(group + fill);
-        push_groups(page, before, width);
-        push_run(page, same - fill, *first, width);
-        (rest, group) = (after.get(same - fill..).unwrap_or_default(), 0);
-    }
-    push_groups(page, rest, width);
-}
-
-fn push_run(page: &mut Vec<u8>, length: usize, number: u32, width: u32) {
-    if length > 0 {
-        push_varint(page, length << 1);
-        page.extend(number.to_le_bytes().iter().take(width.div_ceil(8) as usize));
-    }
-}
-
-fn push_groups(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
-    if numbers.is_empty() {
-        return;
-    }
-    push_varint(page, numbers.len().div_ceil(8) << 1 | 1);
-    let (mut bits, mut held) = (0u64, 0);
-    let padding = numbers.len().next_multiple_of(8) - numbers.len();
-    for number in numbers.iter().copied().chain(std::iter::repeat_n(0, padding)) {
-        bits |= u64::from(number) << held;
-        held += width;
-        if held >= 32 {
-            page.extend(bits.to_le_bytes().iter().take(4));
-            bits >>= 32;
-            held -= 32;
-        }
-    }
-    page.extend(bits.to_le_bytes().iter().take(held.div_ceil(8) as usize));
-}
-
-fn push_varint(page: &mut Vec<u8>, mut number: usize) {
-    while number >= 0x80 {
-        page.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    page.push((number & 0x7f) as u8);
-}
-
-/// The next text of a plain page; `None` if it ends before it.
-#[inline]
-pub(super) fn pull_text<'p>(page: &mut &'p [u8]) -> Option<&'p [u8]> {
-    let (length, rest) = page.split_first_chunk()?;
-    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    *page = rest;
-    Some(text)
-}
-
-/// Takes so many numbers of `width` bits from runs and groups, as [`push_hybrid`] writes them; `None` if there are fewer.
-pub(super) fn pull_hybrid(mut bytes: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) -> Option<()> {
-    let end = numbers.len() + count;
-    numbers.reserve(count);
-    while numbers.len() < end {
-        let header = pull_varint(&mut bytes)?;
-        let (most, length) = (end - numbers.len(), header >> 1);
-        if header & 1 == 0 {
-            let (number, rest) = bytes.split_at_checked(width.div_ceil(8) as usize)?;
-            let number = number.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte));
-            numbers.resize(numbers.len() + length.min(most), number);
-            bytes = rest;
-        } else {
-            let (groups, rest) = bytes.split_at_checked(length.checked_mul(width as usize)?)?;
-            pull_groups(groups, width, length.checked_mul(8)?.min(most), numbers);
-            bytes = rest;
-        }
-        // A run of nothing would never end.
-        (length > 0).then_some(())?;
-    }
-    Some(())
-}
-
-/// The number that all of so many numbers of at most eight bits are, if one run holds them.
-pub(super) fn same_in_all(mut bytes: &[u8], count: usize) -> Option<u32> {
-    let header = pull_varint(&mut bytes)?;
-    (header & 1 == 0 && header >> 1 >= count).then(|| bytes.first().map(|number| u32::from(*number))).flatten()
-}
-
-fn pull_groups(groups: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) {
-    let width = width as usize;
-    let begin = numbers.len();
-    numbers.resize(begin + count.next_multiple_of(8), 0);
-    let eights = numbers.get_mut(begin..).unwrap_or_default().chunks_exact_mut(8);
-    if (1..=8).contains(&width) {
-        let mask = (1u64 << width) - 1;
-        for (eight, bytes) in eights.zip(groups.chunks(width)) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            let word = u64::from_le_bytes(word);
-            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
-        }
-    } else if (9..=16).contains(&width) {
-        let mask = (1u128 << width) - 1;
-        for (eight, bytes) in eights.zip(groups.chunks(width)) {
-            let mut word = [0; 16];
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            let word = u128::from_le_bytes(word);
-            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
-        }
-    } else if width > 0 {
-        let mask = (1u64 << width) - 1;
-        for (eight, bytes) in eights.zip(groups.chunks(width)) {
-            for (at, number) in eight.iter_mut().enumerate() {
-                let rest = bytes.get(at * width / 8..).unwrap_or_default();
-                let bits = rest.iter().take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-                *number = (bits >> (at * width % 8) & mask) as u32;
-            }
-        }
-    }
-    numbers.truncate(begin + count);
-}
-
-fn pull_varint(bytes: &mut &[u8]) -> Option<usize> {
-    let mut number = 0;
-    for shift in (0..u32::BITS).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= usize::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -417,16 +285,19 @@ mod tests {
     use super::*;
 
     /// The rows of a file with one column, as the reader of the parquet crate finds them.
-    fn written(rows: &[Option<String>], is_coded: bool) -> Vec<Option<String>> {
+    fn written(rows: &[Option<String>], name: &str) -> Vec<Option<String>> {
+        let is_coded = name == "coded";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column.parquet");
-        let schema = Schema::new(vec![Field::new("column", DataType::Utf8, true)]);
+        let field = Field::new(name, DataType::Utf8, true);
+        let schema = Schema::new(vec![field.clone()]);
         let root = ArrowSchemaConverter::new().convert(&schema).unwrap().root_schema_ptr();
         let mut file = SerializedFileWriter::new(File::create(&path).unwrap(), root, Arc::default()).unwrap();
         let descriptor = file.schema_descr().column(0);
         let texts: ArrayRef = Arc::new(rows.iter().collect::<StringArray>());
         let places: Vec<_> = (0..rows.len()).map(|row| (0, row)).collect();
-        let mut column = Column::new(&DataType::Utf8, is_coded).unwrap();
+        let coded = Field::new_dictionary(name, DataType::UInt32, DataType::Utf8, true);
+        let mut column = Column::new(if is_coded { &coded } else { &field }).unwrap();
         let mut zstd = Compressor::new(ZstdLevel::default()).unwrap();
         column.gather(&[&texts], &places, &mut Recoding::default(), &mut zstd).unwrap();
         let mut group = file.next_row_group().unwrap();
@@ -467,8 +338,8 @@ mod tests {
                 let times = rng.random_range(1..=repeats).min(rows - column.len());
                 column.extend(std::iter::repeat_n(value, times));
             }
-            for is_coded in [true, false] {
-                assert!(written(&column, is_coded) == column, "{rows} rows of {values} values");
+            for name in ["coded", "plain", "event_id"] {
+                assert!(written(&column, name) == column, "{rows} rows of {values} values, {name}");
             }
         }
     }
@@ -479,9 +350,9 @@ mod tests {
         let column: Vec<Option<String>> = (0..4_000).map(long).collect();
         assert!(column.iter().flatten().map(String::len).sum::<usize>() > 3 * PAGE_BYTES);
         let huge = vec![Some("y".repeat(DICTIONARY_BYTES + 1)), None, Some(String::new())];
-        for is_coded in [true, false] {
-            assert!(written(&column, is_coded) == column);
-            assert!(written(&huge, is_coded) == huge);
+        for name in ["coded", "plain", "event_id"] {
+            assert!(written(&column, name) == column);
+            assert!(written(&huge, name) == huge);
         }
     }
 }

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::schema::{EVENTS, check_fields};
+use super::schema::{MAPPED, check_fields};
 use super::texts::CodedBuilder;
 use crate::error::Result;
 
@@ -128,10 +128,10 @@ impl<'a> EventRow<'a> {
 const UNIQUE: [Text; 6] =
     [Text::EventId, Text::RequestId, Text::SharedEventId, Text::IssuedAccessKeyId, Text::RequestParameters, Text::AccessChange];
 
-/// The columns of [`EVENTS`], the texts of which most stand in several rows as codes.
+/// The columns of [`MAPPED`], the texts of which most stand in several rows as codes.
 pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let unique = UNIQUE.map(|column| Text::NAMES.get(column as usize).copied().unwrap_or_default());
-    let fields = EVENTS.schema.fields().iter().map(|field| match field.data_type() {
+    let fields = MAPPED.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 if !unique.contains(&field.name().as_str()) => {
             Field::new_dictionary(field.name(), DataType::UInt32, DataType::Utf8, true)
         }
@@ -146,7 +146,7 @@ enum TextBuilder {
     Coded(CodedBuilder),
 }
 
-/// Collects event rows into batches of the columns of [`EVENTS`], texts as [`super::Texts`].
+/// Collects event rows into batches of the columns of [`MAPPED`], texts as [`super::Texts`].
 #[derive(Debug)]
 pub struct EventBuilder {
     text: Vec<TextBuilder>,
@@ -258,8 +258,8 @@ impl EventBuilder {
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn finish(&mut self) -> Result<RecordBatch> {
         (self.rows, self.bytes) = (0, 0);
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(EVENTS.schema.fields().len());
-        for field in EVENTS.schema.fields() {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(MAPPED.fields().len());
+        for field in MAPPED.fields() {
             let name = field.name().as_str();
             let column: ArrayRef = match name {
                 "event_time" => Arc::new(self.event_time.finish()),

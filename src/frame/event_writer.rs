@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
@@ -15,8 +14,9 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::TypePtr;
 
 use super::Text;
-use super::chunk::Compressor;
+use super::chunk::{Compressor, Pages};
 use super::event::CODED;
+use super::grain::{self, Grain};
 use super::leaf::Column;
 use super::parquet::{EVENT_ROWS, create_private, properties, put, write_error, zstd_level};
 use super::schema::EVENTS;
@@ -57,7 +57,7 @@ impl EventWriter {
         let temporary = path.with_extension("parquet.part");
         let (schema, properties) = EVERY_FILE.as_ref().map_err(|error| Error::Columns(error.clone()))?;
         let file = BufWriter::with_capacity(WRITE_BYTES, create_private(&temporary)?);
-        let columns = CODED.fields().iter().map(|field| Column::new(field.data_type(), is_coded(field)));
+        let columns = CODED.fields().iter().map(|field| Column::new(field));
         Ok(Self {
             path: path.to_path_buf(),
             file: SerializedFileWriter::new(file, Arc::clone(schema), Arc::clone(properties))?,
@@ -111,12 +111,25 @@ impl EventWriter {
             let is_searched = properties.statistics_enabled(descriptor.path()) != EnabledStatistics::None;
             (descriptor, is_searched)
         });
+        let numbers = Grain::NUMBERS.map(|(grain, _)| self.numbers(grain));
         let mut group = self.file.next_row_group()?;
         for column in &mut self.columns {
             column.close(self.rows, &mut descriptors, &mut self.zstd, &mut group)?;
         }
+        for (numbers, (descriptor, _)) in numbers.iter().zip(&mut descriptors) {
+            let mut pages = Pages::default();
+            pages.counted(numbers, &mut self.zstd)?;
+            pages.close(self.rows, descriptor, None, &self.zstd, &mut group)?;
+        }
         group.close()?;
         Ok(())
+    }
+
+    /// The numbers of a grain, for each row of the row group.
+    fn numbers(&self, grain: Grain) -> Vec<u32> {
+        let columns = CODED.fields().iter().zip(&self.columns);
+        let columns = columns.filter(|(field, _)| Grain::of(field.name()) == grain).flat_map(|(_, column)| column.numbers());
+        grain::number(&columns.collect::<Vec<_>>(), self.rows)
     }
 
     /// Ends the file, whose content then survives a loss of power, and puts it in its place. Returns how often each value of
@@ -134,8 +147,4 @@ impl EventWriter {
         put(&self.temporary, &self.path)?;
         Ok(self.counted)
     }
-}
-
-fn is_coded(field: &Field) -> bool {
-    matches!(field.data_type(), DataType::Dictionary(..))
 }

@@ -1,23 +1,30 @@
 //! Columns of the events dataset in the making, as they stand in Parquet: leaves, whose values are added row by row from the
 //! arrays of batches.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MapArray, StringArray};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, TimeUnit, TimestampMicrosecondType};
+use hashbrown::HashMap;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages, push_text};
+use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages};
+use super::encoding::push_text;
 use super::event_writer::Place;
 use super::texts::{CodedBuilder, NULL, Recoding, Texts};
 use crate::error::{Error, Result};
 
 /// About how long a text is that nearly every row has one of its own of, with its length before it.
 const TEXT_BYTES: usize = 40;
+
+/// The column that is not compressed. Random ids shrink to half, and every replay would pay for it: inflating them takes longer
+/// than all other columns together.
+const RAW: &str = "event_id";
 
 /// A longer text is not put into the statistics of a chunk.
 const EDGE_BYTES: usize = 256;
@@ -33,10 +40,11 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// A column of a type, coded or not.
-    pub(super) fn new(kind: &DataType, is_coded: bool) -> Result<Self> {
-        Ok(match kind {
-            _ if is_coded => Self::Coded(CodedBuilder::default()),
+    /// A column for a field of [`super::event::CODED`].
+    pub(super) fn new(field: &Field) -> Result<Self> {
+        Ok(match field.data_type() {
+            DataType::Dictionary(..) => Self::Coded(CodedBuilder::default()),
+            DataType::Utf8 if field.name() == RAW => Self::Plain(Plain::of(Kind::RawText)),
             DataType::Utf8 => Self::Plain(Plain::of(Kind::Text)),
             DataType::Boolean => Self::Plain(Plain::of(Kind::Flag)),
             DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => Self::Plain(Plain::of(Kind::Number)),
@@ -58,6 +66,15 @@ impl Column {
                 [key, value] => maps(key, value, &all(columns, |column| column.as_map_opt().cloned())?, places),
                 leaves => lists(leaves, &all(columns, |column| column.as_list_opt().cloned())?, places),
             },
+        }
+    }
+
+    /// What tells its rows apart, as columns of numbers: equal where the rows agree.
+    pub(super) fn numbers(&self) -> Vec<Cow<'_, [u32]>> {
+        match self {
+            Self::Coded(builder) => vec![Cow::Borrowed(builder.parts().1)],
+            Self::Plain(plain) => vec![Cow::Owned(plain.numbers())],
+            Self::Nested(leaves) => leaves.iter().map(|leaf| Cow::Owned(leaf.numbers())).collect(),
         }
     }
 
@@ -128,6 +145,7 @@ fn all<T>(columns: &[&ArrayRef], typed: impl Fn(&ArrayRef) -> Option<T>) -> Resu
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Text,
+    RawText,
     Number,
     Flag,
 }
@@ -153,12 +171,13 @@ fn texts_between(least: Option<&[u8]>, most: Option<&[u8]>, nulls: usize) -> Sta
 
 impl Plain {
     fn of(kind: Kind) -> Self {
-        Self { kind, pages: Pages::default(), values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
+        let pages = if matches!(kind, Kind::RawText) { Pages::raw() } else { Pages::default() };
+        Self { kind, pages, values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
     }
 
     fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], zstd: &mut Compressor) -> Result<()> {
         match self.kind {
-            Kind::Text => {
+            Kind::Text | Kind::RawText => {
                 let columns: Vec<StringArray> = all(columns, |column| column.as_string_opt().cloned())?;
                 self.values.reserve((places.len() * TEXT_BYTES).min(PAGE_BYTES));
                 for (column, row) in places {
@@ -210,6 +229,22 @@ impl Plain {
         }
     }
 
+    /// A number for each row of the page at hand, which holds all rows of columns of numbers and flags.
+    fn numbers(&self) -> Vec<u32> {
+        let mut known: HashMap<&[u8], u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut values = self.values.chunks_exact(size_of::<i64>());
+        let mut flags = self.flags.iter();
+        let mut number = |present: &u32| match (self.kind, present) {
+            (_, 0) => Some(0),
+            (Kind::Flag, _) => flags.next().map(|flag| 1 + u32::from(*flag)),
+            _ => {
+                let next = u32::try_from(known.len() + 1).unwrap_or(u32::MAX);
+                values.next().map(|value| *known.entry(value).or_insert(next))
+            }
+        };
+        self.present.iter().map(|present| number(present).unwrap_or_default()).collect()
+    }
+
     /// What readers search by: of numbers only.
     fn statistics(&self) -> Option<Statistics> {
         let (least, most) = self.between.unzip();
@@ -249,6 +284,32 @@ impl Leaf {
 
     fn of(levels: impl IntoIterator<Item = (u32, u32)>) -> Vec<Self> {
         levels.into_iter().map(|(defined, repeated)| Self::new(defined, repeated)).collect()
+    }
+
+    /// A number for each row: equal where its places and texts are.
+    fn numbers(&self) -> Vec<u32> {
+        let mut known: HashMap<Vec<u32>, u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut numbers = Vec::new();
+        let mut codes = self.texts.parts().1.iter();
+        let mut levels = self.repeated.iter().zip(&self.defined).peekable();
+        let mut row = Vec::new();
+        while let Some((_, defined)) = levels.next() {
+            row.clear();
+            let mut place = |repeated: u32, defined: u32| {
+                row.extend([repeated, defined]);
+                row.extend((defined == self.most_defined).then(|| codes.next()).flatten());
+            };
+            place(0, *defined);
+            while let Some((repeated, defined)) = levels.next_if(|(repeated, _)| **repeated > 0) {
+                place(*repeated, *defined);
+            }
+            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            numbers.push(match known.get(&row) {
+                Some(number) => *number,
+                None => *known.entry(row.clone()).or_insert(next),
+            });
+        }
+        numbers
     }
 
     /// Adds a place without a text, because nothing stands at a level above it.

@@ -2,8 +2,12 @@
 
 mod chunk;
 mod chunk_reader;
+mod chunk_values;
+mod encoding;
 mod event;
+mod event_reader;
 mod event_writer;
+mod grain;
 #[cfg(feature = "summary")]
 pub mod interop;
 pub mod json;
@@ -15,6 +19,8 @@ mod table;
 mod texts;
 
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
+pub use event_reader::{EventReader, EventRows};
 pub use event_writer::{EventWriter, Place};
+pub use grain::Grain;
 pub use table::{Cell, TableBuilder};
 pub use texts::{Distinct, Texts};

@@ -4,17 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask, arrow_writer::ArrowWriterOptions};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, KeyValue};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::chunk_reader::ChunkReader;
 use super::schema::{SCHEMA_VERSION, Table};
 use crate::error::{Error, Result};
 
@@ -156,75 +155,6 @@ pub fn read(path: &Path, columns: Option<&[&str]>) -> Result<Vec<RecordBatch>> {
 /// As [`read`], and those of `each`.
 pub fn read_each(path: &Path, columns: Option<&[&str]>, mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
     batches(path, columns, BATCH_ROWS)?.try_for_each(|batch| each(batch?))
-}
-
-/// Hands the batches of some columns of an event file one by one to `each`, texts as codes ([`super::Texts`]) where they
-/// stand so in the file.
-///
-/// # Errors
-/// As [`read`], and those of `each`.
-pub fn read_coded(path: &Path, columns: &[&str], mut each: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
-    let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
-    let unfit = |error: ParquetError| Error::format(path, format!("is not a Parquet file that can be read: {error}"));
-    let damaged = |error: ParquetError| Error::format(path, format!("is damaged: {error}"));
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(unfit)?;
-    let mut reader = ChunkReader::new()?;
-    for group in 0..metadata.metadata().num_row_groups() {
-        let batch = read_group(&file, &metadata, group, columns, &mut reader).map_err(damaged)?;
-        for begin in (0..batch.num_rows()).step_by(BATCH_ROWS) {
-            each(batch.slice(begin, BATCH_ROWS.min(batch.num_rows() - begin)))?;
-        }
-    }
-    Ok(())
-}
-
-/// Some columns of a row group, in the order of the file.
-fn read_group(
-    file: &File,
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    columns: &[&str],
-    reader: &mut ChunkReader,
-) -> std::result::Result<RecordBatch, ParquetError> {
-    let row_group = metadata.metadata().row_group(group);
-    let rows = usize::try_from(row_group.num_rows()).unwrap_or_default();
-    let fields = metadata.schema().fields().iter().filter(|field| columns.contains(&field.name().as_str()));
-    let mut found: Vec<(&Arc<Field>, Option<ArrayRef>)> = Vec::new();
-    for field in fields {
-        let chunks = row_group.columns().iter().filter(|chunk| chunk.column_path().parts().first() == Some(field.name()));
-        let chunks: Vec<&ColumnChunkMetaData> = chunks.collect();
-        let column = match (field.data_type(), chunks.as_slice()) {
-            (DataType::List(item), chunks) => reader.read_lists(file, chunks, item, rows)?,
-            (DataType::Map(entry, _), chunks) => reader.read_maps(file, chunks, entry, rows)?,
-            (kind, [chunk]) => reader.read(file, chunk, kind, rows)?,
-            _ => None,
-        };
-        found.push((field, column));
-    }
-    let others: Vec<&str> = found.iter().filter(|(_, column)| column.is_none()).map(|(field, _)| field.name().as_str()).collect();
-    let others = (!others.is_empty()).then(|| read_others(file.try_clone()?, metadata, group, &others, rows)).transpose()?;
-    let columns = found.into_iter().map(|(field, column)| {
-        let column = column.or_else(|| others.as_ref()?.column_by_name(field.name()).map(Arc::clone));
-        let column = column.ok_or_else(|| ParquetError::General(format!("column `{}` is not there", field.name())))?;
-        Ok((Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone())), column))
-    });
-    let columns = columns.collect::<std::result::Result<Vec<_>, ParquetError>>()?;
-    let schema = Schema::new(columns.iter().map(|(field, _)| Arc::clone(field)).collect::<Fields>());
-    Ok(RecordBatch::try_new(Arc::new(schema), columns.into_iter().map(|(_, column)| column).collect())?)
-}
-
-/// Columns of a row group by the reader of the parquet crate.
-fn read_others(
-    file: File,
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    columns: &[&str],
-    rows: usize,
-) -> std::result::Result<RecordBatch, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    let mut reader = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(rows).build()?;
-    Ok(reader.next().ok_or_else(|| ParquetError::EOF("a row group without rows".to_owned()))??)
 }
 
 /// A file's batches of so many rows.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 /// Version of the schemas, written as `retrial.schema` into every file.
-pub const SCHEMA_VERSION: &str = "2";
+pub const SCHEMA_VERSION: &str = "3";
 
 /// A table: its name and columns.
 #[derive(Debug)]
@@ -113,8 +113,17 @@ pub static EVENTS: LazyLock<Table> = LazyLock::new(|| {
         text("access_change"),
         text("source_file"),
         count("source_index"),
+        count("caller_number"),
+        count("call_number"),
     ];
     table("events", fields)
+});
+
+/// The columns of [`EVENTS`] that a row has before it has its place in a file: all but the numbers of [`super::Grain`].
+pub static MAPPED: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let is_number = |field: &Field| super::Grain::NUMBERS.iter().any(|(_, name)| name == field.name());
+    let fields = EVENTS.schema.fields().iter().filter(|field| !is_number(field)).cloned();
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 });
 
 /// One row for each candidate and distinct request.

@@ -18,7 +18,7 @@ use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 use super::dataset::day_of;
 use super::sorted::{Row, Sorted};
 use crate::error::{Error, Result};
-use crate::frame::schema::EVENTS;
+use crate::frame::schema::MAPPED;
 use crate::frame::{Place, Texts, parquet};
 
 /// Rows of a batch that leaves a merge.
@@ -77,8 +77,7 @@ fn whole(batch: RecordBatch) -> Result<(Arc<Sorted>, Range<usize>)> {
 
 /// A batch as read from Parquet, with the schema of the program: field names inside lists differ.
 fn retyped(batch: &RecordBatch) -> Result<RecordBatch> {
-    let columns = EVENTS
-        .schema
+    let columns = MAPPED
         .fields()
         .iter()
         .map(|field| {
@@ -87,7 +86,7 @@ fn retyped(batch: &RecordBatch) -> Result<RecordBatch> {
             Ok(arrow::compute::cast(column, field.data_type())?)
         })
         .collect::<Result<Vec<ArrayRef>>>()?;
-    Ok(RecordBatch::try_new(EVENTS.schema.clone(), columns)?)
+    Ok(RecordBatch::try_new(MAPPED.clone(), columns)?)
 }
 
 /// Writes runs, one after the other, into a staging file.
@@ -139,7 +138,7 @@ impl RunWriter {
             ArrowError::IoError(_, error) => Error::io("write", path, error),
             error => error.into(),
         };
-        let mut writer = StreamWriter::try_new(&mut self.file, &EVENTS.schema).map_err(failed)?;
+        let mut writer = StreamWriter::try_new(&mut self.file, &MAPPED).map_err(failed)?;
         write(&mut writer).and_then(|()| writer.finish()).map_err(failed)?;
         drop(writer);
         let begin = self.at;
@@ -278,7 +277,7 @@ impl Merge {
 
 /// Rows of some batches as one, all its texts plain.
 fn plain(batches: &[Arc<Sorted>], places: &[Place]) -> Result<RecordBatch> {
-    let columns = EVENTS.schema.fields().iter().enumerate().map(|(at, field)| {
+    let columns = MAPPED.fields().iter().enumerate().map(|(at, field)| {
         let columns: Vec<&ArrayRef> = batches.iter().filter_map(|sorted| sorted.batch().columns().get(at)).collect();
         match field.data_type() {
             DataType::Utf8 => Ok(texts(&columns, places)),
@@ -286,5 +285,5 @@ fn plain(batches: &[Arc<Sorted>], places: &[Place]) -> Result<RecordBatch> {
             _ => Ok(interleave(&columns.iter().map(|column| column.as_ref()).collect::<Vec<_>>(), places)?),
         }
     });
-    Ok(RecordBatch::try_new(EVENTS.schema.clone(), columns.collect::<Result<_>>()?)?)
+    Ok(RecordBatch::try_new(MAPPED.clone(), columns.collect::<Result<_>>()?)?)
 }

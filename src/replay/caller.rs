@@ -6,7 +6,7 @@ use super::codes::Codes;
 use super::kernel::Shared;
 use super::principals::Seen;
 use super::view::{EventColumns, EventView};
-use crate::frame::Text;
+use crate::frame::{Grain, Text};
 
 /// Reasons that a dataset's `not_replayable` may hold.
 const REASONS: [&str; 7] =
@@ -55,9 +55,9 @@ fn not_replayed(event: EventView<'_>, principal: Option<usize>, shared: &Shared<
 }
 
 /// Tells the sessions of a principal apart: the credentials and the session's name.
-pub(super) fn session(columns: &EventColumns, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
+pub(super) fn session(columns: &EventColumns<'_>, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
     let parts = [Text::PrincipalId, Text::SessionName, Text::AccessKeyId]
-        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, event.at())));
+        .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, event.place(Grain::of_text(column)))));
     if parts == [0; 3] {
         return None;
     }

@@ -14,10 +14,14 @@ use crate::evaluate::LayerKind;
 use crate::frame::schema::STATEMENTS;
 use crate::frame::{Cell, TableBuilder};
 use arrow::array::RecordBatch;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// A statement that some row names: side, layer, policy name, position.
 type StatementKey = (String, LayerKind, String, usize);
+
+/// A statement of a principal's policy: the number of the candidate, the side of it, the principal's index, the policy's
+/// address, layer and place, and whether its counterpart is wanted too.
+type Noted = (usize, usize, usize, usize, LayerKind, usize, bool);
 
 /// Decided requests.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub(crate) struct Changes {
     /// How many there were when they were last added up.
     compacted: usize,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
+    /// Which were noted, without their names.
+    noted: HashSet<Noted, foldhash::fast::FixedState>,
     pub(crate) agreement: Agreement,
     /// For event-level rows, if they are wanted: what each candidate makes of a request, by its number.
     pub(crate) decided: Vec<(usize, Vec<Arc<ChangeKey>>)>,
@@ -95,24 +101,27 @@ impl Changes {
         self
     }
 
-    /// Notes the statements that a row names.
-    pub(super) fn note(&mut self, candidate: &str, described: &Described, index: usize, principal: &Principal) {
-        for ((side, statements), near) in ["baseline", candidate].into_iter().zip(&described.named).zip(&described.near) {
-            for statement in statements.iter().chain(near) {
+    /// Notes the statements that a row of a candidate, given by its number and name, names.
+    pub(super) fn note(&mut self, (number, candidate): (usize, &str), described: &Described, index: usize, principal: &Principal) {
+        let is_change = described.key.change.is_change();
+        let [before, after] = [0, 1].map(|side: usize| described.named.get(side).map(Vec::as_slice).unwrap_or_default());
+        // Where only one side names statements, the other side's counterparts are wanted.
+        let wanted = [is_change && after.is_empty(), is_change && before.is_empty() && !after.is_empty()];
+        for (at, (statements, near)) in [before, after].into_iter().zip(&described.near).enumerate() {
+            let (side, other) = if at == 0 { ("baseline", candidate) } else { (candidate, "baseline") };
+            let is_wanted = wanted.get(at) == Some(&true);
+            let statements = statements.iter().map(|statement| (statement, is_wanted)).chain(near.iter().map(|near| (near, false)));
+            for (statement, is_wanted) in statements {
+                let address = Arc::as_ptr(&statement.policy).addr();
+                if !self.noted.insert((number, at, index, address, statement.layer, statement.statement, is_wanted)) {
+                    continue;
+                }
                 let key = (side.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
+                if is_wanted {
+                    self.counterparts.insert((other.to_owned(), index, key.clone()));
+                }
                 self.statements.entry(key).or_insert_with(|| Arc::clone(&statement.policy));
             }
-        }
-        let other = match &described.named {
-            _ if !described.key.change.is_change() => return,
-            [baseline, after] if after.is_empty() => (candidate, "baseline", baseline),
-            [before, candidate_side] if before.is_empty() => ("baseline", candidate, candidate_side),
-            _ => return,
-        };
-        let (side, from, statements) = other;
-        for statement in statements {
-            let key = (from.to_owned(), statement.layer, policy_name(&statement.policy, principal), statement.statement);
-            self.counterparts.insert((side.to_owned(), index, key));
         }
     }
 

@@ -1,9 +1,10 @@
 //! Numbers for what stands in event rows, equal where the rows agree: what a thread compares instead of texts.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
 
 use arrow::array::{Array, StringArray};
+use hashbrown::HashTable;
 
 use super::context;
 use super::view::CheckRow;
@@ -37,6 +38,46 @@ struct Column {
     hashes: Vec<u64>,
 }
 
+/// Lists of numbers, each once, numbered in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    numbers: Vec<u32>,
+    /// Where each list ends.
+    ends: Vec<usize>,
+    known: HashTable<u32>,
+}
+
+impl Lists {
+    /// The number of a list, and whether it is new.
+    #[inline]
+    pub(super) fn number(&mut self, list: &[u32]) -> (u32, bool) {
+        let Self { numbers, ends, known } = self;
+        let hash = hash_of_numbers(list);
+        if let Some(number) = known.find(hash, |number| list_of(numbers, ends, *number) == list) {
+            return (*number, false);
+        }
+        let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
+        numbers.extend_from_slice(list);
+        ends.push(numbers.len());
+        known.insert_unique(hash, number, |number| hash_of_numbers(list_of(numbers, ends, *number)));
+        (number, true)
+    }
+}
+
+#[inline]
+fn list_of<'n>(numbers: &'n [u32], ends: &[usize], list: u32) -> &'n [u32] {
+    let begin = (list as usize).checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default();
+    ends.get(list as usize).and_then(|end| numbers.get(begin..*end)).unwrap_or_default()
+}
+
+fn hash_of_numbers(numbers: &[u32]) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+    let (pairs, last) = numbers.as_chunks();
+    pairs.iter().for_each(|[a, b]| hasher.write_u64(u64::from(*a) << 32 | u64::from(*b)));
+    last.iter().for_each(|number| hasher.write_u32(*number));
+    hasher.finish()
+}
+
 /// Hashes of texts that are the same in every run.
 const HASHER: foldhash::quality::FixedState = foldhash::quality::FixedState::with_seed(0x7265_7472);
 
@@ -54,20 +95,9 @@ impl Codes {
     }
 
     /// The numbers of a column's texts, row by row; 0 for none.
-    pub(super) fn texts(&mut self, column: Text, texts: &Texts) -> Result<Vec<u32>> {
+    pub(super) fn texts(&mut self, column: Text, texts: &StringArray) -> Result<Vec<u32>> {
         let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Vec::new()) };
-        match texts {
-            _ if texts.is_empty() => Ok(vec![0; texts.len()]),
-            Texts::Plain(plain) => plain.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect(),
-            Texts::Coded(codes, values) => {
-                numbers.hold(values)?;
-                let number = |code: &u32| numbers.numbers.get(*code as usize).copied().unwrap_or_default();
-                Ok(match codes.nulls() {
-                    None => codes.values().iter().map(number).collect(),
-                    Some(valid) => codes.values().iter().zip(valid).map(|(code, valid)| if valid { number(code) } else { 0 }).collect(),
-                })
-            }
-        }
+        texts.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect()
     }
 
     /// The numbers of the texts that a coded column's codes stand for.

@@ -30,14 +30,28 @@ struct Counts {
     data: u64,
 }
 
-/// What a thread counts, by numbers.
+/// What a thread counts, by numbers: the events of some calls at hand, and what they were added to.
 #[derive(Debug, Default)]
 pub(super) struct CodedCoverage {
     /// Account, region and day, and where their counts stand.
     places: HashMap<(u32, u32, i32), usize, foldhash::fast::FixedState>,
     counts: Vec<CodedCounts>,
-    /// The place of the event before.
-    last: Option<((u32, u32, i32), usize)>,
+    calls: Vec<OfCall>,
+    /// Calls and the files in which they stand, some more than once.
+    files: Vec<(u32, u32)>,
+    day: i32,
+}
+
+/// The events of a call on one day.
+#[derive(Debug, Default)]
+struct OfCall {
+    /// The numbers of its account and region.
+    account: u32,
+    region: u32,
+    is_data: bool,
+    events: u32,
+    replayed: u32,
+    last_file: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -46,46 +60,75 @@ struct CodedCounts {
     replayed: u64,
     data: u64,
     files: HashSet<u32, foldhash::fast::FixedState>,
-    last_file: Option<u32>,
+}
+
+/// How an event is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counting {
+    Replayed,
+    NotReplayed,
+    /// It is of another shard: it only tells that there is a file.
+    Elsewhere,
 }
 
 impl CodedCoverage {
-    pub(super) fn event(&mut self, event: EventView<'_>, replayed: bool) {
-        let Some(counts) = self.counts(event) else { return };
-        counts.events += 1;
-        counts.replayed += u64::from(replayed);
-        counts.data += u64::from(event.is_data());
+    /// Begins to count the events of other calls.
+    pub(super) fn begin(&mut self) {
+        self.end();
+        self.calls.clear();
     }
 
-    /// An event of another shard: it tells that there is a file.
-    pub(super) fn elsewhere(&mut self, event: EventView<'_>) {
-        self.counts(event);
+    /// Adds a call: the next number.
+    pub(super) fn call(&mut self, call: EventView<'_>) {
+        let (account, region) = (call.text_code(Text::AccountId), call.text_code(Text::Region));
+        self.calls.push(OfCall { account, region, is_data: call.is_data(), ..OfCall::default() });
     }
 
-    /// The counts of an event's account, region and day, to which its file belongs.
-    fn counts(&mut self, event: EventView<'_>) -> Option<&mut CodedCounts> {
-        let key = (event.text_code(Text::AccountId), event.text_code(Text::Region), day_of(event.time()));
-        let place = match self.last {
-            Some((last, place)) if last == key => place,
-            _ => {
-                let place = *self.places.entry(key).or_insert(self.counts.len());
-                if place == self.counts.len() {
-                    self.counts.push(CodedCounts::default());
-                }
-                self.last = Some((key, place));
-                place
-            }
-        };
-        let counts = self.counts.get_mut(place)?;
-        let file = event.text_code(Text::SourceFile);
-        if counts.last_file != Some(file) {
-            counts.last_file = Some(file);
-            counts.files.insert(file);
+    /// Adds an event of a call.
+    #[inline]
+    pub(super) fn event(&mut self, call: u32, time: i64, file: u32, counting: Counting) {
+        let day = day_of(time);
+        if day != self.day {
+            self.end();
+            self.day = day;
         }
-        Some(counts)
+        let Some(of_call) = self.calls.get_mut(call as usize) else { return };
+        of_call.events += u32::from(counting != Counting::Elsewhere);
+        of_call.replayed += u32::from(counting == Counting::Replayed);
+        if of_call.last_file != Some(file) {
+            of_call.last_file = Some(file);
+            self.files.push((call, file));
+        }
     }
 
-    pub(super) fn finish(self, codes: &Codes) -> Coverage {
+    /// Adds up what was counted on the day at hand.
+    pub(super) fn end(&mut self) {
+        let mut place = |of_call: &OfCall| {
+            let next = self.counts.len();
+            let place = *self.places.entry((of_call.account, of_call.region, self.day)).or_insert(next);
+            if place == next {
+                self.counts.push(CodedCounts::default());
+            }
+            place
+        };
+        let places: Vec<Option<usize>> = self.calls.iter().map(|call| call.last_file.map(|_| place(call))).collect();
+        let counts_of = |call: usize| places.get(call).copied().flatten();
+        for (call, of_call) in self.calls.iter_mut().enumerate() {
+            let Some(counts) = counts_of(call).and_then(|place| self.counts.get_mut(place)) else { continue };
+            counts.events += u64::from(of_call.events);
+            counts.replayed += u64::from(of_call.replayed);
+            counts.data += u64::from(if of_call.is_data { of_call.events } else { 0 });
+            (of_call.events, of_call.replayed, of_call.last_file) = (0, 0, None);
+        }
+        for (call, file) in self.files.drain(..) {
+            if let Some(counts) = counts_of(call as usize).and_then(|place| self.counts.get_mut(place)) {
+                counts.files.insert(file);
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self, codes: &Codes) -> Coverage {
+        self.end();
         let mut coverage = Coverage::default();
         let mut counts: Vec<Option<CodedCounts>> = self.counts.into_iter().map(Some).collect();
         for ((account, region, day), place) in self.places {

@@ -74,7 +74,7 @@ impl<'a> Decider<'a> {
                 decided.len() - 1
             });
             let Some((_, described)) = decided.get(known) else { continue };
-            changes.note(candidate, described, request.principal, principal);
+            changes.note((index, candidate), described, request.principal, principal);
             let of_principal = changes.of_principal.entry((index, request.principal)).or_default();
             of_principal.add(&described.key, measures);
             if index == 0 && request.outcome == "success" {

@@ -12,9 +12,9 @@ use super::kernel::{Kernel, Shared};
 use super::request::RequestKey;
 use super::row::ChangeKey;
 use crate::error::Result;
-use crate::frame::parquet::{self, TableWriter};
+use crate::frame::parquet::TableWriter;
 use crate::frame::schema::DECISIONS;
-use crate::frame::{Cell, TableBuilder, Texts, read};
+use crate::frame::{Cell, EventReader, EventRows, Grain, TableBuilder, Texts, read};
 use crate::progress::Progress;
 
 /// What each candidate makes of a distinct request: in the order of the candidates.
@@ -74,17 +74,19 @@ impl<'r> Decisions<'r> {
     fn file(&self, file: &Path, shared: &Shared<'_>, columns: &[&str]) -> Result<Vec<RecordBatch>> {
         let mut kernel = Kernel::new(shared);
         let mut batches = Vec::new();
-        parquet::read_coded(file, columns, |batch| {
-            kernel.consume(&batch)?;
-            batches.push(self.batch(&batch, &kernel)?);
+        EventReader::new()?.read(file, columns, |rows| {
+            kernel.consume(&rows)?;
+            batches.push(self.batch(&rows, &kernel)?);
             Ok(())
         })?;
         Ok(batches)
     }
 
-    fn batch(&self, batch: &RecordBatch, kernel: &Kernel<'_>) -> Result<RecordBatch> {
+    fn batch(&self, rows: &EventRows, kernel: &Kernel<'_>) -> Result<RecordBatch> {
+        let batch = &rows.events;
         let (ids, times, indexes) = (Texts::of(batch, "event_id")?, read::time(batch, "event_time")?, read::int(batch, "source_index")?);
-        let (accounts, files) = (Texts::of(batch, "account_id")?, Texts::of(batch, "source_file")?);
+        let (accounts, files) = (Texts::of(rows.batch(Grain::Call), "account_id")?, Texts::of(batch, "source_file")?);
+        let account = |row: usize| accounts.get(*rows.numbers(Grain::Call).get(row)? as usize);
         let mut table = TableBuilder::new(&DECISIONS)?;
         for (row, outcome) in kernel.events_of_batch() {
             let (decided, reason) = match outcome {
@@ -97,7 +99,7 @@ impl<'r> Decisions<'r> {
                 table.push(vec![
                     Cell::text(ids.get(row)),
                     Cell::Time(times.value(row)),
-                    Cell::text(accounts.get(row)),
+                    Cell::text(account(row)),
                     candidate.as_ref().into(),
                     cell(0),
                     cell(1),

@@ -21,7 +21,7 @@ use crate::account::{ControlType, Policy, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Case, Decision, Evaluation, Evaluator, Program, Request, Which, code_words};
-use crate::frame::{Text, json, parquet, read};
+use crate::frame::{EventRows, Text, json, parquet, read};
 use crate::iam::arn::Arn;
 use crate::ingest::{Dataset, skipped_with};
 
@@ -224,9 +224,10 @@ struct Explainer<'a> {
 impl Explainer<'_> {
     fn event(&self, row: &RecordBatch, shared: &Shared<'_>) -> Result<ExplainedEvent> {
         let mut kernel = Kernel::new(shared);
-        kernel.consume(row)?;
+        let rows = EventRows::each(row.clone());
+        kernel.consume(&rows)?;
         let accumulator = kernel.finish();
-        let columns = EventColumns::new(row)?;
+        let columns = EventColumns::new(&rows)?;
         let event = columns.row(0);
         let seen = Seen::of(
             [Text::PrincipalArn, Text::PrincipalId, Text::PrincipalAccountId, Text::IdentityType, Text::SessionIssuerArn]

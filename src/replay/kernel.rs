@@ -1,32 +1,33 @@
 //! The kernel: event batches to distinct requests with their measures.
 //!
 //! Events that agree in principal, checks, region, outcome and in the cells of every context key that the principal's
-//! policies look at are one request. A batch is taken in steps, each a short loop over its rows: who calls, what is asked,
-//! which request that is, what is measured of it.
+//! policies look at are one request. A batch is taken in steps: who calls and what is called, once for each caller and
+//! call; then short loops over its rows: what is asked, which request that is, what is measured of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _};
 
-use arrow::array::RecordBatch;
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet, HashTable};
 
 use super::caller::Caller;
-use super::callers::{Callers, Contexts};
-use super::codes::Codes;
+use super::callers::{Common, Contexts};
+use super::codes::{Codes, Lists};
 use super::context::EventContext;
-use super::coverage::{CodedCoverage, Coverage};
+use super::coverage::{CodedCoverage, Counting, Coverage};
 use super::filter::Filter;
+use super::measuring::Measuring;
 use super::memo::Memo;
 use super::principals::{Principal, Principals};
 use super::request::{RequestKey, event_layers};
 use super::rules::{ASKED, Facts, Rules, are_asked, state};
 use super::shard::Shard;
-use super::tally::{Measures, Measuring};
+use super::tally::Measures;
 use super::view::{AskedBy, EventColumns, EventView, Field};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Layers, Program};
-use crate::frame::{Flag, Text};
+use crate::frame::{EventRows, Flag, Text};
 
 /// What a replay of events needs, shared by threads.
 pub(super) struct Shared<'a> {
@@ -46,10 +47,22 @@ impl Shared<'_> {
     }
 }
 
+type Requests = HashMap<RequestKey, Measures, foldhash::fast::FixedState>;
+
+/// Adds what was measured of a request.
+fn enter(requests: &mut Requests, request: RequestKey, measures: Measures) {
+    match requests.entry(request) {
+        Entry::Occupied(mut known) => known.get_mut().merge(&measures),
+        Entry::Vacant(new) => {
+            new.insert(measures);
+        }
+    }
+}
+
 /// Distinct requests of a part of the log, with everything that is counted on the way.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Accumulator {
-    pub(super) requests: HashMap<RequestKey, Measures, foldhash::fast::FixedState>,
+    pub(super) requests: Requests,
     pub(super) not_replayed: BTreeMap<&'static str, u64>,
     pub(super) filtered: u64,
     pub(super) events: u64,
@@ -62,7 +75,7 @@ impl Accumulator {
     pub(super) fn merge(mut self, other: Self) -> Self {
         let (mut into, from) = if self.requests.len() < other.requests.len() { (other, self) } else { (std::mem::take(&mut self), other) };
         for (key, measures) in from.requests {
-            into.requests.entry(key).or_default().merge(&measures);
+            enter(&mut into.requests, key, measures);
         }
         for (reason, count) in from.not_replayed {
             *into.not_replayed.entry(reason).or_default() += count;
@@ -81,7 +94,6 @@ impl Accumulator {
 pub(super) struct Kernel<'a> {
     shared: &'a Shared<'a>,
     codes: Codes,
-    sessions: Callers,
     contexts: Contexts,
     keeps: Memo<bool>,
     callers: Memo<Caller>,
@@ -89,12 +101,14 @@ pub(super) struct Kernel<'a> {
     /// By key.
     states: Vec<Memo<u32>>,
     facts: Facts,
-    /// Distinct requests by their numbers: principal, texts, facts.
-    known: HashTable<u32>,
-    numbers: Lists,
+    /// What calls ask for, and what of a request is asked for event by event.
+    asked: Lists,
+    beside: Lists,
+    /// Distinct requests by their numbers.
+    known: HashTable<(Described, u32)>,
     requests: Vec<RequestKey>,
     /// What is measured of each request.
-    measuring: Vec<Measuring>,
+    measuring: Measuring,
     not_replayed: BTreeMap<&'static str, u64>,
     filtered: u64,
     events: u64,
@@ -103,73 +117,89 @@ pub(super) struct Kernel<'a> {
     batch: Batch,
 }
 
-/// The events of the batch at hand that are replayed.
+/// The events at hand.
 #[derive(Debug, Default)]
 struct Batch {
-    /// Row, session, principal, and which of its policies.
+    callers: Vec<Common>,
+    /// Of each caller, what becomes of its events.
+    fates: Vec<Fate>,
+    /// Of each call, the number of what is asked for.
+    calls: Vec<u32>,
+    /// The events that are replayed.
     rows: Vec<Asked>,
     /// Rows that are not replayed, and why.
     not_replayed: Vec<(usize, &'static str)>,
-    /// What is asked, by numbers.
-    numbers: Lists,
-    hashes: Vec<u64>,
+    /// Of each event that is replayed, its request.
+    described: Vec<Described>,
     /// The places of their requests.
     slots: Vec<u32>,
-    /// Place of the request and number of the event, in order.
-    order: Vec<u64>,
+    /// Room for a list of numbers.
+    list: Vec<u32>,
 }
 
-/// An event that is replayed: who asks.
+/// What becomes of the events of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Replayed,
+    NotReplayed,
+    Filtered,
+    /// They are of another shard.
+    Elsewhere,
+    /// The filter has to be asked event by event.
+    Unsettled,
+}
+
+impl Fate {
+    /// Of events that the filter lets through.
+    fn of_kept(caller: Caller) -> Self {
+        match caller {
+            Caller { is_of_shard: false, .. } => Self::Elsewhere,
+            Caller { reason: None, principal: Some(_), .. } => Self::Replayed,
+            _ => Self::NotReplayed,
+        }
+    }
+}
+
+/// A request, by numbers: what its caller tells of it, what is asked for, and what is asked for event by event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Described {
+    context: u32,
+    asked: u32,
+    beside: u32,
+}
+
+impl Described {
+    /// Nothing is asked for event by event.
+    const NOTHING: u32 = u32::MAX;
+
+    #[inline]
+    fn hash(self) -> u64 {
+        let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
+        hasher.write_u64(u64::from(self.context) << 32 | u64::from(self.asked));
+        hasher.write_u32(self.beside);
+        hasher.finish()
+    }
+}
+
+/// An event that is replayed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Asked {
-    row: usize,
-    /// Among the sessions of the row group.
-    session: u32,
-    by: AskedBy,
+    row: u32,
+    caller: u32,
+    call: u32,
+    /// Which policies its principal has.
     variant: u32,
 }
 
-impl Asked {
-    fn event<'b>(self, columns: &'b EventColumns, shared: &Shared<'_>) -> EventView<'b> {
-        let event = columns.row(self.row).asked_by(self.by);
-        let tags = &shared.principals.timeline.tags;
-        if tags.is_empty() || !shared.principals.looks_at_tags(self.by) {
-            return event;
-        }
-        let resource = event.looked_up(Text::Resource);
-        event.at_tag_moment(resource.map_or(0, |resource| tags.moment(resource, event.time())))
+/// An event, as its principal's policies see it.
+fn seen<'b>(columns: &'b EventColumns<'_>, row: u32, by: AskedBy, shared: &Shared<'_>) -> EventView<'b> {
+    let event = columns.row(row as usize).asked_by(by);
+    let tags = &shared.principals.timeline.tags;
+    if tags.is_empty() || !shared.principals.looks_at_tags(by) {
+        return event;
     }
-}
-
-/// Lists of numbers, one after the other.
-#[derive(Debug, Default)]
-struct Lists {
-    numbers: Vec<u32>,
-    /// Where each list ends.
-    ends: Vec<usize>,
-}
-
-impl Lists {
-    #[inline]
-    fn get(&self, list: usize) -> &[u32] {
-        let begin = list.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
-        self.ends.get(list).and_then(|end| self.numbers.get(begin..*end)).unwrap_or_default()
-    }
-
-    fn push(&mut self, list: &[u32]) {
-        self.numbers.extend_from_slice(list);
-        self.end();
-    }
-
-    /// Ends the list that was begun by pushing numbers.
-    fn end(&mut self) {
-        self.ends.push(self.numbers.len());
-    }
-
-    fn clear(&mut self) {
-        self.numbers.clear();
-        self.ends.clear();
-    }
+    let resource = event.looked_up(Text::Resource);
+    event.at_tag_moment(resource.map_or(0, |resource| tags.moment(resource, event.time())))
 }
 
 impl<'a> Kernel<'a> {
@@ -177,17 +207,17 @@ impl<'a> Kernel<'a> {
         Self {
             shared,
             codes: Codes::new(shared.program),
-            sessions: Callers::default(),
             contexts: Contexts::default(),
             keeps: Memo::default(),
             callers: Memo::default(),
             opaque: Memo::default(),
             states: (0..shared.program.key_count()).map(|_| Memo::default()).collect(),
             facts: Facts::default(),
+            asked: Lists::default(),
+            beside: Lists::default(),
             known: HashTable::new(),
-            numbers: Lists::default(),
             requests: Vec::new(),
-            measuring: Vec::new(),
+            measuring: Measuring::default(),
             not_replayed: BTreeMap::new(),
             filtered: 0,
             events: 0,
@@ -202,10 +232,11 @@ impl<'a> Kernel<'a> {
         self.events
     }
 
-    /// Adds a batch of events.
-    pub(super) fn consume(&mut self, batch: &RecordBatch) -> Result<()> {
-        let mut columns = EventColumns::new(batch)?;
+    /// Adds events.
+    pub(super) fn consume(&mut self, rows: &EventRows) -> Result<()> {
+        let mut columns = EventColumns::new(rows)?;
         columns.number(&mut self.codes)?;
+        self.meet(&columns)?;
         self.select(&columns)?;
         self.describe(&columns)?;
         self.group(&columns)?;
@@ -213,11 +244,11 @@ impl<'a> Kernel<'a> {
         columns.assert_loaded()
     }
 
-    /// The events of the batch that was added last, in order: row, and its request, or why it is not replayed. Events that
-    /// the filter left out are not among them.
+    /// The events that were added last, in order: row, and its request, or why it is not replayed. Events that the filter
+    /// left out are not among them.
     pub(super) fn events_of_batch(&self) -> Vec<(usize, Result<&RequestKey, &'static str>)> {
         let replayed = self.batch.rows.iter().zip(&self.batch.slots);
-        let replayed = replayed.filter_map(|(asked, slot)| Some((asked.row, Ok(self.requests.get(*slot as usize)?))));
+        let replayed = replayed.filter_map(|(asked, slot)| Some((asked.row as usize, Ok(self.requests.get(*slot as usize)?))));
         let mut events: Vec<_> = replayed.chain(self.batch.not_replayed.iter().map(|(row, reason)| (*row, Err(*reason)))).collect();
         events.sort_unstable_by_key(|(row, _)| *row);
         events
@@ -231,112 +262,138 @@ impl<'a> Kernel<'a> {
             let name = codes.text_of(Text::SessionName, name).unwrap_or_default();
             names.entry(principal as usize).or_default().insert(name.to_owned());
         }
-        let mut distinct: HashMap<RequestKey, Measures, foldhash::fast::FixedState> = HashMap::default();
-        for (request, measuring) in requests.into_iter().zip(measuring) {
-            let name = |name| codes.text_of(Text::SessionName, name);
-            distinct.entry(request).or_default().merge(&measuring.finish(name));
+        let measures = measuring.finish(|name| codes.text_of(Text::SessionName, name));
+        let mut distinct = Requests::with_capacity_and_hasher(requests.len(), foldhash::fast::FixedState::default());
+        for (request, measures) in requests.into_iter().zip(measures) {
+            enter(&mut distinct, request, measures);
         }
         Accumulator { requests: distinct, not_replayed, filtered, events, coverage: coverage.finish(&codes), session_names: names }
     }
 
-    /// Which rows are replayed, and who calls.
-    fn select(&mut self, columns: &EventColumns) -> Result<()> {
-        let Self { sessions, contexts, keeps, callers, opaque, states, codes, facts, shared, .. } = self;
-        let filter = shared.filter;
-        self.batch.rows.clear();
-        self.batch.not_replayed.clear();
-        sessions.begin(columns)?;
-        for row in 0..columns.len() {
-            let event = columns.row(row);
-            if !filter.keeps_time(event.time()) {
+    /// Who calls, and what is called.
+    fn meet(&mut self, columns: &EventColumns<'_>) -> Result<()> {
+        let Self { contexts, keeps, callers, opaque, states, codes, facts, asked, shared, batch, coverage, .. } = self;
+        batch.callers.clear();
+        batch.fates.clear();
+        for event in columns.first_of_callers() {
+            let mut rules = Rules { keeps, callers, opaque, states, codes, facts, contexts, shared };
+            let common = rules.common(columns, event)?;
+            batch.fates.push(match common.keeps {
+                Some(true) => Fate::of_kept(common.caller),
+                Some(false) => Fate::Filtered,
+                None => Fate::Unsettled,
+            });
+            batch.callers.push(common);
+        }
+        batch.calls.clear();
+        coverage.begin();
+        let has_context = columns.has_request_context();
+        for event in columns.first_of_calls() {
+            batch.list.clear();
+            batch.list.extend(ASKED.map(|column| event.text_code(column)));
+            batch.list.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
+            if has_context {
+                let complete = event.code(Field::Flag(Flag::RequestContextComplete), codes)?;
+                let listed = event.code(Field::RequestContext, codes)?;
+                batch.list.push(u32::try_from(listed * 3 + complete).unwrap_or(u32::MAX));
+            }
+            batch.calls.push(asked.number(&batch.list).0);
+            coverage.call(event);
+        }
+        Ok(())
+    }
+
+    /// Which rows are replayed.
+    fn select(&mut self, columns: &EventColumns<'_>) -> Result<()> {
+        let Self { keeps, codes, shared, batch, coverage, .. } = self;
+        let (filter, principals) = (shared.filter, shared.principals);
+        batch.rows.clear();
+        batch.not_replayed.clear();
+        let files = columns.codes_of(Text::SourceFile);
+        for ((row, (caller, call)), time) in (0u32..).zip(columns.numbers()).zip(columns.times()) {
+            if !filter.keeps_time(*time) {
                 self.filtered += 1;
                 continue;
             }
-            let session = sessions.find(row, columns.created(row), || {
-                let mut rules = Rules { keeps, callers, opaque, states, codes, facts, contexts, shared };
-                rules.common(columns, event)
-            })?;
-            let Some(common) = sessions.get(session) else { continue };
-            let is_kept = match common.keeps {
-                Some(is_kept) => is_kept,
-                None => keeps.get(event, codes, |_| Ok(filter.keeps_rest(event)))?,
+            let Some(mut fate) = batch.fates.get(*caller as usize).copied() else { continue };
+            if fate == Fate::Unsettled {
+                let event = columns.row(row as usize);
+                let is_kept = keeps.get(event, codes, |_| Ok(filter.keeps_rest(event)))?;
+                let kept = batch.callers.get(*caller as usize).filter(|_| is_kept);
+                fate = kept.map_or(Fate::Filtered, |common| Fate::of_kept(common.caller));
+            }
+            let counting = match fate {
+                Fate::Filtered | Fate::Unsettled => {
+                    self.filtered += 1;
+                    continue;
+                }
+                Fate::Elsewhere => Counting::Elsewhere,
+                Fate::Replayed => Counting::Replayed,
+                Fate::NotReplayed => Counting::NotReplayed,
             };
-            if !is_kept {
-                self.filtered += 1;
-                continue;
-            }
-            let caller = common.caller;
-            if !caller.is_of_shard {
-                self.filtered += 1;
-                self.coverage.elsewhere(event);
-                continue;
-            }
-            self.events += 1;
-            self.coverage.event(event, caller.reason.is_none());
-            match caller {
-                Caller { reason: None, principal: Some(principal), .. } => {
-                    let by = AskedBy { principal, session: common.told };
-                    let variant = shared.principals.variant(by, event.time());
-                    self.batch.rows.push(Asked { row, session, by, variant });
+            coverage.event(*call, *time, files.get(row as usize).copied().unwrap_or_default(), counting);
+            match counting {
+                Counting::Elsewhere => self.filtered += 1,
+                Counting::Replayed => {
+                    let by = || batch.callers.get(*caller as usize).map(Common::asked_by).unwrap_or_default();
+                    let variant = if principals.has_variants { principals.variant(by(), *time) } else { 0 };
+                    batch.rows.push(Asked { row, caller: *caller, call: *call, variant });
                 }
-                Caller { reason, .. } => {
-                    let reason = reason.unwrap_or("no_identity");
-                    self.batch.not_replayed.push((row, reason));
-                    *self.not_replayed.entry(reason).or_default() += 1;
+                Counting::NotReplayed => {
+                    let reason = batch.callers.get(*caller as usize).and_then(|common| common.caller.reason);
+                    batch.not_replayed.push((row as usize, reason.unwrap_or("no_identity")));
                 }
             }
+        }
+        self.events += (batch.rows.len() + batch.not_replayed.len()) as u64;
+        for (_, reason) in &batch.not_replayed {
+            *self.not_replayed.entry(reason).or_default() += 1;
         }
         Ok(())
     }
 
     /// What is asked, by numbers.
-    fn describe(&mut self, columns: &EventColumns) -> Result<()> {
-        let Self { sessions, contexts, states, codes, facts, shared, .. } = self;
-        let Batch { rows, numbers, hashes, .. } = &mut self.batch;
-        numbers.clear();
-        hashes.clear();
-        let asked = columns.rows_of(ASKED)?;
-        let has_context = columns.has_request_context();
-        let has_variants = shared.principals.has_variants;
-        let tags = &shared.principals.timeline.tags;
+    fn describe(&mut self, columns: &EventColumns<'_>) -> Result<()> {
+        let Self { contexts, states, codes, facts, beside, shared, batch, .. } = self;
+        let Batch { callers, calls, rows, described, list, .. } = batch;
+        described.clear();
+        let (has_variants, tags) = (shared.principals.has_variants, &shared.principals.timeline.tags);
+        let looks_at_tags = |common: &Common| !tags.is_empty() && shared.principals.looks_at_tags(common.asked_by());
+        // Whether what the caller and the call tell is all.
+        let is_all = |common: &Common| !has_variants && contexts.asked(common.context).is_empty() && !looks_at_tags(common);
+        let told: Vec<(u32, bool)> = callers.iter().map(|common| (common.context, is_all(common))).collect();
         for row in rows.iter() {
-            let begin = numbers.numbers.len();
-            let event = row.event(columns, shared);
-            let context = sessions.get(row.session).map(|common| common.context).unwrap_or_default();
-            numbers.numbers.push(context);
-            if has_variants {
-                numbers.numbers.push(row.variant);
+            let (context, is_all) = told.get(row.caller as usize).copied().unwrap_or_default();
+            let asked = calls.get(row.call as usize).copied().unwrap_or_default();
+            let mut request = Described { context, asked, beside: Described::NOTHING };
+            if !is_all && let Some(common) = callers.get(row.caller as usize) {
+                list.clear();
+                list.push(row.variant);
+                let by = common.asked_by();
+                let event = seen(columns, row.row, by, shared);
+                if looks_at_tags(common) && event.has_checks() {
+                    let resources = event.checks().into_iter().filter_map(|check| check.resource);
+                    list.extend(resources.map(|resource| tags.moment(&resource, event.time())));
+                }
+                let principal = shared.principal(by.principal)?;
+                for key in contexts.asked(context) {
+                    list.push(state(states, *key, event, principal, codes, facts, shared)?.0);
+                }
+                request.beside = beside.number(list).0;
             }
-            numbers.numbers.extend(asked.map(|column| column.get(row.row).copied().unwrap_or_default()));
-            numbers.numbers.push(u32::try_from(event.code(Field::Checks, codes)?).unwrap_or(u32::MAX));
-            if has_context {
-                let complete = event.code(Field::Flag(Flag::RequestContextComplete), codes)?;
-                let listed = event.code(Field::RequestContext, codes)?;
-                numbers.numbers.push(u32::try_from(listed * 3 + complete).unwrap_or(u32::MAX));
-            }
-            if !tags.is_empty() && shared.principals.looks_at_tags(row.by) && event.has_checks() {
-                let resources = event.checks().into_iter().filter_map(|check| check.resource);
-                numbers.numbers.extend(resources.map(|resource| tags.moment(&resource, event.time())));
-            }
-            for key in contexts.asked(context) {
-                let principal = shared.principal(row.by.principal)?;
-                numbers.numbers.push(state(states, *key, event, principal, codes, facts, shared)?.0);
-            }
-            numbers.end();
-            hashes.push(hash(numbers.numbers.get(begin..).unwrap_or_default()));
+            described.push(request);
         }
         Ok(())
     }
 
     /// Which request that is.
-    fn group(&mut self, columns: &EventColumns) -> Result<()> {
+    fn group(&mut self, columns: &EventColumns<'_>) -> Result<()> {
         let mut slots = std::mem::take(&mut self.batch.slots);
         slots.clear();
         let mut at = 0;
-        while at < self.batch.rows.len() {
-            let (asked, hash) = (self.batch.numbers.get(at), self.batch.hashes.get(at).copied().unwrap_or_default());
-            let known = self.known.find(hash, |slot| self.numbers.get(*slot as usize) == asked).copied();
-            match known.map_or_else(|| self.insert(columns, at, hash), |slot| Ok(Some(slot)))? {
+        while let Some(described) = self.batch.described.get(at).copied() {
+            let known = self.known.find(described.hash(), |(known, _)| *known == described).map(|(_, slot)| *slot);
+            match known.map_or_else(|| self.insert(columns, at, described), |slot| Ok(Some(slot)))? {
                 Some(slot) => {
                     slots.push(slot);
                     at += 1;
@@ -351,18 +408,17 @@ impl<'a> Kernel<'a> {
 
     /// Enters the request of an event of the batch; `None` if some key has to be asked for event by event first.
     #[cold]
-    fn insert(&mut self, columns: &EventColumns, at: usize, hash: u64) -> Result<Option<u32>> {
+    fn insert(&mut self, columns: &EventColumns<'_>, at: usize, described: Described) -> Result<Option<u32>> {
         let shared = self.shared;
         let slot = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
         let asked = self.batch.rows.get(at).copied().unwrap_or_default();
-        let event = asked.event(columns, shared);
-        let index = asked.by.principal;
-        let principal = shared.principal(index)?;
-        let common = self.sessions.get(asked.session).map(|common| common.context).unwrap_or_default();
+        let by = self.batch.callers.get(asked.caller as usize).map(Common::asked_by).unwrap_or_default();
+        let event = seen(columns, asked.row, by, shared);
+        let principal = shared.principal(by.principal)?;
         let mut known = Vec::with_capacity(principal.keys.len());
         for key in &principal.keys {
             let (fact, fields) = state(&mut self.states, *key, event, principal, &mut self.codes, &mut self.facts, shared)?;
-            if self.contexts.is_told(common, *key) && !are_asked(fields) {
+            if self.contexts.is_told(described.context, *key) && !are_asked(fields) {
                 self.contexts.ask(*key);
                 return Ok(None);
             }
@@ -370,49 +426,32 @@ impl<'a> Kernel<'a> {
         }
         let context = EventContext::new(event, principal, shared.catalog);
         self.requests.push(RequestKey::new(
-            (index as usize, asked.variant),
+            (by.principal as usize, asked.variant),
             known,
             event_layers(event, principal),
             &context,
             event,
             shared,
         ));
-        self.measuring.push(Measuring::default());
-        self.numbers.push(self.batch.numbers.get(at));
-        let numbers = &self.numbers;
-        self.known.insert_unique(hash, slot, |slot| self::hash(numbers.get(*slot as usize)));
+        self.measuring.push();
+        self.known.insert_unique(described.hash(), (described, slot), |(known, _)| known.hash());
         Ok(Some(slot))
     }
 
     /// What is measured of it.
-    fn measure(&mut self, columns: &EventColumns) {
-        // Request by request: its measures stand in several places, which are fetched once for all its events of the batch.
-        let Batch { rows, slots, order, .. } = &mut self.batch;
-        order.clear();
-        order.extend(slots.iter().zip(0u64..).map(|(slot, at)| (u64::from(*slot) << 32) | at));
-        order.sort_unstable();
-        for place in order.iter() {
-            let [slot, at] = [place >> 32, place & u64::from(u32::MAX)].map(|half| usize::try_from(half).unwrap_or(usize::MAX));
-            let Some(asked) = rows.get(at) else { continue };
-            let (event, Some(common)) = (columns.row(asked.row), self.sessions.get(asked.session)) else { continue };
-            let Some(measuring) = self.measuring.get_mut(slot) else { continue };
-            if measuring.add(event.time(), || event.text(Text::EventId).unwrap_or_default(), common.session) {
-                let name = common.session_name;
-                if name != 0 && measuring.add_name(name) {
-                    self.session_names.insert((asked.by.principal, name));
-                }
-            }
+    fn measure(&mut self, columns: &EventColumns<'_>) {
+        let Self { batch, measuring, session_names, .. } = self;
+        let Batch { callers, rows, slots, .. } = batch;
+        let times = columns.times();
+        for (asked, slot) in rows.iter().zip(slots.iter()) {
+            let time = times.get(asked.row as usize).copied().unwrap_or_default();
+            let id = || columns.row(asked.row as usize).looked_up(Text::EventId).unwrap_or_default();
+            measuring.add(*slot, asked.caller, time, id);
         }
+        let common = |caller: u32| callers.get(caller as usize);
+        let session = |caller| common(caller).map_or((None, 0), |common| (common.session, common.session_name));
+        measuring.settle(session, |caller| {
+            session_names.extend(common(caller).map(|common| (common.asked_by().principal, common.session_name)));
+        });
     }
-}
-
-fn hash(numbers: &[u32]) -> u64 {
-    let mut hasher = foldhash::fast::FixedState::with_seed(0).build_hasher();
-    let mut pairs = numbers.chunks_exact(2);
-    for pair in pairs.by_ref() {
-        let [a, b] = [0, 1].map(|at| u64::from(pair.get(at).copied().unwrap_or_default()));
-        hasher.write_u64((a << 32) | b);
-    }
-    pairs.remainder().iter().for_each(|number| hasher.write_u32(*number));
-    hasher.finish()
 }

@@ -14,8 +14,8 @@ use super::timeline::Timeline;
 use crate::account::load::{CandidateType, load};
 use crate::catalog::Catalog;
 use crate::evaluate::{LayerKind, Layers};
-use crate::frame::schema::EVENTS;
-use crate::frame::{Check, EventBuilder, EventRow, Flag, Text};
+use crate::frame::schema::MAPPED;
+use crate::frame::{Check, EventBuilder, EventReader, EventRow, EventRows, EventWriter, Flag, Grain, Text};
 use crate::iam::Pattern;
 
 const ACCOUNT: &str = "111122223333";
@@ -252,14 +252,35 @@ fn batch(rows: &[EventRow<'_>]) -> RecordBatch {
 
 /// The same rows, every text as it is.
 fn plain(coded: &RecordBatch) -> RecordBatch {
-    let columns = coded.columns().iter().zip(EVENTS.schema.fields());
+    let columns = coded.columns().iter().zip(MAPPED.fields());
     let columns = columns.map(|(column, field)| arrow::compute::cast(column, field.data_type()).unwrap()).collect();
-    RecordBatch::try_new(EVENTS.schema.clone(), columns).unwrap()
+    RecordBatch::try_new(MAPPED.clone(), columns).unwrap()
 }
 
-fn replayed(shared: &Shared<'_>, batches: &[RecordBatch]) -> Accumulator {
+/// An event alone.
+fn alone(row: &EventRow<'_>) -> EventRows {
+    EventRows::each(plain(&batch(std::slice::from_ref(row))))
+}
+
+/// Some columns of a batch, as they are read from a file of the dataset.
+fn read(batch: &RecordBatch, columns: &[&str]) -> Vec<EventRows> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.parquet");
+    let mut writer = EventWriter::create(&path, &[]).unwrap();
+    writer.push(&[batch], &(0..batch.num_rows()).map(|row| (0, row)).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+    let mut found = Vec::new();
+    EventReader::new().unwrap().read(&path, columns, |rows| Ok(found.push(rows))).unwrap();
+    found
+}
+
+fn read_all(batch: &RecordBatch) -> Vec<EventRows> {
+    read(batch, &MAPPED.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>())
+}
+
+fn replayed(shared: &Shared<'_>, events: &[EventRows]) -> Accumulator {
     let mut kernel = Kernel::new(shared);
-    batches.iter().for_each(|batch| kernel.consume(batch).unwrap());
+    events.iter().for_each(|rows| kernel.consume(rows).unwrap());
     kernel.finish()
 }
 
@@ -268,14 +289,14 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
     let candidate = load(&[folder.join("candidate.json")]).unwrap();
     let candidate = candidate.into_candidate(&baseline, CandidateType::Identity, &[]).unwrap();
     let (first, second) = rows.split_at(cut.min(rows.len()));
-    let coded = [batch(first), batch(second)];
-    let (mut scan, mut alone) = (Scan::default(), Scan::default());
-    coded.iter().for_each(|batch| scan.add(batch).unwrap());
-    rows.iter().for_each(|row| alone.add(&plain(&batch(std::slice::from_ref(row)))).unwrap());
+    let parts = [batch(first), batch(second)].map(|part| read_all(&part));
+    let (mut scan, mut each) = (Scan::default(), Scan::default());
+    parts.iter().flatten().for_each(|rows| scan.add(rows.batch(Grain::Caller)).unwrap());
+    rows.iter().for_each(|row| each.add(alone(row).batch(Grain::Caller)).unwrap());
     let seen = scan.seen();
-    assert_eq!(seen, alone.seen());
+    assert_eq!(seen, each.seen());
     let mut changes = super::timeline::Scan::default();
-    coded.iter().for_each(|batch| changes.add(batch).unwrap());
+    parts.iter().flatten().for_each(|rows| changes.add(&rows.events).unwrap());
     // Near changes overlap: a window of five seconds in a log of some minutes.
     let timeline = Timeline::new(vec![changes], &baseline, 5_000_000);
     let (principals, program) = Principals::compile(seen, &baseline, &[("candidate".to_owned(), candidate)], Layers::NONE, timeline);
@@ -290,11 +311,11 @@ fn check(folder: &Path, rows: &[EventRow<'_>], cut: usize) {
     ];
     for (filter, assume_absent) in filters.iter().zip([Layers::NONE, Layers::NONE.with(LayerKind::Session)]) {
         let shared = Shared { program: &program, principals: &principals, catalog: Catalog::builtin(), filter, assume_absent, shard: None };
-        let together = replayed(&shared, &coded);
-        let alone = rows.iter().map(|row| replayed(&shared, &[plain(&batch(std::slice::from_ref(row)))]));
-        let alone = alone.fold(Accumulator::default(), Accumulator::merge);
-        assert_eq!(together, alone);
-        let apart = coded.iter().map(|batch| replayed(&shared, std::slice::from_ref(batch)));
+        let together = replayed(&shared, &parts.concat());
+        let each = rows.iter().map(|row| replayed(&shared, &[alone(row)]));
+        let each = each.fold(Accumulator::default(), Accumulator::merge);
+        assert_eq!(together, each);
+        let apart = parts.iter().map(|part| replayed(&shared, part));
         assert_eq!(together, apart.fold(Accumulator::default(), |sum, part| part.merge(sum)));
     }
 }
@@ -332,7 +353,6 @@ fn each_key_brings_the_columns_that_it_needs() {
         let (principals, program) = Principals::compile(seen.clone(), &baseline, &[], Layers::NONE, Timeline::default());
         assert_eq!((0..program.key_count()).map(|id| program.key_name(id)).collect::<Vec<_>>(), [key.to_lowercase()]);
         let columns = super::context::columns([program.key_name(0)]);
-        let places: Vec<usize> = columns.iter().map(|name| whole.schema().index_of(name).unwrap()).collect();
         let filter = Filter::default();
         let shared = Shared {
             program: &program,
@@ -343,7 +363,9 @@ fn each_key_brings_the_columns_that_it_needs() {
             shard: None,
         };
         let mut kernel = Kernel::new(&shared);
-        kernel.consume(&whole.project(&places).unwrap()).unwrap_or_else(|error| panic!("{key}: {error}"));
-        assert_eq!(kernel.finish(), replayed(&shared, std::slice::from_ref(&whole)), "{key}");
+        for rows in read(&whole, &columns) {
+            kernel.consume(&rows).unwrap_or_else(|error| panic!("{key}: {error}"));
+        }
+        assert_eq!(kernel.finish(), replayed(&shared, &[EventRows::each(whole.clone())]), "{key}");
     }
 }

@@ -24,6 +24,7 @@ mod kernel;
 #[cfg(test)]
 mod laws;
 mod manifest;
+mod measuring;
 mod memo;
 mod merge;
 mod past;
@@ -51,7 +52,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluator, Layers};
 use crate::frame::schema::{PRINCIPALS, SKIPPED, STATEMENTS, TALLY};
-use crate::frame::{Cell, TableBuilder, parquet};
+use crate::frame::{Cell, EventReader, Grain, TableBuilder, parquet};
 use crate::ingest::{Dataset, on_all_threads};
 use crate::progress::Progress;
 
@@ -139,10 +140,10 @@ pub fn replay(
     progress.begin("replaying events", files.len() as u64, 0);
     let columns = columns(&shared);
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
-        let mut kernel = Kernel::new(&shared);
+        let (mut kernel, mut reader) = (Kernel::new(&shared), EventReader::new()?);
         while let Some(file) = next().and_then(|at| files.get(at)) {
             let before = kernel.events();
-            parquet::read_coded(file, &columns, |batch| kernel.consume(&batch))?;
+            reader.read(file, &columns, |rows| kernel.consume(&rows))?;
             progress.advance(0, kernel.events() - before);
         }
         Ok(kernel.finish())
@@ -196,11 +197,12 @@ fn columns(shared: &Shared<'_>) -> Vec<&'static str> {
 fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::evaluate::Program)> {
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
         let (mut scan, mut changes) = (principals::Scan::default(), timeline::Scan::default());
+        let mut reader = EventReader::new()?;
         let columns: Vec<&str> = principals::COLUMNS.into_iter().chain(timeline::COLUMNS).collect();
         while let Some(file) = next().and_then(|at| files.get(at)) {
-            parquet::read_coded(file, &columns, |batch| {
-                changes.add(&batch)?;
-                scan.add(&batch)
+            reader.read(file, &columns, |rows| {
+                changes.add(&rows.events)?;
+                scan.add(rows.batch(Grain::Caller))
             })?;
         }
         Ok((scan.seen(), changes))
@@ -214,9 +216,9 @@ fn join(files: &[PathBuf], options: &Options) -> Result<(Principals, crate::eval
 /// What the log tells of policies, tags and sessions in time.
 fn timeline(files: &[PathBuf], options: &Options) -> Result<Timeline> {
     let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
-        let mut changes = timeline::Scan::default();
+        let (mut changes, mut reader) = (timeline::Scan::default(), EventReader::new()?);
         while let Some(file) = next().and_then(|at| files.get(at)) {
-            parquet::read_coded(file, &timeline::COLUMNS, |batch| changes.add(&batch))?;
+            reader.read(file, &timeline::COLUMNS, |rows| changes.add(&rows.events))?;
         }
         Ok(changes)
     })?;

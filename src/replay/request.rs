@@ -1,6 +1,6 @@
 //! A distinct request: what events have in common that policies cannot tell apart.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::Arc;
 
 use super::context::EventContext;
@@ -55,8 +55,10 @@ pub(super) struct CheckKey {
 }
 
 /// A distinct request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RequestKey {
+    /// Of everything else: requests are looked up again and again.
+    hash: u64,
     pub(super) principal: usize,
     /// Which policies the principal has at that time, in that session.
     pub(super) variant: u32,
@@ -107,7 +109,8 @@ impl RequestKey {
             }
         }
         let is_federated = shared.principals.all.get(principal).is_some_and(Principal::is_federated_user);
-        Self {
+        let mut request = Self {
+            hash: 0,
             principal,
             variant,
             session_identity: is_federated.then(|| owned(Text::SessionName)).flatten(),
@@ -117,7 +120,21 @@ impl RequestKey {
             denied_by: owned(Text::DeniedBy),
             resource_source: owned(Text::ResourceSource),
             checks,
-        }
+        };
+        request.hash = request.hash_of_all();
+        request
+    }
+
+    fn hash_of_all(&self) -> u64 {
+        let Self { hash: _, principal, variant, session_identity, region, account, outcome, denied_by, resource_source, checks } = self;
+        let told = (principal, variant, session_identity, region, account, outcome, denied_by, resource_source, checks);
+        foldhash::fast::FixedState::with_seed(0).hash_one(told)
+    }
+}
+
+impl Hash for RequestKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel asks of events, once for all that agree: of a session, and of a context key.
+//! What the kernel asks of events, once for all that agree: of a caller, and of a context key.
 
 use hashbrown::HashMap;
 
@@ -50,7 +50,7 @@ pub(super) fn are_asked(fields: u64) -> bool {
     fields & !asked == 0
 }
 
-/// What is asked of a session once.
+/// What is asked of a caller once.
 pub(super) struct Rules<'k, 'a> {
     pub(super) keeps: &'k mut Memo<bool>,
     pub(super) callers: &'k mut Memo<Caller>,
@@ -63,8 +63,8 @@ pub(super) struct Rules<'k, 'a> {
 }
 
 impl Rules<'_, '_> {
-    /// What is common to the events of the session of an event.
-    pub(super) fn common(&mut self, columns: &EventColumns, event: EventView<'_>) -> Result<Common> {
+    /// What is common to the events of the caller of an event.
+    pub(super) fn common(&mut self, columns: &EventColumns<'_>, event: EventView<'_>) -> Result<Common> {
         let (shared, codes) = (self.shared, &mut *self.codes);
         let keeps = match shared.filter.has_only_times() {
             true => Some(true),

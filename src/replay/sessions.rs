@@ -68,19 +68,48 @@ impl Sessions {
         let mut sessions = Self { plain, plain_number: 1, all: vec![session], ..Self::default() };
         sessions.keys.extend(long.into_iter().map(|key| (key.into(), 1)));
         let mut policies: BTreeMap<SessionPolicies, u32> = BTreeMap::new();
+        // The numbers of sessions of which what they were given says all, by where that stands.
+        let mut given: HashMap<(usize, bool), u32, foldhash::fast::FixedState> = HashMap::default();
         for call in issued {
-            let mut session = Session {
-                tags: call.tags.iter().cloned().collect(),
-                transitive: call.transitive.clone(),
-                source_identity: call.source_identity.clone(),
-                tags_complete: matches!(call.caller, IssuedTo::Plain),
-                source_complete: matches!(call.caller, IssuedTo::Plain),
-                policies: 0,
+            let passed = call.passed.as_ref();
+            let is_plain = matches!(call.caller, IssuedTo::Plain);
+            let mut policy = 0;
+            if let Some(asked) = &passed.policies {
+                let next = u32::try_from(sessions.policies.len() + 1).unwrap_or(u32::MAX);
+                policy = match policies.get(asked) {
+                    Some(known) => *known,
+                    None => *policies.entry(asked.clone()).or_insert(next),
+                };
+                if policy == next {
+                    sessions.policies.push((asked.clone(), Inline::of(asked)));
+                }
+                if let Some(role) = call.role() {
+                    let span = sessions.of_role.entry(role.to_owned()).or_default().entry(policy).or_insert((call.time, call.time));
+                    *span = (span.0.min(call.time), span.1.max(call.time));
+                }
+            }
+            let caller = match &call.caller {
+                // The caller's session is older, so it is known by now if it is known at all.
+                IssuedTo::Session(key) => sessions.number(key).and_then(|number| sessions.get(number)).cloned(),
+                _ => None,
             };
-            // The caller's session is older, so it is known by now if it is known at all.
-            if let IssuedTo::Session(key) = &call.caller
-                && let Some(caller) = sessions.number(key).and_then(|number| sessions.get(number)).cloned()
+            let place = (Arc::as_ptr(&call.passed).addr(), is_plain);
+            if caller.is_none()
+                && let Some(number) = given.get(&place)
             {
+                sessions.keys.insert(call.key.as_str().into(), *number);
+                continue;
+            }
+            let mut session = Session {
+                tags: passed.tags.iter().flatten().cloned().collect(),
+                transitive: passed.transitive.clone(),
+                source_identity: passed.source_identity.clone(),
+                tags_complete: is_plain,
+                source_complete: is_plain,
+                policies: policy,
+            };
+            let is_given = caller.is_none();
+            if let Some(caller) = caller {
                 let handed = |(name, _): &(&String, &String)| caller.transitive.iter().any(|key| key.eq_ignore_ascii_case(name));
                 for (name, value) in caller.tags.iter().filter(handed) {
                     session.tags.insert(name.clone(), value.clone());
@@ -92,17 +121,6 @@ impl Sessions {
             }
             session.transitive.sort();
             session.transitive.dedup();
-            if let Some(asked) = &call.policies {
-                let next = u32::try_from(sessions.policies.len() + 1).unwrap_or(u32::MAX);
-                session.policies = *policies.entry(asked.clone()).or_insert(next);
-                if session.policies == next {
-                    sessions.policies.push((asked.clone(), Inline::of(asked)));
-                }
-                if let Some(role) = &call.role {
-                    let span = sessions.of_role.entry(role.clone()).or_default().entry(session.policies).or_insert((call.time, call.time));
-                    *span = (span.0.min(call.time), span.1.max(call.time));
-                }
-            }
             let number = match numbers.get(&session) {
                 Some(number) => *number,
                 None => {
@@ -112,6 +130,9 @@ impl Sessions {
                     number
                 }
             };
+            if is_given {
+                given.insert(place, number);
+            }
             sessions.keys.insert(call.key.as_str().into(), number);
         }
         sessions

@@ -5,7 +5,7 @@ use hashbrown::HashSet;
 
 use super::sessions::{Key, Sessions, short_key};
 use crate::account::PolicySet;
-use crate::account::history::{AccessChange, Call, History, ISSUING, Issued, ResourceTags};
+use crate::account::history::{AccessChange, Call, History, ISSUING, Issued, IssuedReader, ResourceTags};
 use crate::error::{Error, Result};
 use crate::frame::Texts;
 
@@ -17,6 +17,7 @@ pub(super) const COLUMNS: [&str; 2] = ["access_change", "issued_access_key_id"];
 pub(super) struct Scan {
     calls: Vec<Call>,
     issued: Vec<Issued>,
+    reader: IssuedReader,
     /// The keys of sessions of which the key says all.
     plain: Vec<Key>,
     long: Vec<String>,
@@ -51,7 +52,7 @@ impl Scan {
             let broken = |error| Error::Columns(format!("`access_change` holds `{text:.80}`: {error}"));
             let change: AccessChange<'_> = serde_json::from_str(text).map_err(broken)?;
             match ISSUING.contains(&change.name.as_ref()) {
-                true => self.issued.extend(Issued::read(&change)),
+                true => self.issued.extend(self.reader.read(&change)),
                 false => self.calls.push(change.call()),
             }
         }

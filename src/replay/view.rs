@@ -4,11 +4,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, TimestampMicrosecondArray};
 
 use super::codes::Codes;
 use crate::error::{Error, Result};
-use crate::frame::{Flag, Text, Texts, read};
+use crate::frame::{EventRows, Flag, Grain, Text, Texts, read};
 
 /// What can be read of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,25 +107,16 @@ enum Numbers {
     None,
     /// Row by row.
     Rows(Vec<u32>),
-    /// Code by code, for columns that are looked at in few rows.
+    /// Code by code.
     Values(Arc<Vec<u32>>),
 }
 
-/// The columns that are looked at in every row.
-const EVERY_ROW: [Text; 9] = [
-    Text::Action,
-    Text::Resource,
-    Text::MappingSource,
-    Text::Region,
-    Text::AccountId,
-    Text::Outcome,
-    Text::DeniedBy,
-    Text::ResourceSource,
-    Text::SourceFile,
-];
-
-/// The columns of a batch, those that were loaded.
-pub(super) struct EventColumns {
+/// The columns of some events, those that were loaded. Each has a value for each event, for each caller or for each call, as
+/// its [`Grain`] says.
+pub(super) struct EventColumns<'r> {
+    rows: &'r EventRows,
+    callers: &'r [u32],
+    calls: &'r [u32],
     text: [Option<Texts>; Text::NAMES.len()],
     /// The numbers of the columns that are compared.
     numbers: [Numbers; Text::NAMES.len()],
@@ -134,34 +125,43 @@ pub(super) struct EventColumns {
     session_created: Option<TimestampMicrosecondArray>,
     more_checks: Option<ListArray>,
     request_context: Option<MapArray>,
-    rows: usize,
     /// The fields that were read since the trace was begun.
     trace: Cell<u64>,
     /// The fields that were read and are not loaded.
     missed: Cell<u64>,
 }
 
-impl EventColumns {
-    /// The event columns of a batch.
-    pub(super) fn new(batch: &RecordBatch) -> Result<Self> {
-        let has = |name: &str| batch.column_by_name(name).is_some();
+impl<'r> EventColumns<'r> {
+    /// The columns of some events.
+    pub(super) fn new(rows: &'r EventRows) -> Result<Self> {
         let mut text = [const { None }; Text::NAMES.len()];
-        for (slot, name) in text.iter_mut().zip(Text::NAMES).filter(|(_, name)| has(name)) {
-            *slot = Some(Texts::of(batch, name)?);
+        for ((slot, column), name) in text.iter_mut().zip(Text::ALL).zip(Text::NAMES) {
+            let batch = rows.batch(Grain::of_text(column));
+            if batch.column_by_name(name).is_some() {
+                *slot = Some(Texts::of(batch, name)?);
+            }
         }
         let mut flags = [const { None }; Flag::NAMES.len()];
-        for (slot, name) in flags.iter_mut().zip(Flag::NAMES).filter(|(_, name)| has(name)) {
-            *slot = Some(read::flag(batch, name)?.clone());
+        for ((slot, column), name) in flags.iter_mut().zip(Flag::ALL).zip(Flag::NAMES) {
+            let batch = rows.batch(Grain::of_flag(column));
+            if batch.column_by_name(name).is_some() {
+                *slot = Some(read::flag(batch, name)?.clone());
+            }
         }
+        let (callers, calls) = (rows.batch(Grain::Caller), rows.batch(Grain::Call));
+        let of_calls = |name: &str| calls.column_by_name(name).is_some();
+        let has_created = callers.column_by_name("session_created").is_some();
         Ok(Self {
+            rows,
+            callers: rows.numbers(Grain::Caller),
+            calls: rows.numbers(Grain::Call),
             text,
             numbers: [const { Numbers::None }; Text::NAMES.len()],
             flags,
-            event_time: read::time(batch, "event_time")?.clone(),
-            session_created: has("session_created").then(|| read::time(batch, "session_created").cloned()).transpose()?,
-            more_checks: has("more_checks").then(|| read::list(batch, "more_checks").cloned()).transpose()?,
-            request_context: has("request_context").then(|| read::map(batch, "request_context").cloned()).transpose()?,
-            rows: batch.num_rows(),
+            event_time: read::time(&rows.events, "event_time")?.clone(),
+            session_created: has_created.then(|| read::time(callers, "session_created").cloned()).transpose()?,
+            more_checks: of_calls("more_checks").then(|| read::list(calls, "more_checks").cloned()).transpose()?,
+            request_context: of_calls("request_context").then(|| read::map(calls, "request_context").cloned()).transpose()?,
             trace: Cell::new(0),
             missed: Cell::new(0),
         })
@@ -172,27 +172,12 @@ impl EventColumns {
         for ((column, texts), numbers) in Text::ALL.into_iter().zip(&self.text).zip(&mut self.numbers) {
             if let Some(texts) = texts.as_ref().filter(|_| !matches!(column, Text::EventId | Text::AccessKeyId)) {
                 *numbers = match texts {
-                    Texts::Coded(_, values) if !EVERY_ROW.contains(&column) => Numbers::Values(codes.values(column, values)?),
-                    texts => Numbers::Rows(codes.texts(column, texts)?),
+                    Texts::Coded(_, values) => Numbers::Values(codes.values(column, values)?),
+                    Texts::Plain(texts) => Numbers::Rows(codes.texts(column, texts)?),
                 };
             }
         }
         Ok(())
-    }
-
-    /// The numbers of columns that are looked at in every row.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if one of them was not loaded.
-    pub(super) fn rows_of<const N: usize>(&self, columns: [Text; N]) -> Result<[&[u32]; N]> {
-        let mut rows = [&[][..]; N];
-        for (rows, column) in rows.iter_mut().zip(columns) {
-            let Some(Numbers::Rows(numbers)) = self.numbers.get(column as usize) else {
-                return Err(Error::Internal(format!("{column:?} was asked for and not loaded")));
-            };
-            *rows = numbers;
-        }
-        Ok(rows)
     }
 
     /// Whether what requests say beside their parameters was loaded.
@@ -200,29 +185,41 @@ impl EventColumns {
         self.request_context.is_some() && self.flags.get(Flag::RequestContextComplete as usize).is_some_and(Option::is_some)
     }
 
-    /// Rows.
+    /// How many events there are.
     pub(super) fn len(&self) -> usize {
-        self.rows
+        self.rows.len()
     }
 
     /// One event, as the log has it.
-    pub(super) fn row(&self, row: usize) -> EventView<'_> {
-        EventView { columns: self, row, asked_by: AskedBy::default(), tag_moment: 0 }
-    }
-
-    /// Adds what a flag is in each row to the numbers of the rows.
-    pub(super) fn add_flag(&self, flag: Flag, numbers: &mut [u32]) {
-        let Some(flags) = self.flags.get(flag as usize).and_then(Option::as_ref) else { return };
-        for (number, flag) in numbers.iter_mut().zip(flags) {
-            *number = *number * 3 + flag.map_or(2, u32::from);
-        }
-    }
-
-    /// `session_created` of a row, for what is counted; the least number for none.
     #[inline]
-    pub(super) fn created(&self, row: usize) -> i64 {
-        let created = self.session_created.as_ref().filter(|created| created.is_valid(row));
-        created.map_or(i64::MIN, |created| created.values().get(row).copied().unwrap_or_default())
+    pub(super) fn row(&self, row: usize) -> EventView<'_> {
+        let [caller, call] = [self.callers, self.calls].map(|numbers| numbers.get(row).map_or(usize::MAX, |number| *number as usize));
+        EventView { columns: self, row, caller, call, asked_by: AskedBy::default(), tag_moment: 0 }
+    }
+
+    /// `event_time` of each event.
+    pub(super) fn times(&self) -> &[i64] {
+        self.event_time.values()
+    }
+
+    /// The numbers of each event's caller and call.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (&u32, &u32)> {
+        self.callers.iter().zip(self.calls)
+    }
+
+    /// [`EventView::text_code`] of each event.
+    pub(super) fn codes_of(&self, column: Text) -> Vec<u32> {
+        (0..self.len()).map(|row| self.row(row).text_code(column)).collect()
+    }
+
+    /// The first event of each caller, in the order of their numbers.
+    pub(super) fn first_of_callers(&self) -> impl Iterator<Item = EventView<'_>> {
+        self.rows.firsts(Grain::Caller).iter().map(|row| self.row(*row as usize))
+    }
+
+    /// The first event of each call, in the order of their numbers.
+    pub(super) fn first_of_calls(&self) -> impl Iterator<Item = EventView<'_>> {
+        self.rows.firsts(Grain::Call).iter().map(|row| self.row(*row as usize))
     }
 
     /// A text column.
@@ -252,8 +249,10 @@ impl EventColumns {
 /// One event.
 #[derive(Clone, Copy)]
 pub(super) struct EventView<'b> {
-    columns: &'b EventColumns,
+    columns: &'b EventColumns<'b>,
     row: usize,
+    caller: usize,
+    call: usize,
     asked_by: AskedBy,
     tag_moment: u32,
 }
@@ -295,9 +294,14 @@ impl<'b> EventView<'b> {
         self.untraced_text(column)
     }
 
-    /// Its row.
-    pub(super) fn at(&self) -> usize {
-        self.row
+    /// Where its value stands in columns of a grain.
+    #[inline]
+    pub(super) fn place(&self, grain: Grain) -> usize {
+        match grain {
+            Grain::Event => self.row,
+            Grain::Caller => self.caller,
+            Grain::Call => self.call,
+        }
     }
 
     /// Runs `work`, and says which fields it read.
@@ -324,7 +328,7 @@ impl<'b> EventView<'b> {
             self.misses(Field::Text(column));
             return None;
         };
-        texts.get(self.row)
+        texts.get(self.place(Grain::of_text(column)))
     }
 
     pub(super) fn flag(&self, column: Flag) -> Option<bool> {
@@ -333,7 +337,7 @@ impl<'b> EventView<'b> {
             self.misses(Field::Flag(column));
             return None;
         };
-        values.is_valid(self.row).then(|| values.value(self.row))
+        value_at(values, self.place(Grain::of_flag(column)))
     }
 
     /// `event_time`, for what is counted: rules see it as [`Self::time_for_rules`].
@@ -363,7 +367,8 @@ impl<'b> EventView<'b> {
             self.misses(Field::SessionCreated);
             return None;
         };
-        values.is_valid(self.row).then(|| values.value(self.row))
+        let is_there = self.caller < values.len() && values.is_valid(self.caller);
+        is_there.then(|| values.value(self.caller))
     }
 
     /// Whole seconds from the creation of the session to the event, for rules whose answers depend on it only as far as
@@ -400,14 +405,14 @@ impl<'b> EventView<'b> {
             self.misses(Field::Checks);
             return false;
         };
-        checks.value_length(self.row) > 0
+        self.call < checks.len() && checks.value_length(self.call) > 0
     }
 
     pub(super) fn checks(&self) -> Vec<CheckRow> {
         if !self.has_checks() {
             return Vec::new();
         }
-        let Some(values) = self.columns.more_checks.as_ref().map(|checks| checks.value(self.row)) else { return Vec::new() };
+        let Some(values) = self.columns.more_checks.as_ref().map(|checks| checks.value(self.call)) else { return Vec::new() };
         let Some(rows) = values.as_struct_opt() else { return Vec::new() };
         let text = |name: &str, row: usize| read::field(rows, name).and_then(|column| read::get(column, row)).map(str::to_owned);
         let one = |row: usize| CheckRow {
@@ -425,7 +430,7 @@ impl<'b> EventView<'b> {
 
     fn has_request_context(&self) -> bool {
         let context = self.columns.request_context.as_ref();
-        context.is_some_and(|context| context.is_valid(self.row) && context.value_length(self.row) > 0)
+        context.is_some_and(|context| self.call < context.len() && context.is_valid(self.call) && context.value_length(self.call) > 0)
     }
 
     /// The request's own context: keys and their values, `None` where they are unknown.
@@ -438,7 +443,7 @@ impl<'b> EventView<'b> {
         if !self.has_request_context() {
             return Vec::new();
         }
-        let entries = context.value(self.row);
+        let entries = context.value(self.call);
         let (Some(keys), Some(values)) = (entries.column(0).as_string_opt::<i32>(), entries.column(1).as_list_opt::<i32>()) else {
             return Vec::new();
         };
@@ -472,9 +477,10 @@ impl<'b> EventView<'b> {
     /// [`Self::code`] of a text; 0 for none.
     #[inline]
     pub(super) fn text_code(&self, column: Text) -> u32 {
+        let place = self.place(Grain::of_text(column));
         let number = match self.columns.numbers.get(column as usize) {
-            Some(Numbers::Rows(numbers)) => numbers.get(self.row).copied(),
-            Some(Numbers::Values(numbers)) => match self.columns.texts(column).and_then(|texts| texts.code(self.row)) {
+            Some(Numbers::Rows(numbers)) => numbers.get(place).copied(),
+            Some(Numbers::Values(numbers)) => match self.columns.texts(column).and_then(|texts| texts.code(place)) {
                 Some(code) => numbers.get(code as usize).copied(),
                 None => Some(0),
             },
@@ -485,4 +491,8 @@ impl<'b> EventView<'b> {
             0
         })
     }
+}
+
+fn value_at(flags: &BooleanArray, place: usize) -> Option<bool> {
+    (place < flags.len() && flags.is_valid(place)).then(|| flags.value(place))
 }

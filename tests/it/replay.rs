@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use retrial::account::{CandidateType, PolicySet, load};
-use retrial::arrow::array::{Array as _, RecordBatch};
-use retrial::arrow::compute::concat_batches;
+use retrial::arrow::array::{Array as _, RecordBatch, UInt32Array};
+use retrial::arrow::compute::{concat_batches, take};
 use retrial::arrow::datatypes::DataType;
 use retrial::catalog::Catalog;
 use retrial::evaluate::{LayerKind, Layers};
 use retrial::frame::schema::{CHANGE_COLUMNS, CHANGES, COVERAGE, EVENTS, PRINCIPALS, SKIPPED, STATEMENTS, Table};
-use retrial::frame::{parquet, read};
+use retrial::frame::{EventReader, Grain, parquet, read};
 use retrial::ingest::{Dataset, Ingested, Reading, find, ingest};
 use retrial::progress::Silent;
 use retrial::replay::{Manifest, Options, replay};
@@ -679,24 +679,30 @@ fn a_region_lock_on_the_estates_organization_loses_the_other_regions_and_nothing
 }
 
 #[test]
-fn columns_read_as_codes_are_the_columns_that_the_parquet_crate_reads() {
+fn columns_read_by_their_grain_are_the_columns_that_the_parquet_crate_reads() {
     let names: Vec<&str> = EVENTS.schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let (mut read, mut distinct) = (0, 0);
     for file in shipped().dataset.files().unwrap() {
-        let mut coded = Vec::new();
-        parquet::read_coded(&file, &names, |batch| {
-            coded.push(batch);
-            Ok(())
-        })
-        .unwrap();
-        let coded = concat_batches(&coded[0].schema(), &coded).unwrap();
+        let mut groups = Vec::new();
+        EventReader::new().unwrap().read(&file, &names, |rows| Ok(groups.push(rows))).unwrap();
         let plain = parquet::read(&file, None).unwrap();
         let plain = concat_batches(&plain[0].schema(), &plain).unwrap();
-        assert_eq!((coded.num_rows(), coded.num_columns()), (plain.num_rows(), names.len()));
+        let [rows] = groups.as_slice() else { panic!("{} row groups in {}", groups.len(), file.display()) };
+        assert_eq!(rows.len(), plain.num_rows());
+        read += rows.len();
+        distinct += [Grain::Caller, Grain::Call].map(|grain| rows.batch(grain).num_rows()).iter().sum::<usize>();
         for name in &names {
-            let [coded, plain] = [&coded, &plain].map(|batch| batch.column_by_name(name).unwrap());
+            let (grain, plain) = (Grain::of(name), plain.column_by_name(name).unwrap());
+            let column = rows.batch(grain).column_by_name(name).unwrap();
+            let coded = match grain {
+                Grain::Event => column.clone(),
+                grain => take(column, &UInt32Array::from(rows.numbers(grain).to_vec()), None).unwrap(),
+            };
+            let coded = &coded;
             let is_text = plain.data_type() == &DataType::Utf8;
             let coded = if is_text { retrial::arrow::compute::cast(coded, &DataType::Utf8).unwrap() } else { coded.clone() };
             assert_eq!(coded.as_ref(), plain.as_ref(), "{name} of {}", file.display());
         }
     }
+    assert!(distinct * 3 < read * 4, "{distinct} callers and calls of {read} events");
 }

@@ -4,7 +4,9 @@
 //! ones stay in a chain of roles) and "Policies and permissions", session policies.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Json;
@@ -25,20 +27,35 @@ pub struct SessionPolicies {
 pub struct Issued {
     /// The access key.
     pub key: String,
-    /// The role, or the federated user's issuer.
-    pub role: Option<String>,
     /// Microseconds since 1970.
     pub time: i64,
+    /// What the session is given: calls that say the same share it.
+    pub passed: Arc<Passed>,
+    /// Whose session it is, where the call itself does not say it: the issuer of a federated user.
+    issuer: Option<String>,
+    /// Who asked.
+    pub caller: IssuedTo,
+}
+
+/// What a session is given by the call that issues its key.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    /// The role, if the call names it.
+    role: Option<String>,
     /// `None`: nothing limits the session.
     pub policies: Option<SessionPolicies>,
-    /// Tags of the session.
-    pub tags: Vec<(String, String)>,
+    /// Tags of the session; `None` if the call has none.
+    pub tags: Option<Vec<(String, String)>>,
     /// The names of the tags that go on to the sessions that it asks for.
     pub transitive: Vec<String>,
     /// The source identity.
     pub source_identity: Option<String>,
-    /// Who asked.
-    pub caller: IssuedTo,
+}
+
+/// What was read of calls, by their names and parameters: people ask for the same again and again.
+#[derive(Debug, Default)]
+pub struct IssuedReader {
+    known: HashMap<Box<str>, Option<Arc<Passed>>, foldhash::fast::FixedState>,
 }
 
 /// Who asked for a key, as far as its tags may go on to the session.
@@ -73,11 +90,33 @@ struct Asked<'a> {
     omitted: Option<IgnoredAny>,
 }
 
-impl Issued {
-    /// What a call says; `None` if it does not say which key it issued, or what was asked.
-    pub fn read(change: &AccessChange<'_>) -> Option<Self> {
-        let (name, key) = (change.name.as_ref(), change.issued_access_key_id.as_deref()?);
-        let asked: Asked<'_> = serde_json::from_str(change.request?.get()).ok().filter(|asked: &Asked<'_>| asked.omitted.is_none())?;
+impl IssuedReader {
+    /// How many are remembered.
+    const MOST: usize = 1 << 14;
+
+    /// As [`Issued::read`].
+    pub fn read(&mut self, change: &AccessChange<'_>) -> Option<Issued> {
+        Issued::of(change, |name, request| {
+            // Of other calls the name tells more than the parameters.
+            if name != "AssumeRole" {
+                return Passed::read(name, request).map(Arc::new);
+            }
+            if let Some(known) = self.known.get(request) {
+                return known.clone();
+            }
+            if self.known.len() >= Self::MOST {
+                self.known.clear();
+            }
+            let passed = Passed::read(name, request).map(Arc::new);
+            self.known.insert(request.into(), passed.clone());
+            passed
+        })
+    }
+}
+
+impl Passed {
+    fn read(name: &str, request: &str) -> Option<Self> {
+        let asked: Asked<'_> = serde_json::from_str(request).ok().filter(|asked: &Asked<'_>| asked.omitted.is_none())?;
         // A list that cannot be read is not known to be empty.
         let mut managed: Vec<String> = match &asked.policy_arns {
             Some(list) => list.as_array()?.iter().map(policy_arn).collect::<Option<_>>()?,
@@ -98,44 +137,59 @@ impl Issued {
             Some(list) => texts(Some(list))?,
             None => Vec::new(),
         };
+        Some(Self {
+            role: match name {
+                "GetFederationToken" => None,
+                "AssumeRoot" => asked.target_principal.as_deref().map(root_of),
+                _ => owned(asked.role_arn),
+            },
+            policies: is_limited.then_some(policies),
+            tags,
+            transitive,
+            source_identity: owned(asked.source_identity),
+        })
+    }
+}
+
+impl Issued {
+    /// What a call says; `None` if it does not say which key it issued, or what was asked.
+    pub fn read(change: &AccessChange<'_>) -> Option<Self> {
+        Self::of(change, |name, request| Passed::read(name, request).map(Arc::new))
+    }
+
+    fn of(change: &AccessChange<'_>, read: impl FnOnce(&str, &str) -> Option<Arc<Passed>>) -> Option<Self> {
+        let (name, key) = (change.name.as_ref(), change.issued_access_key_id.as_deref()?);
+        let passed = read(name, change.request?.get())?;
         let caller = match (change.identity_type.as_deref().unwrap_or_default(), change.access_key_id.as_deref()) {
             // Tags of identity providers stand in the call, if there are any: that there are none is not told.
-            _ if name != "AssumeRole" && name != "GetFederationToken" && tags.is_none() => IssuedTo::Unknown,
+            _ if name != "AssumeRole" && name != "GetFederationToken" && passed.tags.is_none() => IssuedTo::Unknown,
             ("AssumedRole" | "FederatedUser", Some(key)) => IssuedTo::Session(key.to_owned()),
             ("AssumedRole" | "FederatedUser" | "AWSAccount" | "", _) => IssuedTo::Unknown,
             _ => IssuedTo::Plain,
         };
-        Some(Self {
-            key: key.to_owned(),
-            role: match name {
-                "GetFederationToken" => change.principal_arn.as_deref().map(str::to_owned),
-                "AssumeRoot" => asked.target_principal.as_deref().map(root_of),
-                _ => owned(asked.role_arn),
-            },
-            time: change.time,
-            policies: is_limited.then_some(policies),
-            tags: tags.unwrap_or_default(),
-            transitive,
-            source_identity: owned(asked.source_identity),
-            caller,
-        })
+        let issuer = change.principal_arn.as_deref().filter(|_| name == "GetFederationToken");
+        Some(Self { key: key.to_owned(), time: change.time, passed, issuer: issuer.map(str::to_owned), caller })
+    }
+
+    /// The role, or the federated user's issuer.
+    pub fn role(&self) -> Option<&str> {
+        self.issuer.as_deref().or(self.passed.role.as_deref())
+    }
+
+    /// Whether nothing limits the session, and nothing is handed on to it: then its key says all.
+    pub fn is_plain(&self) -> bool {
+        let Passed { role: _, policies, tags, transitive, source_identity } = self.passed.as_ref();
+        policies.is_none()
+            && tags.as_ref().is_none_or(Vec::is_empty)
+            && transitive.is_empty()
+            && source_identity.is_none()
+            && matches!(self.caller, IssuedTo::Plain)
     }
 }
 
 /// The root user of an account, given by its id or its ARN.
 fn root_of(target: &str) -> String {
     if target.starts_with("arn:") { target.to_owned() } else { format!("arn:aws:iam::{target}:root") }
-}
-
-impl Issued {
-    /// Whether nothing limits the session, and nothing is handed on to it: then its key says all.
-    pub fn is_plain(&self) -> bool {
-        self.policies.is_none()
-            && self.tags.is_empty()
-            && self.transitive.is_empty()
-            && self.source_identity.is_none()
-            && matches!(self.caller, IssuedTo::Plain)
-    }
 }
 
 /// An ARN, or an object with one.

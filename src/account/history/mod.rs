@@ -22,7 +22,7 @@ pub(super) use aspect::maybe;
 pub use aspect::{Aspect, Value};
 pub use build::LONGEST_SESSION;
 pub use call::{AccessChange, Call, ISSUING, TAGGING, changes_access, document, member, tags, text, texts};
-pub use issued::{Issued, IssuedTo, SessionPolicies};
+pub use issued::{Issued, IssuedReader, IssuedTo, Passed, SessionPolicies};
 pub use moments::{Moment, moments};
 pub use resources::ResourceTags;
 pub use snapshots::{Snapshots, Taken};

@@ -1,0 +1,293 @@
+//! What pages are made of: texts with their lengths, and numbers as runs of one number with bit-packed groups of eight between
+//! them. The format: Parquet's `Encodings.md`, "Plain" and "Run Length Encoding / Bit-Packing Hybrid".
+
+use parquet::errors::{ParquetError, Result};
+
+/// How many bits the numbers up to one take.
+pub(super) fn width_of(most: u32) -> u32 {
+    u32::BITS - most.leading_zeros()
+}
+
+/// A text as in a plain page: its length and its bytes.
+pub(super) fn push_text(page: &mut Vec<u8>, text: &[u8]) -> Result<()> {
+    let length = u32::try_from(text.len()).map_err(|error| ParquetError::External(Box::new(error)))?;
+    page.extend_from_slice(&length.to_le_bytes());
+    page.extend_from_slice(text);
+    Ok(())
+}
+
+/// Numbers of `width` bits as runs of one number, and groups of eight between them.
+pub(super) fn push_hybrid(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
+    /// A shorter run costs more than its numbers in a group.
+    const RUN: usize = 8;
+    let mut rest = numbers;
+    let mut group = 0;
+    while let Some(first) = rest.get(group) {
+        let same = rest.iter().skip(group).take_while(|number| *number == first).count();
+        // A group is filled up before a run can follow it.
+        let fill = (RUN - group % RUN) % RUN;
+        if same < fill + RUN {
+            group += same;
+            continue;
+        }
+        let (before, after) = rest.split_at(group + fill);
+        push_groups(page, before, width);
+        push_run(page, same - fill, *first, width);
+        (rest, group) = (after.get(same - fill..).unwrap_or_default(), 0);
+    }
+    push_groups(page, rest, width);
+}
+
+pub(super) fn push_run(page: &mut Vec<u8>, length: usize, number: u32, width: u32) {
+    if length > 0 {
+        push_varint(page, length << 1);
+        page.extend(number.to_le_bytes().iter().take(width.div_ceil(8) as usize));
+    }
+}
+
+fn push_groups(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
+    if numbers.is_empty() {
+        return;
+    }
+    push_varint(page, numbers.len().div_ceil(8) << 1 | 1);
+    let (mut bits, mut held) = (0u64, 0);
+    let padding = numbers.len().next_multiple_of(8) - numbers.len();
+    for number in numbers.iter().copied().chain(std::iter::repeat_n(0, padding)) {
+        bits |= u64::from(number) << held;
+        held += width;
+        if held >= 32 {
+            page.extend(bits.to_le_bytes().iter().take(4));
+            bits >>= 32;
+            held -= 32;
+        }
+    }
+    page.extend(bits.to_le_bytes().iter().take(held.div_ceil(8) as usize));
+}
+
+fn push_varint(page: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        page.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    page.push((number & 0x7f) as u8);
+}
+
+/// The next text of a plain page; `None` if it ends before it.
+#[inline]
+pub(super) fn pull_text<'p>(page: &mut &'p [u8]) -> Option<&'p [u8]> {
+    let (length, rest) = page.split_first_chunk()?;
+    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *page = rest;
+    Some(text)
+}
+
+/// Takes so many numbers of `width` bits from runs and groups, as [`push_hybrid`] writes them; `None` if there are fewer.
+pub(super) fn pull_hybrid(mut bytes: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) -> Option<()> {
+    let end = numbers.len() + count;
+    numbers.reserve(count);
+    while numbers.len() < end {
+        let header = pull_varint(&mut bytes)?;
+        let (most, length) = (end - numbers.len(), header >> 1);
+        if header & 1 == 0 {
+            let (number, rest) = bytes.split_at_checked(width.div_ceil(8) as usize)?;
+            numbers.resize(numbers.len() + length.min(most), number_of(number));
+            bytes = rest;
+        } else {
+            let (groups, rest) = bytes.split_at_checked(length.checked_mul(width as usize)?)?;
+            pull_groups(groups, width, length.checked_mul(8)?.min(most), numbers);
+            bytes = rest;
+        }
+        // A run of nothing would never end.
+        (length > 0).then_some(())?;
+    }
+    Some(())
+}
+
+/// Numbers as [`push_hybrid`] writes them, asked for here and there, in order.
+pub(super) struct Hybrid<'p> {
+    rest: &'p [u8],
+    width: u32,
+    /// Where the run at hand begins, and its end.
+    begin: usize,
+    end: usize,
+    run: Run<'p>,
+    /// How many ones there are before a place: the last that was asked for.
+    ones: usize,
+    counted: usize,
+}
+
+enum Run<'p> {
+    Same(u32),
+    Groups(&'p [u8]),
+}
+
+impl<'p> Hybrid<'p> {
+    /// Numbers of `width` bits.
+    pub(super) fn new(bytes: &'p [u8], width: u32) -> Self {
+        Self { rest: bytes, width, begin: 0, end: 0, run: Run::Same(0), ones: 0, counted: 0 }
+    }
+
+    /// The number at a place, which is not before the last one; `None` if there are fewer.
+    #[inline]
+    pub(super) fn at(&mut self, place: usize) -> Option<u32> {
+        while place >= self.end {
+            self.next_run()?;
+        }
+        Some(match self.run {
+            Run::Same(number) => number,
+            Run::Groups(groups) => number_at(groups, place - self.begin, self.width),
+        })
+    }
+
+    /// Of flags, the one at a place, and how many ones there are before it.
+    #[inline]
+    pub(super) fn one_at(&mut self, place: usize) -> Option<(bool, usize)> {
+        while place >= self.end {
+            self.count_to(self.end);
+            self.next_run()?;
+        }
+        self.count_to(place);
+        Some((self.at(place)? == 1, self.ones))
+    }
+
+    /// Counts the ones of the run at hand up to a place.
+    fn count_to(&mut self, place: usize) {
+        self.ones += match self.run {
+            Run::Same(number) => (place - self.counted) * usize::from(number == 1),
+            Run::Groups(groups) => ones_between(groups, self.counted - self.begin, place - self.begin),
+        };
+        self.counted = place;
+    }
+
+    fn next_run(&mut self) -> Option<()> {
+        let header = pull_varint(&mut self.rest)?;
+        let length = header >> 1;
+        // A run of nothing would never end.
+        (length > 0).then_some(())?;
+        let (run, numbers, rest) = if header & 1 == 0 {
+            let (number, rest) = self.rest.split_at_checked(self.width.div_ceil(8) as usize)?;
+            (Run::Same(number_of(number)), length, rest)
+        } else {
+            let (groups, rest) = self.rest.split_at_checked(length.checked_mul(self.width as usize)?)?;
+            (Run::Groups(groups), length.checked_mul(8)?, rest)
+        };
+        self.begin = self.end;
+        self.end = self.begin.checked_add(numbers)?;
+        (self.run, self.rest, self.counted) = (run, rest, self.begin);
+        Some(())
+    }
+}
+
+/// A number of `width` bits among groups of eight.
+#[inline]
+fn number_at(groups: &[u8], place: usize, width: u32) -> u32 {
+    let bit = place * width as usize;
+    let rest = groups.get(bit / 8..).unwrap_or_default();
+    let bits = match rest.first_chunk() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => rest.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+    };
+    (bits >> (bit % 8) & ((1 << width) - 1)) as u32
+}
+
+/// How many bits are set from one place up to another.
+#[inline]
+fn ones_between(groups: &[u8], from: usize, to: usize) -> usize {
+    let byte = |at: usize| groups.get(at).copied().unwrap_or_default();
+    let (first, last) = (from / 8, to / 8);
+    let from_first = byte(first) & (0xffu8 << (from % 8));
+    let until = !(0xffu8 << (to % 8));
+    let ones = |byte: u8| byte.count_ones() as usize;
+    if first == last {
+        return ones(from_first & until);
+    }
+    let between = groups.get(first + 1..last).unwrap_or_default().iter().map(|byte| ones(*byte)).sum::<usize>();
+    ones(from_first) + between + ones(byte(last) & until)
+}
+
+fn number_of(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+/// The number that all of so many numbers of at most eight bits are, if one run holds them.
+pub(super) fn same_in_all(mut bytes: &[u8], count: usize) -> Option<u32> {
+    let header = pull_varint(&mut bytes)?;
+    (header & 1 == 0 && header >> 1 >= count).then(|| bytes.first().map(|number| u32::from(*number))).flatten()
+}
+
+fn pull_groups(groups: &[u8], width: u32, count: usize, numbers: &mut Vec<u32>) {
+    let width = width as usize;
+    let begin = numbers.len();
+    numbers.resize(begin + count.next_multiple_of(8), 0);
+    let eights = numbers.get_mut(begin..).unwrap_or_default().chunks_exact_mut(8);
+    if (1..=8).contains(&width) {
+        let mask = (1u64 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            let word = u64::from_le_bytes(word);
+            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
+        }
+    } else if (9..=16).contains(&width) {
+        let mask = (1u128 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
+            let mut word = [0; 16];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            let word = u128::from_le_bytes(word);
+            eight.iter_mut().enumerate().for_each(|(at, number)| *number = (word >> (at * width) & mask) as u32);
+        }
+    } else if width > 0 {
+        let mask = (1u64 << width) - 1;
+        for (eight, bytes) in eights.zip(groups.chunks(width)) {
+            for (at, number) in eight.iter_mut().enumerate() {
+                let rest = bytes.get(at * width / 8..).unwrap_or_default();
+                let bits = rest.iter().take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+                *number = (bits >> (at * width % 8) & mask) as u32;
+            }
+        }
+    }
+    numbers.truncate(begin + count);
+}
+
+fn pull_varint(bytes: &mut &[u8]) -> Option<usize> {
+    let mut number = 0;
+    for shift in (0..u32::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= usize::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_where_they_stand() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(11);
+        for width in [0, 1, 1, 1, 2, 5, 8, 9, 13, 17, 31, 32] {
+            let mut numbers: Vec<u32> = Vec::new();
+            while numbers.len() < 3_000 {
+                let number = rng.random_range(0..=((1u64 << width) - 1)) as u32;
+                numbers.extend(std::iter::repeat_n(number, if rng.random_bool(0.1) { rng.random_range(1..100) } else { 1 }));
+            }
+            let mut bytes = Vec::new();
+            push_hybrid(&mut bytes, &numbers, width);
+            let (mut found, mut ones) = (Hybrid::new(&bytes, width), Hybrid::new(&bytes, width));
+            for (place, number) in numbers.iter().enumerate().filter(|_| rng.random_bool(0.3)) {
+                assert_eq!(found.at(place), Some(*number), "{place} of width {width}");
+                let before = numbers.iter().take(place).filter(|number| **number == 1).count();
+                if width == 1 {
+                    assert_eq!(ones.one_at(place), Some((*number == 1, before)), "{place}");
+                }
+            }
+            assert_eq!(found.at(numbers.len() + 8), None);
+        }
+    }
+}
