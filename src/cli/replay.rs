@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
 use crate::ingest::{Dataset, ingest};
-use crate::replay::{Filter, Manifest, Options, replay};
+use crate::replay::{Filter, Manifest, Options, replay_and_hold};
 use crate::report::gate::{Accepted, Gate, Judgement};
 use crate::report::{Report, counted};
 
@@ -24,7 +24,9 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let (dataset, _temporary) = dataset(&arguments, printer)?;
     ingest_command::name_skipped(&dataset.ledger.skipped, printer);
     let started = std::time::Instant::now();
-    let mut manifest = replay(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
+    let (mut manifest, held) = replay_and_hold(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
+    // The program ends soon: freeing what the replay held would only take time.
+    std::mem::forget(held);
     manifest.run.insert("seconds".to_owned(), format!("{:.3}", started.elapsed().as_secs_f64()));
     finish(manifest, staged, &arguments.output, arguments.format, &gate, printer)
 }

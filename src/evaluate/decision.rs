@@ -197,6 +197,10 @@ impl Evaluation {
     }
 
     pub(super) fn settling<T: PartialEq>(&self, cases: &[&Case], outcome: &impl Fn(&Case) -> T) -> Vec<usize> {
+        let differs = cases.windows(2).any(|pair| matches!(pair, [a, b] if outcome(a) != outcome(b)));
+        if !differs {
+            return Vec::new();
+        }
         let settles = |index: usize| {
             let mut seen: BTreeMap<Vec<usize>, T> = BTreeMap::new();
             cases.iter().any(|case| {
@@ -215,8 +219,7 @@ impl Evaluation {
             })
         };
         let found: Vec<usize> = (0..self.variables.len()).filter(|index| settles(*index)).collect();
-        let differs = cases.windows(2).any(|pair| matches!(pair, [a, b] if outcome(a) != outcome(b)));
-        if found.is_empty() && differs {
+        if found.is_empty() {
             let varies = |index: &usize| cases.iter().map(|case| case.states.get(*index)).collect::<BTreeSet<_>>().len() > 1;
             return (0..self.variables.len()).filter(varies).collect();
         }

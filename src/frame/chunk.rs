@@ -114,9 +114,9 @@ impl<'l> Levels<'l> {
 }
 
 impl Pages {
-    /// Pages that are not compressed.
-    pub(super) fn raw() -> Self {
-        Self { is_raw: true, ..Self::default() }
+    /// No pages yet; raw ones are not compressed.
+    pub(super) fn new(is_raw: bool) -> Self {
+        Self { is_raw, ..Self::default() }
     }
 
     /// Adds pages of coded texts, one for each entry of `codes` that is not [`NULL`]: their dictionary and their codes, or,
@@ -286,7 +286,7 @@ mod tests {
 
     /// The rows of a file with one column, as the reader of the parquet crate finds them.
     fn written(rows: &[Option<String>], name: &str) -> Vec<Option<String>> {
-        let is_coded = name == "coded";
+        let is_coded = ["coded", "action"].contains(&name);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column.parquet");
         let field = Field::new(name, DataType::Utf8, true);
@@ -338,7 +338,7 @@ mod tests {
                 let times = rng.random_range(1..=repeats).min(rows - column.len());
                 column.extend(std::iter::repeat_n(value, times));
             }
-            for name in ["coded", "plain", "event_id"] {
+            for name in ["coded", "action", "plain", "event_id"] {
                 assert!(written(&column, name) == column, "{rows} rows of {values} values, {name}");
             }
         }
@@ -350,7 +350,7 @@ mod tests {
         let column: Vec<Option<String>> = (0..4_000).map(long).collect();
         assert!(column.iter().flatten().map(String::len).sum::<usize>() > 3 * PAGE_BYTES);
         let huge = vec![Some("y".repeat(DICTIONARY_BYTES + 1)), None, Some(String::new())];
-        for name in ["coded", "plain", "event_id"] {
+        for name in ["coded", "action", "plain", "event_id"] {
             assert!(written(&column, name) == column);
             assert!(written(&huge, name) == huge);
         }

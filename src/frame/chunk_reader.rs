@@ -2,21 +2,18 @@
 //! all of them. The reader of the parquet crate makes two contexts for each chunk and builds the codes of a batch anew; it
 //! reads what is laid out in another way.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListArray, MapArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, FieldRef};
-use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::column::page::{Page, PageReader as _};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
-use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::chunk_values::{Nested, Rows, Values};
+use super::row_group::RowGroupBytes;
 
 /// Reads chunks, one after the other, into room that is used again and again.
 pub(super) struct ChunkReader {
@@ -35,10 +32,16 @@ impl ChunkReader {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub(super) fn read(&mut self, file: &File, chunk: &ColumnChunkMetaData, kind: &DataType, rows: Rows<'_>) -> Result<Option<ArrayRef>> {
+    pub(super) fn read(
+        &mut self,
+        bytes: &RowGroupBytes,
+        chunk: &ColumnChunkMetaData,
+        kind: &DataType,
+        rows: Rows<'_>,
+    ) -> Result<Option<ArrayRef>> {
         let descriptor = chunk.column_descr();
         let flat = descriptor.max_def_level() == 1 && descriptor.max_rep_level() == 0;
-        if !flat || !self.fill(file, chunk, kind, rows)? {
+        if !flat || !self.fill(bytes, chunk, kind, rows)? {
             return Ok(None);
         }
         self.values.finish(kind, rows).map(Some)
@@ -50,7 +53,7 @@ impl ChunkReader {
     /// What is wrong with the file.
     pub(super) fn read_lists(
         &mut self,
-        file: &File,
+        bytes: &RowGroupBytes,
         chunks: &[&ColumnChunkMetaData],
         item: &FieldRef,
         rows: Rows<'_>,
@@ -62,7 +65,7 @@ impl ChunkReader {
             if (descriptor.max_def_level(), descriptor.max_rep_level()) != (4, 1) {
                 return Ok(None);
             }
-            if !self.fill(file, chunk, &DataType::Utf8, rows)? {
+            if !self.fill(bytes, chunk, &DataType::Utf8, rows)? {
                 return Ok(None);
             }
             leaves.push(self.values.take_nested(rows));
@@ -82,7 +85,7 @@ impl ChunkReader {
     /// What is wrong with the file.
     pub(super) fn read_maps(
         &mut self,
-        file: &File,
+        bytes: &RowGroupBytes,
         chunks: &[&ColumnChunkMetaData],
         entry: &FieldRef,
         rows: Rows<'_>,
@@ -95,7 +98,7 @@ impl ChunkReader {
             return Ok(None);
         }
         let mut leaf = |chunk: &ColumnChunkMetaData| -> Result<Option<Nested>> {
-            let is_filled = self.fill(file, chunk, &DataType::Utf8, rows)?;
+            let is_filled = self.fill(bytes, chunk, &DataType::Utf8, rows)?;
             Ok(is_filled.then(|| self.values.take_nested(rows)))
         };
         let (Some(keys), Some(values)) = (leaf(keys)?, leaf(values)?) else { return Ok(None) };
@@ -122,7 +125,7 @@ impl ChunkReader {
 
     /// Takes the values of a chunk, those of the rows that are wanted where rows stand alone; `false` if it is laid out in
     /// another way.
-    fn fill(&mut self, file: &File, chunk: &ColumnChunkMetaData, kind: &DataType, rows: Rows<'_>) -> Result<bool> {
+    fn fill(&mut self, bytes: &RowGroupBytes, chunk: &ColumnChunkMetaData, kind: &DataType, rows: Rows<'_>) -> Result<bool> {
         let is_compressed = match chunk.compression() {
             Compression::ZSTD(_) => true,
             Compression::UNCOMPRESSED => false,
@@ -130,7 +133,7 @@ impl ChunkReader {
         };
         let descriptor = chunk.column_descr();
         let most = (descriptor.max_rep_level() > 0).then(|| (most(descriptor.max_rep_level()), most(descriptor.max_def_level())));
-        let mut pages = self.pages(file, chunk, rows.all)?;
+        let mut pages = bytes.pages(chunk, rows.all)?;
         let limit = usize::try_from(chunk.uncompressed_size()).unwrap_or_default();
         self.values.clear();
         while let Some(page) = pages.get_next_page()? {
@@ -161,23 +164,6 @@ impl ChunkReader {
             return Err(ParquetError::General(format!("`{name}` has {found} rows instead of {}", rows.all)));
         }
         Ok(true)
-    }
-
-    /// The pages of a chunk, as they stand in the file: compressed.
-    fn pages(&self, mut file: &File, chunk: &ColumnChunkMetaData, rows: usize) -> Result<SerializedPageReader<Bytes>> {
-        let (begin, length) = chunk.byte_range();
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.seek(SeekFrom::Start(begin))?;
-        file.take(length).read_to_end(&mut bytes)?;
-        let begin = i64::try_from(begin).unwrap_or_default();
-        let metadata = ColumnChunkMetaData::builder(chunk.column_descr_ptr())
-            .set_compression(Compression::UNCOMPRESSED)
-            .set_num_values(chunk.num_values())
-            .set_total_compressed_size(chunk.compressed_size())
-            .set_dictionary_page_offset(chunk.dictionary_page_offset().map(|at| at - begin))
-            .set_data_page_offset(chunk.data_page_offset() - begin)
-            .build()?;
-        SerializedPageReader::new(Arc::new(Bytes::from(bytes)), &metadata, rows, None)
     }
 
     /// Takes a page's content; `false` if the page does not say how long it is.

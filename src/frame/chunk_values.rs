@@ -242,6 +242,12 @@ impl Values {
     /// Takes some rows of a page.
     fn pick(&mut self, levels: &[u8], values: &[u8], rows: usize, layout: Layout, wanted: impl Iterator<Item = usize>) -> Option<()> {
         let Self { codes, flags, numbers, valid, counted, .. } = self;
+        let (most, _) = wanted.size_hint();
+        match layout {
+            Layout::Codes => codes.reserve(most),
+            Layout::Flags => flags.reserve(most),
+            _ => numbers.reserve(most),
+        }
         let places = Places { same: same_in_all(levels, rows), levels };
         match layout {
             Layout::Codes => {
@@ -354,25 +360,43 @@ impl Values {
             return Nested { dictionary, codes: std::mem::take(&mut self.codes), repeated, defined, rows: rows.all };
         };
         let most = self.most_defined;
-        if self.codes.is_empty() && self.defined.len() == rows.all {
-            // No text at all, and one place in each row.
-            let defined = wanted.iter().map(|row| self.defined.get(*row as usize).copied().unwrap_or_default()).collect();
-            return Nested { dictionary, codes: Vec::new(), repeated: vec![0; wanted.len()], defined, rows: wanted.len() };
+        let is_flat = self.defined.len() == rows.all && self.repeated.iter().all(|repeated| *repeated == 0);
+        if is_flat {
+            // One place in each row: the texts before a row are counted from the row that was wanted before it.
+            let (mut codes, mut from, mut before) = (Vec::new(), 0, 0);
+            let mut defined = Vec::with_capacity(wanted.len());
+            for row in wanted.iter().map(|row| *row as usize) {
+                let level = self.defined.get(row).copied().unwrap_or_default();
+                if !self.codes.is_empty() {
+                    before += self.defined.get(from..row).unwrap_or_default().iter().filter(|level| **level == most).count();
+                    codes.extend(self.codes.get(before).filter(|_| level == most));
+                    from = row;
+                }
+                defined.push(level);
+            }
+            return Nested { dictionary, codes, repeated: vec![0; wanted.len()], defined, rows: wanted.len() };
         }
         let mut picked = Nested { dictionary, codes: Vec::new(), repeated: Vec::new(), defined: Vec::new(), rows: wanted.len() };
-        let (mut wanted, mut row, mut is_wanted) = (wanted.iter().peekable(), 0u32, false);
-        let mut codes = self.codes.iter();
-        for (repeated, defined) in self.repeated.iter().zip(&self.defined) {
-            if *repeated == 0 {
-                is_wanted = wanted.next_if(|wanted| **wanted == row).is_some();
+        let texts_in = |levels: &[u32]| levels.iter().filter(|level| **level == most).count();
+        // The row at hand, its first level, and the texts before it.
+        let (mut row, mut at, mut before) = (0u32, 0usize, 0usize);
+        let end_of_row = |at: usize| {
+            let rest = self.repeated.get(at + 1..).unwrap_or_default();
+            at + 1 + rest.iter().position(|repeated| *repeated == 0).unwrap_or(rest.len())
+        };
+        for next in wanted {
+            let from = at;
+            while row < *next && at < self.defined.len() {
+                at = end_of_row(at);
                 row += 1;
             }
-            let code = (*defined == most).then(|| codes.next()).flatten();
-            if is_wanted {
-                picked.repeated.push(*repeated);
-                picked.defined.push(*defined);
-                picked.codes.extend(code);
-            }
+            before += texts_in(self.defined.get(from..at).unwrap_or_default());
+            let end = end_of_row(at).min(self.defined.len());
+            let defined = self.defined.get(at..end).unwrap_or_default();
+            let count = texts_in(defined);
+            picked.repeated.extend_from_slice(self.repeated.get(at..end).unwrap_or_default());
+            picked.defined.extend_from_slice(defined);
+            picked.codes.extend_from_slice(self.codes.get(before..before + count).unwrap_or_default());
         }
         picked
     }

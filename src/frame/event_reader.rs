@@ -16,6 +16,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaD
 use super::chunk_reader::ChunkReader;
 use super::chunk_values::Rows;
 use super::grain::{self, Grain};
+use super::row_group::RowGroupBytes;
 use super::schema::EVENTS;
 use crate::error::{Error, Result};
 
@@ -80,6 +81,7 @@ impl EventRows {
 /// Reads event files, one after the other.
 pub struct EventReader {
     chunks: ChunkReader,
+    bytes: RowGroupBytes,
 }
 
 impl EventReader {
@@ -88,7 +90,7 @@ impl EventReader {
     /// # Errors
     /// [`Error::Columns`] if there is no memory for it.
     pub fn new() -> Result<Self> {
-        Ok(Self { chunks: ChunkReader::new()? })
+        Ok(Self { chunks: ChunkReader::new()?, bytes: RowGroupBytes::default() })
     }
 
     /// Hands some columns of a file, row group by row group, to `each`, texts as codes ([`super::Texts`]) where they stand so
@@ -113,6 +115,10 @@ impl EventReader {
     fn read_group(&mut self, group: &RowGroup<'_>, columns: &[&str]) -> Result<EventRows, ParquetError> {
         let rows = group.rows();
         let of = |grain: Grain| columns.iter().copied().filter(move |column| Grain::of(column) == grain);
+        let is_number = |name: &str| Grain::NUMBERS.iter().any(|(grain, number)| *number == name && of(*grain).next().is_some());
+        let is_wanted = |name: &String| columns.contains(&name.as_str()) || is_number(name);
+        let wanted = group.all_chunks().filter(|chunk| chunk.column_path().parts().first().is_some_and(is_wanted));
+        self.bytes.read(group.file, wanted)?;
         let events = self.batch(group, of(Grain::Event), Rows { all: rows, wanted: None })?;
         let mut groups: [Group; 2] = Default::default();
         for (found, (grain, name)) in groups.iter_mut().zip(Grain::NUMBERS) {
@@ -133,7 +139,7 @@ impl EventReader {
         let [chunk] = group.chunks(name)[..] else {
             return Err(ParquetError::General(format!("it has no column `{name}`: load the logs again")));
         };
-        let column = match self.chunks.read(group.file, chunk, &DataType::UInt32, rows)? {
+        let column = match self.chunks.read(&self.bytes, chunk, &DataType::UInt32, rows)? {
             Some(column) => column,
             None => cast(&group.read_otherwise(name, rows)?, &DataType::UInt32)?,
         };
@@ -163,9 +169,9 @@ impl EventReader {
         let kind = EVENTS.schema.field_with_name(name)?.data_type();
         let read = match (kind, chunks.as_slice()) {
             (_, []) => return Err(ParquetError::General(format!("it has no column `{name}`: load the logs again"))),
-            (DataType::List(item), chunks) => self.chunks.read_lists(group.file, chunks, item, rows)?,
-            (DataType::Map(entry, _), chunks) => self.chunks.read_maps(group.file, chunks, entry, rows)?,
-            (kind, [chunk]) => self.chunks.read(group.file, chunk, kind, rows)?,
+            (DataType::List(item), chunks) => self.chunks.read_lists(&self.bytes, chunks, item, rows)?,
+            (DataType::Map(entry, _), chunks) => self.chunks.read_maps(&self.bytes, chunks, entry, rows)?,
+            (kind, [chunk]) => self.chunks.read(&self.bytes, chunk, kind, rows)?,
             _ => None,
         };
         read.map_or_else(|| group.read_otherwise(name, rows), Ok)
@@ -186,8 +192,11 @@ impl RowGroup<'_> {
 
     /// The chunks of a column.
     fn chunks(&self, name: &str) -> Vec<&ColumnChunkMetaData> {
-        let chunks = self.metadata.row_group(self.group).columns().iter();
-        chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|first| first == name)).collect()
+        self.all_chunks().filter(|chunk| chunk.column_path().parts().first().is_some_and(|first| first == name)).collect()
+    }
+
+    fn all_chunks(&self) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        self.metadata.row_group(self.group).columns().iter()
     }
 
     /// A column by the reader of the parquet crate.

@@ -92,10 +92,9 @@ impl EventWriter {
 
     fn end_group(&mut self) -> Result<()> {
         for (field, column) in CODED.fields().iter().zip(&self.columns) {
-            if let (Some(counts), Column::Coded(builder)) = (self.counted.get_mut(field.name().as_str()), column) {
-                for (value, count) in builder.counts() {
-                    *counts.entry(value.unwrap_or_default().to_owned()).or_default() += count;
-                }
+            let Some(counts) = self.counted.get_mut(field.name().as_str()) else { continue };
+            for (value, count) in column.counts() {
+                *counts.entry(value.unwrap_or_default().to_owned()).or_default() += count;
             }
         }
         let written = self.write_group();
@@ -117,7 +116,7 @@ impl EventWriter {
             column.close(self.rows, &mut descriptors, &mut self.zstd, &mut group)?;
         }
         for (numbers, (descriptor, _)) in numbers.iter().zip(&mut descriptors) {
-            let mut pages = Pages::default();
+            let mut pages = Pages::new(true);
             pages.counted(numbers, &mut self.zstd)?;
             pages.close(self.rows, descriptor, None, &self.zstd, &mut group)?;
         }

@@ -22,15 +22,43 @@ use crate::error::{Error, Result};
 /// About how long a text is that nearly every row has one of its own of, with its length before it.
 const TEXT_BYTES: usize = 40;
 
-/// The column that is not compressed. Random ids shrink to half, and every replay would pay for it: inflating them takes longer
-/// than all other columns together.
-const RAW: &str = "event_id";
+/// The columns that are not compressed. Replays read them, again and again; random ids, and codes of what changes from row to
+/// row, hardly shrink to half, and inflating them took longer than all else that is read.
+const RAW: [&str; 22] = [
+    "event_id",
+    "region",
+    "account_id",
+    "principal_account_id",
+    "identity_type",
+    "principal_id",
+    "session_name",
+    "session_issuer_arn",
+    "assumed_root",
+    "console_session",
+    "access_key_id",
+    "mfa",
+    "tls",
+    "outcome",
+    "denied_by",
+    "action",
+    "mapping_source",
+    "resource_source",
+    "event_category",
+    "not_replayable",
+    "source_file",
+    "vpc_endpoint_id",
+];
 
 /// A longer text is not put into the statistics of a chunk.
 const EDGE_BYTES: usize = 256;
 
 /// A column of the row group in the making.
-pub(super) enum Column {
+pub(super) struct Column {
+    form: Form,
+    is_raw: bool,
+}
+
+enum Form {
     /// Texts of which most stand in several rows.
     Coded(CodedBuilder),
     /// Texts of which nearly every row has one of its own, numbers or flags.
@@ -42,16 +70,24 @@ pub(super) enum Column {
 impl Column {
     /// A column for a field of [`super::event::CODED`].
     pub(super) fn new(field: &Field) -> Result<Self> {
-        Ok(match field.data_type() {
-            DataType::Dictionary(..) => Self::Coded(CodedBuilder::default()),
-            DataType::Utf8 if field.name() == RAW => Self::Plain(Plain::of(Kind::RawText)),
-            DataType::Utf8 => Self::Plain(Plain::of(Kind::Text)),
-            DataType::Boolean => Self::Plain(Plain::of(Kind::Flag)),
-            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => Self::Plain(Plain::of(Kind::Number)),
-            DataType::List(_) => Self::Nested(Leaf::of([(4, 1), (4, 1), (4, 1)])),
-            DataType::Map(..) => Self::Nested(Leaf::of([(2, 1), (5, 2)])),
+        let is_raw = RAW.contains(&field.name().as_str());
+        let plain = |kind| Form::Plain(Plain::of(kind, is_raw));
+        let form = match field.data_type() {
+            DataType::Dictionary(..) => Form::Coded(CodedBuilder::default()),
+            DataType::Utf8 => plain(Kind::Text),
+            DataType::Boolean => plain(Kind::Flag),
+            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => plain(Kind::Number),
+            DataType::List(_) => Form::Nested(Leaf::of([(4, 1), (4, 1), (4, 1)])),
+            DataType::Map(..) => Form::Nested(Leaf::of([(2, 1), (5, 2)])),
             other => return Err(Error::Internal(format!("the events table has a column of {other}"))),
-        })
+        };
+        Ok(Self { form, is_raw })
+    }
+
+    /// Each text and in how many rows it stands, of a column of codes.
+    pub(super) fn counts(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
+        let builder = if let Form::Coded(builder) = &self.form { Some(builder) } else { None };
+        builder.into_iter().flat_map(CodedBuilder::counts)
     }
 
     /// Adds rows of some batches' columns.
@@ -59,10 +95,10 @@ impl Column {
     /// # Errors
     /// [`Error::Columns`] for columns of another type.
     pub(super) fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], recoding: &mut Recoding, zstd: &mut Compressor) -> Result<()> {
-        match self {
-            Self::Coded(builder) => builder.gather(&all(columns, Texts::new)?, places, recoding),
-            Self::Plain(plain) => plain.gather(columns, places, zstd),
-            Self::Nested(leaves) => match leaves.as_mut_slice() {
+        match &mut self.form {
+            Form::Coded(builder) => builder.gather(&all(columns, Texts::new)?, places, recoding),
+            Form::Plain(plain) => plain.gather(columns, places, zstd),
+            Form::Nested(leaves) => match leaves.as_mut_slice() {
                 [key, value] => maps(key, value, &all(columns, |column| column.as_map_opt().cloned())?, places),
                 leaves => lists(leaves, &all(columns, |column| column.as_list_opt().cloned())?, places),
             },
@@ -71,10 +107,10 @@ impl Column {
 
     /// What tells its rows apart, as columns of numbers: equal where the rows agree.
     pub(super) fn numbers(&self) -> Vec<Cow<'_, [u32]>> {
-        match self {
-            Self::Coded(builder) => vec![Cow::Borrowed(builder.parts().1)],
-            Self::Plain(plain) => vec![Cow::Owned(plain.numbers())],
-            Self::Nested(leaves) => leaves.iter().map(|leaf| Cow::Owned(leaf.numbers())).collect(),
+        match &self.form {
+            Form::Coded(builder) => vec![Cow::Borrowed(builder.parts().1)],
+            Form::Plain(plain) => vec![Cow::Owned(plain.numbers())],
+            Form::Nested(leaves) => leaves.iter().map(|leaf| Cow::Owned(leaf.numbers())).collect(),
         }
     }
 
@@ -87,10 +123,11 @@ impl Column {
         zstd: &mut Compressor,
         row_group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> ParquetResult<()> {
-        match self {
-            Self::Coded(builder) => {
+        let is_raw = self.is_raw;
+        match &mut self.form {
+            Form::Coded(builder) => {
                 let Some((descriptor, is_searched)) = descriptors.next() else { return Ok(()) };
-                let mut pages = Pages::default();
+                let mut pages = Pages::new(is_raw);
                 let (distinct, codes) = builder.parts();
                 let nulls = codes.iter().filter(|code| **code == NULL).count();
                 let present: Vec<u32>;
@@ -105,18 +142,18 @@ impl Column {
                 pages.close(rows, descriptor, statistics, zstd, row_group)?;
                 builder.clear();
             }
-            Self::Plain(plain) => {
+            Form::Plain(plain) => {
                 let Some((descriptor, is_searched)) = descriptors.next() else { return Ok(()) };
                 plain.end_page(zstd)?;
                 let pages = std::mem::take(&mut plain.pages);
                 let statistics = plain.statistics().filter(|_| is_searched);
                 pages.close(rows, descriptor, statistics, zstd, row_group)?;
-                *plain = Plain::of(plain.kind);
+                *plain = Plain::of(plain.kind, is_raw);
             }
-            Self::Nested(leaves) => {
+            Form::Nested(leaves) => {
                 for leaf in leaves {
                     let Some((descriptor, _)) = descriptors.next() else { return Ok(()) };
-                    let mut pages = Pages::default();
+                    let mut pages = Pages::new(is_raw);
                     let (distinct, codes) = leaf.texts.parts();
                     let levels = Levels {
                         defined: Defined::Each(&leaf.defined),
@@ -145,7 +182,6 @@ fn all<T>(columns: &[&ArrayRef], typed: impl Fn(&ArrayRef) -> Option<T>) -> Resu
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Text,
-    RawText,
     Number,
     Flag,
 }
@@ -170,14 +206,13 @@ fn texts_between(least: Option<&[u8]>, most: Option<&[u8]>, nulls: usize) -> Sta
 }
 
 impl Plain {
-    fn of(kind: Kind) -> Self {
-        let pages = if matches!(kind, Kind::RawText) { Pages::raw() } else { Pages::default() };
-        Self { kind, pages, values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
+    fn of(kind: Kind, is_raw: bool) -> Self {
+        Self { kind, pages: Pages::new(is_raw), values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
     }
 
     fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], zstd: &mut Compressor) -> Result<()> {
         match self.kind {
-            Kind::Text | Kind::RawText => {
+            Kind::Text => {
                 let columns: Vec<StringArray> = all(columns, |column| column.as_string_opt().cloned())?;
                 self.values.reserve((places.len() * TEXT_BYTES).min(PAGE_BYTES));
                 for (column, row) in places {

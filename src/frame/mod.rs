@@ -14,6 +14,7 @@ pub mod json;
 mod leaf;
 pub mod parquet;
 pub mod read;
+mod row_group;
 pub mod schema;
 mod table;
 mod texts;

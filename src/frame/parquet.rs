@@ -133,6 +133,12 @@ pub(super) fn properties(table: &Table) -> Result<WriterProperties> {
         }
         properties = properties.set_offset_index_disabled(true);
     }
+    // Each row has values of its own there: a dictionary would hold them all and be given up.
+    const OF_ONE_ROW: [&[&str]; 4] = [&["change_id"], &["first_seen"], &["last_seen"], &["sample_event_ids", "list", "item"]];
+    for path in OF_ONE_ROW {
+        let path = ColumnPath::new(path.iter().map(|part| (*part).to_owned()).collect());
+        properties = properties.set_column_dictionary_enabled(path, false);
+    }
     Ok(properties.build())
 }
 

@@ -28,6 +28,8 @@ pub enum Cell<'a> {
     Bool(bool),
     /// A list of texts.
     Texts(Cow<'a, [String]>),
+    /// A list of borrowed texts.
+    Refs(Vec<&'a str>),
 }
 
 impl<'a> Cell<'a> {
@@ -109,6 +111,7 @@ impl TableBuilder {
                 (Column::Bool(builder), Cell::Bool(value)) => builder.append_value(value),
                 (Column::Bool(builder), Cell::Null) => builder.append_null(),
                 (Column::Texts(builder), Cell::Texts(texts)) => builder.append_value(texts.iter().map(Some)),
+                (Column::Texts(builder), Cell::Refs(texts)) => builder.append_value(texts.into_iter().map(Some)),
                 (Column::Texts(builder), Cell::Null) => builder.append_null(),
                 (_, cell) => return Err(Error::Internal(format!("{cell:?} in column `{}` of {}", field.name(), self.table.name))),
             }

@@ -214,6 +214,7 @@ impl<'a> Decider<'a> {
             explanation.iter().flat_map(|(_, explanation)| explanation.statements.iter().cloned()).collect()
         };
         let named = [statements(&baseline), statements(&other)];
+        let missing_keys = evaluation.settled_by(self.program, &compared.cases, Case::pair);
         let near = [&baseline, &other].map(|side| side.as_ref().and_then(|(_, explanation)| explanation.near.clone()));
         let key = ChangeKey {
             change: compared.change,
@@ -249,9 +250,9 @@ impl<'a> Decider<'a> {
             baseline: Deciding::of(baseline.as_ref(), principal),
             candidate_side: Deciding::of(other.as_ref(), principal),
             candidate_deciding: candidate_deciding.into_iter().collect(),
-            missing_keys: evaluation.settled_by(self.program, &compared.cases, Case::pair),
+            assumptions: assumptions(evaluation, &missing_keys),
+            missing_keys,
             residual: evaluation.residual(self.program, &compared.cases, Which::Candidate),
-            assumptions: self.assumptions(evaluation, compared),
             mapping_source: own.map(|check| check.source.clone()).unwrap_or_default(),
             resource_source: request.resource_source.clone(),
         };
@@ -287,19 +288,16 @@ impl<'a> Decider<'a> {
         let residual = evaluation.residual(self.program, &compared.cases, which);
         if residual.is_empty() { format!("not determined; for example {reason}") } else { format!("not determined: {residual}") }
     }
+}
 
-    /// What the result rests on: layers that were not supplied and are left open, and the cap on situations.
-    fn assumptions(&self, evaluation: &Evaluation, compared: &Compared<'_>) -> Vec<String> {
-        let settling = evaluation.settled_by(self.program, &compared.cases, Case::pair);
-        let mut assumptions: BTreeSet<String> = settling.into_iter().filter(|name| name.starts_with("layer:")).collect();
-        if evaluation.capped {
-            assumptions.insert("A-CAP".to_owned());
-        }
-        if evaluation.believed {
-            assumptions.insert("A-LOG".to_owned());
-        }
-        assumptions.into_iter().collect()
-    }
+/// What the result rests on: layers that were not supplied and are left open, and the cap on situations.
+fn assumptions(evaluation: &Evaluation, missing_keys: &[String]) -> Vec<String> {
+    let mut assumptions: Vec<String> = missing_keys.iter().filter(|name| name.starts_with("layer:")).cloned().collect();
+    assumptions.extend(evaluation.capped.then(|| "A-CAP".to_owned()));
+    assumptions.extend(evaluation.believed.then(|| "A-LOG".to_owned()));
+    assumptions.sort();
+    assumptions.dedup();
+    assumptions
 }
 
 /// What the reasons begin with of what the newest policies deny already.

@@ -28,6 +28,7 @@ mod measuring;
 mod memo;
 mod merge;
 mod past;
+mod pipeline;
 mod principals;
 mod principals_table;
 mod request;
@@ -46,6 +47,8 @@ mod view;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use crate::account::{PolicyFile, PolicySet};
 use crate::catalog::Catalog;
@@ -101,6 +104,10 @@ pub struct Options {
     pub arguments: Vec<String>,
 }
 
+/// What a replay held when it ended: millions of small things, which take a while to free. A program that ends need not free
+/// them.
+pub struct Held(#[expect(dead_code, reason = "it is only held")] Box<dyn std::any::Any + Send>);
+
 /// Replays a dataset and writes the report folder: the tables and the manifest. `folder` must exist and be empty.
 ///
 /// # Errors
@@ -113,6 +120,20 @@ pub fn replay(
     folder: &std::path::Path,
     progress: &dyn Progress,
 ) -> Result<Manifest> {
+    replay_and_hold(dataset, options, catalog, folder, progress).map(|(manifest, _)| manifest)
+}
+
+/// As [`replay`], with what it held.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn replay_and_hold(
+    dataset: &Dataset,
+    options: &Options,
+    catalog: &Catalog,
+    folder: &std::path::Path,
+    progress: &dyn Progress,
+) -> Result<(Manifest, Held)> {
     let files = dataset.files()?;
     if files.is_empty() && dataset.ledger.counts.records == 0 {
         return Err(Error::Nothing(format!("`{}` holds no event", dataset.path.display())));
@@ -139,25 +160,30 @@ pub fn replay(
     };
     progress.begin("replaying events", files.len() as u64, 0);
     let columns = columns(&shared);
-    let threads = on_all_threads(files.len(), usize::MAX, |_, next| {
-        let (mut kernel, mut reader) = (Kernel::new(&shared), EventReader::new()?);
-        while let Some(file) = next().and_then(|at| files.get(at)) {
+    let kernels = pipeline::run(
+        &files,
+        &columns,
+        || Kernel::new(&shared),
+        |kernel, rows| {
             let before = kernel.events();
-            reader.read(file, &columns, |rows| kernel.consume(&rows))?;
+            kernel.consume(rows)?;
             progress.advance(0, kernel.events() - before);
-        }
-        Ok(kernel.finish())
-    });
+            Ok(())
+        },
+    );
     // What went wrong may be that the files are others by now.
     dataset.assert_unchanged()?;
-    let mut accumulated = threads?.into_iter().fold(Accumulator::default(), Accumulator::merge);
+    let mut accumulated = kernels?.into_par_iter().map(Kernel::finish).reduce(Accumulator::default, Accumulator::merge);
     accumulated.coverage.skipped(&dataset.ledger.skipped);
     progress.end();
     progress.begin("deciding distinct requests", accumulated.requests.len() as u64, 0);
     let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
     let decider = Decider::new(&program, &principals, names, options.baseline.logged);
-    let requests = std::mem::take(&mut accumulated.requests).into_iter();
-    let requests: Vec<_> = requests.enumerate().map(|(number, (request, measures))| (request, Arc::new(measures), number)).collect();
+    let mut requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
+    // What was worked out of a principal's policies is used again while it is at hand.
+    requests.sort_unstable_by_key(|(request, _)| (request.principal, request.variant));
+    let requests = requests.into_iter().enumerate();
+    let requests: Vec<_> = requests.map(|(number, (request, measures))| (request, Arc::new(measures), number)).collect();
     let chunks: Vec<_> = requests.chunks(REQUESTS).collect();
     let decided = on_all_threads(chunks.len(), usize::MAX, |_, next| {
         let (mut evaluator, mut changes) = (Evaluator::new(&program), Changes::default());
@@ -184,7 +210,7 @@ pub fn replay(
         dataset.assert_unchanged()?;
     }
     write(folder, dataset, options, catalog, &principals, &accumulated, coverage, &changes, &manifest)?;
-    Ok(manifest)
+    Ok((manifest, Held(Box::new((principals, accumulated, requests, changes)))))
 }
 
 /// The columns that the policies and the filter need.

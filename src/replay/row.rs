@@ -33,11 +33,18 @@ pub(crate) struct Row {
 impl Row {
     /// The cells of the row.
     pub(super) fn cells(&self) -> Vec<Cell<'_>> {
-        let (before, after) = self.key.columns(&self.candidate);
-        let mut cells = vec![Cell::Text(id_of(before.iter().chain(&after)).into())];
-        cells.extend(before);
+        let mut cells = Vec::with_capacity(CHANGES.schema.fields().len());
+        cells.push(Cell::Null);
+        self.key.columns_before(&self.candidate, &mut cells);
+        let measures = cells.len();
         cells.extend(self.measured());
-        cells.extend(after);
+        let after = cells.len();
+        self.key.columns_after(&mut cells);
+        let described = cells.get(1..measures).into_iter().chain(cells.get(after..)).flatten();
+        let id = id_of(described);
+        if let Some(first) = cells.first_mut() {
+            *first = Cell::Text(id.into());
+        }
         cells
     }
 
@@ -52,7 +59,7 @@ impl Row {
             time(measures.first_seen),
             time(measures.last_seen),
             Cell::Texts(measures.session_names.as_slice().into()),
-            measures.samples.iter().map(|(_, id)| id.clone()).collect::<Vec<_>>().into(),
+            Cell::Refs(measures.samples.iter().map(|(_, id)| id.as_str()).collect()),
         ]
     }
 }
@@ -261,35 +268,34 @@ impl Deciding {
     }
 }
 
+impl Deciding {
+    fn cells(&self) -> [Cell<'_>; 4] {
+        [maybe(&self.layer), maybe(&self.policy), self.statement.map_or(Cell::Null, Cell::Int), maybe(&self.sid)]
+    }
+}
+
 impl ChangeKey {
     /// First 16 hex digits of the SHA-256 of everything that describes the change.
     pub(super) fn id(&self, candidate: &str) -> String {
-        let (before, after) = self.columns(candidate);
-        id_of(before.iter().chain(&after))
+        id_of(self.columns(candidate).iter())
     }
 
     /// The descriptive columns beside the candidate, in the order of the table.
     fn cells(&self) -> Vec<Cell<'_>> {
-        let (before, after) = self.columns("");
-        before.into_iter().skip(1).chain(after).collect()
+        self.columns("").into_iter().skip(1).collect()
     }
 
-    /// The descriptive columns before the measures, and those after them.
-    pub(super) fn columns<'a>(&'a self, candidate: &'a str) -> (Vec<Cell<'a>>, Vec<Cell<'a>>) {
-        fn text(text: &str) -> Cell<'_> {
-            text.into()
-        }
-        fn maybe(text: &Option<String>) -> Cell<'_> {
-            Cell::text(text.as_deref())
-        }
-        fn list(texts: &[String]) -> Cell<'_> {
-            Cell::Texts(texts.into())
-        }
-        fn deciding(side: &Deciding) -> [Cell<'_>; 4] {
-            [maybe(&side.layer), maybe(&side.policy), side.statement.map_or(Cell::Null, Cell::Int), maybe(&side.sid)]
-        }
-        let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
-        let before = vec![
+    /// The descriptive columns, in the order of the table.
+    pub(super) fn columns<'a>(&'a self, candidate: &'a str) -> Vec<Cell<'a>> {
+        let mut cells = Vec::with_capacity(CHANGES.schema.fields().len());
+        self.columns_before(candidate, &mut cells);
+        self.columns_after(&mut cells);
+        cells
+    }
+
+    /// Adds the descriptive columns before the measures.
+    pub(super) fn columns_before<'a>(&'a self, candidate: &'a str, cells: &mut Vec<Cell<'a>>) {
+        cells.extend([
             text(candidate),
             text(self.change.name()),
             text(self.change_from_log.name()),
@@ -309,11 +315,16 @@ impl ChangeKey {
             text(&self.deciding_action),
             maybe(&self.deciding_resource),
             list(&self.context),
-        ];
-        let mut after = vec![text(&self.baseline_reason), text(&self.candidate_reason)];
-        after.extend(deciding(&self.baseline));
-        after.extend(deciding(&self.candidate_side));
-        after.extend([
+        ]);
+    }
+
+    /// Adds the descriptive columns after the measures.
+    pub(super) fn columns_after<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        let residual = Cell::text(Some(self.residual.as_str()).filter(|residual| !residual.is_empty()));
+        cells.extend([text(&self.baseline_reason), text(&self.candidate_reason)]);
+        cells.extend(self.baseline.cells());
+        cells.extend(self.candidate_side.cells());
+        cells.extend([
             list(&self.candidate_deciding),
             list(&self.missing_keys),
             residual,
@@ -321,8 +332,19 @@ impl ChangeKey {
             text(&self.mapping_source),
             maybe(&self.resource_source),
         ]);
-        (before, after)
     }
+}
+
+fn text(text: &str) -> Cell<'_> {
+    text.into()
+}
+
+fn maybe(text: &Option<String>) -> Cell<'_> {
+    Cell::text(text.as_deref())
+}
+
+fn list(texts: &[String]) -> Cell<'_> {
+    Cell::Texts(texts.into())
 }
 
 /// First 16 hex digits of the SHA-256 of cells: each with its kind before it and a byte after it that no text holds.

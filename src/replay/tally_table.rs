@@ -21,9 +21,10 @@ use crate::ingest::dataset::{date_text, day_of};
 pub(super) fn cells(row: &Row) -> Vec<Cell<'_>> {
     let measures = row.measures.as_ref();
     let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
-    let (mut cells, after) = row.key.columns(&row.candidate);
+    let mut cells = Vec::with_capacity(TALLY.schema.fields().len());
+    row.key.columns_before(&row.candidate, &mut cells);
     cells.extend([Cell::count(measures.events), time(measures.first_seen), time(measures.last_seen)]);
-    cells.extend(after);
+    row.key.columns_after(&mut cells);
     cells.extend([
         measures.days.iter().map(|day| date_text(*day)).collect::<Vec<_>>().into(),
         measures.sessions.iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().into(),
