@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
-use super::encoding::{Hybrid, pull_hybrid, pull_text, same_in_all};
+use super::encoding::{Hybrid, Ranks, pull_hybrid, pull_text, same_in_all};
 use super::texts::NULL;
 
 /// The rows of a chunk that are wanted.
@@ -48,11 +48,15 @@ pub(super) struct Values {
     /// Of nested values, the levels of their places.
     repeated: Vec<u32>,
     defined: Vec<u32>,
+    /// Whether some row has several places.
+    repeats: bool,
     /// The level at which a nested text stands.
     most_defined: u32,
     pub(super) rows: usize,
-    /// Room for codes of rows that have one.
+    /// Room for codes of rows that have one, and for the places of rows.
     present: Vec<u32>,
+    starts: Vec<usize>,
+    places: Places,
 }
 
 /// What the values of a page are.
@@ -68,24 +72,26 @@ enum Layout {
 }
 
 /// Where the values of rows stand among the values of a page.
-struct Places<'p> {
+#[derive(Default)]
+struct Places {
     /// The level of all rows, if they have the same.
     same: Option<u32>,
-    levels: &'p [u8],
+    present: Ranks,
 }
 
-impl Places<'_> {
+impl Places {
+    fn fill(&mut self, levels: &[u8], rows: usize) -> Option<()> {
+        self.same = same_in_all(levels, rows);
+        if self.same.is_none() { self.present.fill(levels, rows) } else { Some(()) }
+    }
+
     /// Hands the places of some rows, in order, to `take`; rows without a value have none. `None` if a page ends early.
     #[inline]
-    fn each(self, rows: impl Iterator<Item = usize>, mut take: impl FnMut(Option<usize>) -> Option<()>) -> Option<()> {
-        let (mut rows, mut present) = (rows, Hybrid::new(self.levels, 1));
+    fn each(&self, mut rows: impl Iterator<Item = usize>, mut take: impl FnMut(Option<usize>) -> Option<()>) -> Option<()> {
         match self.same {
             Some(0) => rows.try_for_each(|_| take(None)),
             Some(_) => rows.try_for_each(|row| take(Some(row))),
-            None => rows.try_for_each(|row| {
-                let (is_there, before) = present.one_at(row)?;
-                take(is_there.then_some(before))
-            }),
+            None => rows.try_for_each(|row| take(self.present.before(row))),
         }
     }
 }
@@ -179,10 +185,13 @@ impl Nested {
 impl Values {
     /// Forgets everything, and keeps the room for the next chunk.
     pub(super) fn clear(&mut self) {
-        let Self { dictionary, counted, codes, ends, texts, numbers, flags, valid, repeated, defined, most_defined: _, rows, present } =
-            self;
+        let Self {
+            dictionary, counted, codes, ends, texts, numbers, flags, valid, repeated, defined, repeats, rows, present, starts, ..
+        } = self;
         (*dictionary, *counted, *valid, *rows) = (None, None, None, 0);
+        *repeats = false;
         [codes, repeated, defined, present].into_iter().for_each(Vec::clear);
+        starts.clear();
         ends.clear();
         texts.clear();
         numbers.clear();
@@ -241,14 +250,14 @@ impl Values {
 
     /// Takes some rows of a page.
     fn pick(&mut self, levels: &[u8], values: &[u8], rows: usize, layout: Layout, wanted: impl Iterator<Item = usize>) -> Option<()> {
-        let Self { codes, flags, numbers, valid, counted, .. } = self;
+        let Self { codes, flags, numbers, valid, counted, places, .. } = self;
         let (most, _) = wanted.size_hint();
         match layout {
             Layout::Codes => codes.reserve(most),
             Layout::Flags => flags.reserve(most),
             _ => numbers.reserve(most),
         }
-        let places = Places { same: same_in_all(levels, rows), levels };
+        places.fill(levels, rows)?;
         match layout {
             Layout::Codes => {
                 let (width, packed) = values.split_first()?;
@@ -336,7 +345,9 @@ impl Values {
         let width = |most: u32| u32::BITS - most.leading_zeros();
         self.most_defined = most.1;
         let before = self.defined.len();
-        pull_hybrid(pull_text(&mut rest)?, width(most.0), places, &mut self.repeated)?;
+        let repeated = pull_text(&mut rest)?;
+        self.repeats |= same_in_all(repeated, places) != Some(0);
+        pull_hybrid(repeated, width(most.0), places, &mut self.repeated)?;
         pull_hybrid(pull_text(&mut rest)?, width(most.1), places, &mut self.defined)?;
         let these = self.defined.get(before..).unwrap_or_default();
         let count = these.iter().filter(|defined| **defined == most.1).count();
@@ -360,8 +371,7 @@ impl Values {
             return Nested { dictionary, codes: std::mem::take(&mut self.codes), repeated, defined, rows: rows.all };
         };
         let most = self.most_defined;
-        let is_flat = self.defined.len() == rows.all && self.repeated.iter().all(|repeated| *repeated == 0);
-        if is_flat {
+        if !self.repeats {
             // One place in each row: the texts before a row are counted from the row that was wanted before it.
             let (mut codes, mut from, mut before) = (Vec::new(), 0, 0);
             let mut defined = Vec::with_capacity(wanted.len());
@@ -377,26 +387,28 @@ impl Values {
             return Nested { dictionary, codes, repeated: vec![0; wanted.len()], defined, rows: wanted.len() };
         }
         let mut picked = Nested { dictionary, codes: Vec::new(), repeated: Vec::new(), defined: Vec::new(), rows: wanted.len() };
-        let texts_in = |levels: &[u32]| levels.iter().filter(|level| **level == most).count();
-        // The row at hand, its first level, and the texts before it.
-        let (mut row, mut at, mut before) = (0u32, 0usize, 0usize);
-        let end_of_row = |at: usize| {
-            let rest = self.repeated.get(at + 1..).unwrap_or_default();
-            at + 1 + rest.iter().position(|repeated| *repeated == 0).unwrap_or(rest.len())
-        };
-        for next in wanted {
-            let from = at;
-            while row < *next && at < self.defined.len() {
-                at = end_of_row(at);
-                row += 1;
+        // The first level of each row, and where the last ends.
+        self.starts.clear();
+        self.starts.resize(self.repeated.len() + 1, 0);
+        let mut rows = 0;
+        for (at, repeated) in self.repeated.iter().chain([&0]).enumerate() {
+            if let Some(start) = self.starts.get_mut(rows) {
+                *start = at;
             }
-            before += texts_in(self.defined.get(from..at).unwrap_or_default());
-            let end = end_of_row(at).min(self.defined.len());
-            let defined = self.defined.get(at..end).unwrap_or_default();
+            rows += usize::from(*repeated == 0);
+        }
+        self.starts.truncate(rows);
+        let texts_in = |levels: &[u32]| levels.iter().filter(|level| **level == most).count();
+        let (mut counted, mut before) = (0, 0);
+        for row in wanted.iter().map(|row| *row as usize) {
+            let Some([begin, end]) = self.starts.get(row..).and_then(<[usize]>::first_chunk).copied() else { break };
+            before += texts_in(self.defined.get(counted..begin).unwrap_or_default());
+            let defined = self.defined.get(begin..end).unwrap_or_default();
             let count = texts_in(defined);
-            picked.repeated.extend_from_slice(self.repeated.get(at..end).unwrap_or_default());
+            picked.repeated.extend_from_slice(self.repeated.get(begin..end).unwrap_or_default());
             picked.defined.extend_from_slice(defined);
             picked.codes.extend_from_slice(self.codes.get(before..before + count).unwrap_or_default());
+            (counted, before) = (end, before + count);
         }
         picked
     }
@@ -430,17 +442,22 @@ impl Values {
     /// Whether they fit.
     fn texts(&mut self, mut page: &[u8], rows: usize, present: &Present) -> Option<bool> {
         self.texts.reserve(page.len());
-        for row in 0..rows {
-            let is_there = match present {
-                Present::All => true,
-                Present::None => false,
-                Present::Some(present) => present.get(row) == Some(&1),
-            };
+        self.ends.reserve(rows);
+        let mut add = |is_there: bool| {
             if is_there {
                 self.texts.extend_from_slice(pull_text(&mut page)?);
             }
-            let Ok(end) = i32::try_from(self.texts.len()) else { return Some(false) };
-            self.ends.push(end);
+            // Beyond what fits, an end that is none.
+            self.ends.push(i32::try_from(self.texts.len()).unwrap_or(-1));
+            Some(())
+        };
+        match present {
+            Present::All => (0..rows).try_for_each(|_| add(true))?,
+            Present::None => (0..rows).try_for_each(|_| add(false))?,
+            Present::Some(levels) => levels.iter().try_for_each(|level| add(*level == 1))?,
+        }
+        if self.ends.last() == Some(&-1) {
+            return Some(false);
         }
         Some(true)
     }

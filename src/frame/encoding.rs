@@ -111,9 +111,6 @@ pub(super) struct Hybrid<'p> {
     begin: usize,
     end: usize,
     run: Run<'p>,
-    /// How many ones there are before a place: the last that was asked for.
-    ones: usize,
-    counted: usize,
 }
 
 enum Run<'p> {
@@ -124,7 +121,7 @@ enum Run<'p> {
 impl<'p> Hybrid<'p> {
     /// Numbers of `width` bits.
     pub(super) fn new(bytes: &'p [u8], width: u32) -> Self {
-        Self { rest: bytes, width, begin: 0, end: 0, run: Run::Same(0), ones: 0, counted: 0 }
+        Self { rest: bytes, width, begin: 0, end: 0, run: Run::Same(0) }
     }
 
     /// The number at a place, which is not before the last one; `None` if there are fewer.
@@ -137,26 +134,6 @@ impl<'p> Hybrid<'p> {
             Run::Same(number) => number,
             Run::Groups(groups) => number_at(groups, place - self.begin, self.width),
         })
-    }
-
-    /// Of flags, the one at a place, and how many ones there are before it.
-    #[inline]
-    pub(super) fn one_at(&mut self, place: usize) -> Option<(bool, usize)> {
-        while place >= self.end {
-            self.count_to(self.end);
-            self.next_run()?;
-        }
-        self.count_to(place);
-        Some((self.at(place)? == 1, self.ones))
-    }
-
-    /// Counts the ones of the run at hand up to a place.
-    fn count_to(&mut self, place: usize) {
-        self.ones += match self.run {
-            Run::Same(number) => (place - self.counted) * usize::from(number == 1),
-            Run::Groups(groups) => ones_between(groups, self.counted - self.begin, place - self.begin),
-        };
-        self.counted = place;
     }
 
     fn next_run(&mut self) -> Option<()> {
@@ -173,7 +150,7 @@ impl<'p> Hybrid<'p> {
         };
         self.begin = self.end;
         self.end = self.begin.checked_add(numbers)?;
-        (self.run, self.rest, self.counted) = (run, rest, self.begin);
+        (self.run, self.rest) = (run, rest);
         Some(())
     }
 }
@@ -181,28 +158,73 @@ impl<'p> Hybrid<'p> {
 /// A number of `width` bits among groups of eight.
 #[inline]
 fn number_at(groups: &[u8], place: usize, width: u32) -> u32 {
-    let bit = place * width as usize;
-    let rest = groups.get(bit / 8..).unwrap_or_default();
+    (bits_at(groups, place * width as usize) & ((1 << width) - 1)) as u32
+}
+
+/// Flags, one for each row, with how many of those before it are set.
+#[derive(Debug, Default)]
+pub(super) struct Ranks {
+    words: Vec<u64>,
+    /// How many are set before each word.
+    before: Vec<u32>,
+}
+
+impl Ranks {
+    /// Takes so many flags, as [`push_hybrid`] writes numbers of one bit; `None` if there are fewer.
+    pub(super) fn fill(&mut self, flags: &[u8], rows: usize) -> Option<()> {
+        self.words.clear();
+        self.words.resize(rows.div_ceil(64), 0);
+        let mut runs = Hybrid::new(flags, 1);
+        while runs.end < rows {
+            runs.next_run()?;
+            let (mut at, end) = (runs.begin, runs.end.min(rows));
+            while at < end {
+                // Up to the end of a word, of the run, and of what is read at once.
+                let count = (64 - at % 64).min(end - at).min(57);
+                let bits = match runs.run {
+                    Run::Same(flag) => {
+                        if flag == 0 {
+                            0
+                        } else {
+                            u64::MAX
+                        }
+                    }
+                    Run::Groups(groups) => bits_at(groups, at - runs.begin),
+                };
+                if let Some(word) = self.words.get_mut(at / 64) {
+                    *word |= (bits & ((1 << count) - 1)) << (at % 64);
+                }
+                at += count;
+            }
+        }
+        let mut ones = 0;
+        self.before.clear();
+        self.before.extend(self.words.iter().map(|word| {
+            let before = ones;
+            ones += word.count_ones();
+            before
+        }));
+        Some(())
+    }
+
+    /// How many flags are set before that of a row, if that is set.
+    #[inline]
+    pub(super) fn before(&self, row: usize) -> Option<usize> {
+        let (word, before) = (self.words.get(row / 64)?, self.before.get(row / 64)?);
+        let is_set = word >> (row % 64) & 1 == 1;
+        is_set.then(|| *before as usize + (word & ((1 << (row % 64)) - 1)).count_ones() as usize)
+    }
+}
+
+/// The bits from a place on: 57 at least, if there are so many.
+#[inline]
+fn bits_at(groups: &[u8], place: usize) -> u64 {
+    let rest = groups.get(place / 8..).unwrap_or_default();
     let bits = match rest.first_chunk() {
         Some(bytes) => u64::from_le_bytes(*bytes),
         None => rest.iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
     };
-    (bits >> (bit % 8) & ((1 << width) - 1)) as u32
-}
-
-/// How many bits are set from one place up to another.
-#[inline]
-fn ones_between(groups: &[u8], from: usize, to: usize) -> usize {
-    let byte = |at: usize| groups.get(at).copied().unwrap_or_default();
-    let (first, last) = (from / 8, to / 8);
-    let from_first = byte(first) & (0xffu8 << (from % 8));
-    let until = !(0xffu8 << (to % 8));
-    let ones = |byte: u8| byte.count_ones() as usize;
-    if first == last {
-        return ones(from_first & until);
-    }
-    let between = groups.get(first + 1..last).unwrap_or_default().iter().map(|byte| ones(*byte)).sum::<usize>();
-    ones(from_first) + between + ones(byte(last) & until)
+    bits >> (place % 8)
 }
 
 fn number_of(bytes: &[u8]) -> u32 {
@@ -279,12 +301,17 @@ mod tests {
             }
             let mut bytes = Vec::new();
             push_hybrid(&mut bytes, &numbers, width);
-            let (mut found, mut ones) = (Hybrid::new(&bytes, width), Hybrid::new(&bytes, width));
+            let (mut found, mut ranks) = (Hybrid::new(&bytes, width), Ranks::default());
+            if width == 1 {
+                ranks.fill(&bytes, numbers.len()).unwrap();
+                assert_eq!(ranks.fill(&bytes, numbers.len() + 64), None);
+                ranks.fill(&bytes, numbers.len()).unwrap();
+            }
             for (place, number) in numbers.iter().enumerate().filter(|_| rng.random_bool(0.3)) {
                 assert_eq!(found.at(place), Some(*number), "{place} of width {width}");
                 let before = numbers.iter().take(place).filter(|number| **number == 1).count();
                 if width == 1 {
-                    assert_eq!(ones.one_at(place), Some((*number == 1, before)), "{place}");
+                    assert_eq!(ranks.before(place), (*number == 1).then_some(before), "{place}");
                 }
             }
             assert_eq!(found.at(numbers.len() + 8), None);

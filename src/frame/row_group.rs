@@ -12,14 +12,12 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 /// What stands in a file between columns that are wanted is read with them up to so many bytes: it costs less than to ask the
 /// system once more.
-const GAP: u64 = 16 << 10;
+const GAP: u64 = 4 << 10;
 
 /// The bytes of the columns that are wanted of a row group.
 #[derive(Default)]
 pub(super) struct RowGroupBytes {
     parts: Vec<(u64, Bytes)>,
-    /// Room of parts that are no longer needed.
-    spare: Vec<Vec<u8>>,
 }
 
 impl RowGroupBytes {
@@ -28,8 +26,9 @@ impl RowGroupBytes {
     /// # Errors
     /// What is wrong with the file.
     pub(super) fn read<'c>(&mut self, mut file: &File, chunks: impl Iterator<Item = &'c ColumnChunkMetaData>) -> Result<()> {
-        let room = self.parts.drain(..).filter_map(|(_, bytes)| bytes.try_into_mut().ok());
-        self.spare.extend(room.map(Vec::from));
+        let room = self.parts.drain(..).map(|(_, bytes)| bytes.try_into_mut().map(Vec::from).unwrap_or_default());
+        let mut room = room.collect::<Vec<_>>().into_iter();
+        let length = file.metadata()?.len();
         let mut wanted: Vec<Range<u64>> = chunks.map(range_of).collect::<Result<_>>()?;
         wanted.sort_unstable_by_key(|range| range.start);
         let mut together: Vec<Range<u64>> = Vec::with_capacity(wanted.len());
@@ -40,10 +39,13 @@ impl RowGroupBytes {
             }
         }
         for range in together {
-            let mut bytes = self.spare.pop().unwrap_or_default();
-            bytes.clear();
+            if range.end > length {
+                return Err(ParquetError::EOF(format!("it has {length} bytes, and columns up to {}", range.end)));
+            }
+            let mut bytes = room.next().unwrap_or_default();
+            bytes.resize(usize::try_from(range.end - range.start).unwrap_or_default(), 0);
             file.seek(SeekFrom::Start(range.start))?;
-            file.take(range.end - range.start).read_to_end(&mut bytes)?;
+            file.read_exact(&mut bytes)?;
             self.parts.push((range.start, Bytes::from(bytes)));
         }
         Ok(())

@@ -54,7 +54,7 @@ fn not_replayed(event: EventView<'_>, principal: Option<usize>, shared: &Shared<
     (!decidable).then_some("foreign_principal")
 }
 
-/// Tells the sessions of a principal apart: the credentials and the session's name.
+/// Tells the sessions of a principal apart: the credentials and the session's name. Never 0.
 pub(super) fn session(columns: &EventColumns<'_>, event: EventView<'_>, codes: &mut Codes) -> Option<u64> {
     let parts = [Text::PrincipalId, Text::SessionName, Text::AccessKeyId]
         .map(|column| columns.texts(column).map_or(0, |texts| codes.hash(column, texts, event.place(Grain::of_text(column)))));
@@ -64,5 +64,5 @@ pub(super) fn session(columns: &EventColumns<'_>, event: EventView<'_>, codes: &
     let mut hasher = foldhash::quality::FixedState::with_seed(0x7365_7373).build_hasher();
     parts.into_iter().for_each(|part| hasher.write_u64(part));
     hasher.write_i64(event.created().unwrap_or(i64::MIN));
-    Some(hasher.finish())
+    Some(hasher.finish().max(1))
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
 
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet, HashTable};
@@ -47,12 +48,13 @@ impl Shared<'_> {
     }
 }
 
-type Requests = HashMap<RequestKey, Measures, foldhash::fast::FixedState>;
+/// Requests with what was measured of them.
+type Requests = HashMap<Arc<RequestKey>, Arc<Measures>, foldhash::fast::FixedState>;
 
 /// Adds what was measured of a request.
-fn enter(requests: &mut Requests, request: RequestKey, measures: Measures) {
+fn enter(requests: &mut Requests, request: Arc<RequestKey>, measures: Arc<Measures>) {
     match requests.entry(request) {
-        Entry::Occupied(mut known) => known.get_mut().merge(&measures),
+        Entry::Occupied(mut known) => Arc::make_mut(known.get_mut()).merge(&measures),
         Entry::Vacant(new) => {
             new.insert(measures);
         }
@@ -106,14 +108,14 @@ pub(super) struct Kernel<'a> {
     beside: Lists,
     /// Distinct requests by their numbers.
     known: HashTable<(Described, u32)>,
-    requests: Vec<RequestKey>,
+    requests: Vec<Arc<RequestKey>>,
     /// What is measured of each request.
     measuring: Measuring,
     not_replayed: BTreeMap<&'static str, u64>,
     filtered: u64,
     events: u64,
     coverage: CodedCoverage,
-    session_names: HashSet<(u32, u32), foldhash::fast::FixedState>,
+    session_names: HashSet<(usize, u32), foldhash::fast::FixedState>,
     batch: Batch,
 }
 
@@ -248,7 +250,7 @@ impl<'a> Kernel<'a> {
     /// left out are not among them.
     pub(super) fn events_of_batch(&self) -> Vec<(usize, Result<&RequestKey, &'static str>)> {
         let replayed = self.batch.rows.iter().zip(&self.batch.slots);
-        let replayed = replayed.filter_map(|(asked, slot)| Some((asked.row as usize, Ok(self.requests.get(*slot as usize)?))));
+        let replayed = replayed.filter_map(|(asked, slot)| Some((asked.row as usize, Ok(self.requests.get(*slot as usize)?.as_ref()))));
         let mut events: Vec<_> = replayed.chain(self.batch.not_replayed.iter().map(|(row, reason)| (*row, Err(*reason)))).collect();
         events.sort_unstable_by_key(|(row, _)| *row);
         events
@@ -256,16 +258,17 @@ impl<'a> Kernel<'a> {
 
     /// What the events came to.
     pub(super) fn finish(self) -> Accumulator {
-        let Self { codes, requests, measuring, not_replayed, filtered, events, coverage, session_names, .. } = self;
+        let Self { codes, requests, measuring, not_replayed, filtered, events, coverage, mut session_names, .. } = self;
+        let (measures, named) = measuring.finish(|name| codes.text_of(Text::SessionName, name));
+        session_names.extend(named.into_iter().filter_map(|(request, name)| Some((requests.get(request as usize)?.principal, name))));
         let mut names: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
         for (principal, name) in session_names {
             let name = codes.text_of(Text::SessionName, name).unwrap_or_default();
-            names.entry(principal as usize).or_default().insert(name.to_owned());
+            names.entry(principal).or_default().insert(name.to_owned());
         }
-        let measures = measuring.finish(|name| codes.text_of(Text::SessionName, name));
         let mut distinct = Requests::with_capacity_and_hasher(requests.len(), foldhash::fast::FixedState::default());
         for (request, measures) in requests.into_iter().zip(measures) {
-            enter(&mut distinct, request, measures);
+            enter(&mut distinct, request, Arc::new(measures));
         }
         Accumulator { requests: distinct, not_replayed, filtered, events, coverage: coverage.finish(&codes), session_names: names }
     }
@@ -425,14 +428,14 @@ impl<'a> Kernel<'a> {
             known.extend(self.facts.get(fact).cloned());
         }
         let context = EventContext::new(event, principal, shared.catalog);
-        self.requests.push(RequestKey::new(
+        self.requests.push(Arc::new(RequestKey::new(
             (by.principal as usize, asked.variant),
             known,
             event_layers(event, principal),
             &context,
             event,
             shared,
-        ));
+        )));
         self.measuring.push();
         self.known.insert_unique(described.hash(), (described, slot), |(known, _)| known.hash());
         Ok(Some(slot))
@@ -440,7 +443,7 @@ impl<'a> Kernel<'a> {
 
     /// What is measured of it.
     fn measure(&mut self, columns: &EventColumns<'_>) {
-        let Self { batch, measuring, session_names, .. } = self;
+        let Self { batch, measuring, requests, session_names, .. } = self;
         let Batch { callers, rows, slots, .. } = batch;
         let times = columns.times();
         for (asked, slot) in rows.iter().zip(slots.iter()) {
@@ -449,9 +452,7 @@ impl<'a> Kernel<'a> {
             measuring.add(*slot, asked.caller, time, id);
         }
         let common = |caller: u32| callers.get(caller as usize);
-        let session = |caller| common(caller).map_or((None, 0), |common| (common.session, common.session_name));
-        measuring.settle(session, |caller| {
-            session_names.extend(common(caller).map(|common| (common.asked_by().principal, common.session_name)));
-        });
+        let named = measuring.settle(|caller| common(caller).map_or((None, 0), |common| (common.session, common.session_name)));
+        session_names.extend(named.filter_map(|(request, name)| Some((requests.get(request as usize)?.principal, name))));
     }
 }

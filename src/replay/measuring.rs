@@ -1,7 +1,7 @@
 //! Measures in the making: events come one by one, each for one of many requests.
 //!
-//! What every event changes stands close together; sessions and days are noted and added once for a batch; samples are
-//! looked at only when an event may be one.
+//! What every event changes stands close together. Sessions and days are noted, and added request by request when many are: the
+//! rest of what is measured of a request stands somewhere else for each. Samples are looked at only when an event may be one.
 
 use super::tally::{EXACT_SESSIONS, KEPT, Measures, Smallest};
 use crate::ingest::dataset::day_of;
@@ -13,8 +13,64 @@ pub(super) struct Measuring {
     rest: Vec<Rest>,
     /// Requests and their callers at hand, some more than once.
     callers: Vec<(u32, u32)>,
-    /// Requests and days, some more than once.
-    days: Vec<(u32, i32)>,
+    sessions: Notes<Session>,
+    days: Notes<i32>,
+    /// Requests and the names of sessions that may be new for them.
+    named: Vec<(u32, u32)>,
+}
+
+/// What tells a session apart, 0 for none, and the number of its name, 0 for none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Session {
+    hash: u64,
+    name: u32,
+}
+
+/// What was noted of requests.
+#[derive(Debug)]
+struct Notes<T> {
+    noted: Vec<(u32, T)>,
+    sorted: Vec<(u32, T)>,
+    /// Where the notes of each request begin.
+    begins: Vec<u32>,
+}
+
+impl<T> Default for Notes<T> {
+    fn default() -> Self {
+        Self { noted: Vec::new(), sorted: Vec::new(), begins: Vec::new() }
+    }
+}
+
+impl<T: Copy + Default> Notes<T> {
+    /// So many are noted before they are taken.
+    const MOST: usize = 1 << 17;
+
+    /// Takes all notes on requests below a number, request by request, in the order in which they were noted.
+    fn take(&mut self, requests: usize, mut each: impl FnMut(u32, T)) {
+        // Sorted by counting: a comparing sort takes longer than what it saves.
+        self.begins.clear();
+        self.begins.resize(requests + 1, 0);
+        for (request, _) in &self.noted {
+            if let Some(count) = self.begins.get_mut(*request as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut before = 0;
+        for count in &mut self.begins {
+            before += *count;
+            *count = before;
+        }
+        self.sorted.clear();
+        self.sorted.resize(self.noted.len(), (0, T::default()));
+        for note in self.noted.drain(..) {
+            let Some(begin) = self.begins.get_mut(note.0 as usize) else { continue };
+            if let Some(place) = self.sorted.get_mut(*begin as usize) {
+                *place = note;
+            }
+            *begin += 1;
+        }
+        self.sorted.iter().for_each(|(request, note)| each(*request, *note));
+    }
 }
 
 /// What nearly every event changes.
@@ -68,7 +124,7 @@ impl Measuring {
         let day = day_of(time);
         if sum.last_day != day {
             sum.last_day = day;
-            self.days.push((request, day));
+            self.days.noted.push((request, day));
         }
         if time <= sum.sampled_until
             && let Some(rest) = self.rest.get_mut(request as usize)
@@ -78,28 +134,45 @@ impl Measuring {
     }
 
     /// Ends a batch, whose callers' numbers mean others in the next. `session` gives of a caller a hash that tells sessions
-    /// apart, and the number of its name, 0 for none; `named` takes a caller whose name may be new for a request.
-    pub(super) fn settle(&mut self, session: impl Fn(u32) -> (Option<u64>, u32), mut named: impl FnMut(u32)) {
-        for (request, day) in self.days.drain(..) {
-            if let Some(rest) = self.rest.get_mut(request as usize) {
-                rest.day(day);
-            }
-        }
+    /// apart, and the number of its name, 0 for none. Returns requests and names of sessions that may be new for them.
+    pub(super) fn settle(&mut self, session: impl Fn(u32) -> (Option<u64>, u32)) -> std::vec::Drain<'_, (u32, u32)> {
         for (request, caller) in self.callers.drain(..) {
             if let Some(sum) = self.sums.get_mut(request as usize) {
                 sum.last_caller = NONE;
             }
-            let Some(rest) = self.rest.get_mut(request as usize) else { continue };
             let (session, name) = session(caller);
-            if rest.session(session) && name != 0 && rest.name(name) {
-                named(caller);
-            }
+            self.sessions.noted.push((request, Session { hash: session.unwrap_or_default(), name }));
+        }
+        self.take_notes(Notes::<Session>::MOST);
+        self.named.drain(..)
+    }
+
+    /// Adds what was noted, if there are so many notes.
+    fn take_notes(&mut self, many: usize) {
+        let Self { rest, sessions, days, named, .. } = self;
+        if days.noted.len() >= many {
+            days.take(rest.len(), |request, day| {
+                if let Some(rest) = rest.get_mut(request as usize) {
+                    rest.day(day);
+                }
+            });
+        }
+        if sessions.noted.len() >= many {
+            sessions.take(rest.len(), |request, Session { hash, name }| {
+                let Some(rest) = rest.get_mut(request as usize) else { return };
+                if rest.session(Some(hash).filter(|hash| *hash != 0)) && name != 0 && rest.name(name) {
+                    named.push((request, name));
+                }
+            });
         }
     }
 
-    /// What the events come to, by request. `name` gives the name of a number.
-    pub(super) fn finish<'n>(self, name: impl Fn(u32) -> Option<&'n str>) -> impl Iterator<Item = Measures> {
-        self.sums.into_iter().zip(self.rest).map(move |(sum, rest)| rest.finish(sum, &name))
+    /// What the events come to, by request, and the requests and names of sessions that [`Self::settle`] did not return. `name`
+    /// gives the name of a number.
+    pub(super) fn finish<'n>(mut self, name: impl Fn(u32) -> Option<&'n str>) -> (Vec<Measures>, Vec<(u32, u32)>) {
+        self.take_notes(0);
+        let measures = self.sums.into_iter().zip(self.rest).map(|(sum, rest)| rest.finish(sum, &name));
+        (measures.collect(), self.named)
     }
 }
 
@@ -191,7 +264,7 @@ mod tests {
     fn measures(events: &[Event]) -> Measures {
         let mut measuring = Measuring::default();
         measuring.push();
-        let hash = |session: u16| u64::from(session).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let hash = |session: u16| (u64::from(session) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         for batch in events.chunks(17) {
             for (caller, (time, id, _)) in (0..).zip(batch) {
                 measuring.add(0, caller, *time * 1_000_000_000, || id.to_string().leak());
@@ -200,10 +273,11 @@ mod tests {
                 Some(session) => (Some(hash(session)), u32::from(session) + 1),
                 None => (None, 0),
             };
-            measuring.settle(session, |_| {});
+            measuring.settle(session);
         }
         let names: Vec<String> = (0..=u16::MAX).map(|session| session.to_string()).collect();
-        let measures = measuring.finish(|name| names.get(name as usize - 1).map(String::as_str)).next().unwrap();
+        let (measures, _) = measuring.finish(|name| names.get(name as usize - 1).map(String::as_str));
+        let measures = measures.into_iter().next().unwrap();
         if events.is_empty() { Measures::default() } else { measures }
     }
 
@@ -220,6 +294,15 @@ mod tests {
             prop_assert_eq!(&forwards, &backwards);
             prop_assert_eq!(&forwards, &measures(&events));
         }
+    }
+
+    #[test]
+    fn notes_are_taken_request_by_request() {
+        let mut notes = Notes { noted: vec![(2, 'a'), (0, 'b'), (2, 'c'), (1, 'd'), (0, 'e')], ..Notes::default() };
+        let mut taken = Vec::new();
+        notes.take(3, |request, note| taken.push((request, note)));
+        assert_eq!(taken, [(0, 'b'), (0, 'e'), (1, 'd'), (2, 'a'), (2, 'c')]);
+        notes.take(3, |_, _| panic!("they were taken"));
     }
 
     #[test]

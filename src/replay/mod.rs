@@ -46,7 +46,6 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -182,16 +181,14 @@ pub fn replay_and_hold(
     let mut requests: Vec<_> = std::mem::take(&mut accumulated.requests).into_iter().collect();
     // What was worked out of a principal's policies is used again while it is at hand.
     requests.sort_unstable_by_key(|(request, _)| (request.principal, request.variant));
-    let requests = requests.into_iter().enumerate();
-    let requests: Vec<_> = requests.map(|(number, (request, measures))| (request, Arc::new(measures), number)).collect();
-    let chunks: Vec<_> = requests.chunks(REQUESTS).collect();
+    let chunks: Vec<_> = requests.chunks(REQUESTS).enumerate().collect();
     let decided = on_all_threads(chunks.len(), usize::MAX, |_, next| {
         let (mut evaluator, mut changes) = (Evaluator::new(&program), Changes::default());
-        while let Some(chunk) = next().and_then(|at| chunks.get(at)) {
-            for (request, measures, number) in *chunk {
+        while let Some((chunk, requests)) = next().and_then(|at| chunks.get(at)) {
+            for (at, (request, measures)) in requests.iter().enumerate() {
                 let keys = decider.decide(&mut evaluator, request, measures, &mut changes);
                 if options.decisions {
-                    changes.decided.push((*number, keys));
+                    changes.decided.push((chunk * REQUESTS + at, keys));
                 }
             }
         }
@@ -204,7 +201,7 @@ pub fn replay_and_hold(
     manifest.check()?;
     if options.decisions {
         let names = options.candidates.iter().map(|(name, _)| name.as_str().into()).collect();
-        let decided = changes.decided.iter().filter_map(|(number, keys)| Some((&requests.get(*number)?.0, keys.clone())));
+        let decided = changes.decided.iter().filter_map(|(number, keys)| Some((requests.get(*number)?.0.as_ref(), keys.clone())));
         let path = folder.join("decisions.parquet");
         Decisions::new(names, decided).write(&path, &files, &shared, &columns, progress)?;
         dataset.assert_unchanged()?;

@@ -119,8 +119,8 @@ fn address(key: &Arc<ChangeKey>) -> usize {
     Arc::as_ptr(key).addr()
 }
 
-/// Rows that are made at a time.
-const ROWS: usize = 8_192;
+/// Rows that are made at a time: their columns use the same memory again.
+const ROWS: usize = 2_048;
 
 /// Writes a table of rows: batches are made in parallel, a few at a time.
 pub(super) fn write(path: &Path, table: &'static Table, rows: &[Row], cells: for<'r> fn(&'r Row) -> Vec<Cell<'r>>) -> Result<()> {

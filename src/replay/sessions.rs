@@ -38,7 +38,9 @@ pub(super) fn short_key(text: &str) -> Option<Key> {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// Access keys to numbers of sessions, from 1.
-    keys: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    keys: HashMap<Key, u32, foldhash::fast::FixedState>,
+    /// The same of longer ones, which AWS does not make.
+    long: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
     /// The keys of sessions without policies, tags and source identity: most of them, and there may be millions.
     plain: HashSet<Key, foldhash::fast::FixedState>,
     /// The number of such a session.
@@ -66,7 +68,8 @@ impl Sessions {
         let mut numbers: HashMap<Session, u32, foldhash::fast::FixedState> = HashMap::default();
         numbers.insert(session.clone(), 1);
         let mut sessions = Self { plain, plain_number: 1, all: vec![session], ..Self::default() };
-        sessions.keys.extend(long.into_iter().map(|key| (key.into(), 1)));
+        sessions.long.extend(long.into_iter().map(|key| (key.into(), 1)));
+        sessions.keys.reserve(issued.len());
         let mut policies: BTreeMap<SessionPolicies, u32> = BTreeMap::new();
         // The numbers of sessions of which what they were given says all, by where that stands.
         let mut given: HashMap<(usize, bool), u32, foldhash::fast::FixedState> = HashMap::default();
@@ -97,7 +100,7 @@ impl Sessions {
             if caller.is_none()
                 && let Some(number) = given.get(&place)
             {
-                sessions.keys.insert(call.key.as_str().into(), *number);
+                sessions.enter(&call.key, *number);
                 continue;
             }
             let mut session = Session {
@@ -133,20 +136,27 @@ impl Sessions {
             if is_given {
                 given.insert(place, number);
             }
-            sessions.keys.insert(call.key.as_str().into(), number);
+            sessions.enter(&call.key, number);
         }
         sessions
     }
 
+    fn enter(&mut self, key: &str, number: u32) {
+        match short_key(key) {
+            Some(key) => self.keys.insert(key, number),
+            None => self.long.insert(key.into(), number),
+        };
+    }
+
     /// Whether no key was issued.
     pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.plain.is_empty()
+        self.keys.is_empty() && self.long.is_empty() && self.plain.is_empty()
     }
 
     /// The number of the session of an access key, from 1.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        let is_plain = || short_key(key).is_some_and(|key| self.plain.contains(&key));
-        self.keys.get(key).copied().or_else(|| is_plain().then_some(self.plain_number))
+        let Some(key) = short_key(key) else { return self.long.get(key).copied() };
+        self.keys.get(&key).copied().or_else(|| self.plain.contains(&key).then_some(self.plain_number))
     }
 
     /// A session by its number.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
@@ -100,19 +100,19 @@ pub struct AccessChange<'a> {
     #[serde(borrow)]
     pub name: Cow<'a, str>,
     /// The account in which it was made.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub account: Option<Cow<'a, str>>,
     /// The identity type of the caller.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub identity_type: Option<Cow<'a, str>>,
     /// The ARN of the caller.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub principal_arn: Option<Cow<'a, str>>,
     /// The access key of the caller.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<Cow<'a, str>>,
     /// The access key that the call issued.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "borrowed", skip_serializing_if = "Option::is_none")]
     pub issued_access_key_id: Option<Cow<'a, str>>,
     /// `requestParameters`
     #[serde(borrow, default)]
@@ -120,6 +120,13 @@ pub struct AccessChange<'a> {
     /// `responseElements`; of calls that issue keys nothing, since they are secrets.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub response: Option<&'a RawValue>,
+}
+
+/// A text that borrows from the JSON where nothing is escaped; serde borrows no text that may be missing by itself.
+fn borrowed<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
+    Option::<Text<'a>>::deserialize(deserializer).map(|text| text.map(|Text(text)| text))
 }
 
 impl AccessChange<'_> {
