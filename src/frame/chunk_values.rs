@@ -228,6 +228,8 @@ impl Values {
 
     /// Takes a data page, as [`Self::dictionary`].
     pub(super) fn page(&mut self, page: &[u8], (rows, of): (usize, Rows<'_>), encoding: Encoding, kind: &DataType) -> Option<bool> {
+        // A row group has no more rows than its file says.
+        (self.rows + rows <= of.all).then_some(())?;
         let mut values = page;
         let levels = pull_text(&mut values)?;
         let is_coded = matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 
-use crate::account::history::{self, Issued, IssuedTo, SessionPolicies};
+use crate::account::history::{self, Issued, IssuedTo, Passed, SessionPolicies};
 use crate::account::{Layer, Policy, PolicySet, load::hex};
 use crate::iam::PolicyType;
 
@@ -32,6 +32,63 @@ pub(super) fn short_key(text: &str) -> Option<Key> {
     let mut key = Key::default();
     key.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
     Some(key)
+}
+
+/// An access key of any length.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum AnyKey {
+    Short(Key),
+    /// AWS makes none of these.
+    Long(Box<str>),
+}
+
+impl AnyKey {
+    fn of(key: &str) -> Self {
+        short_key(key).map_or_else(|| Self::Long(key.into()), Self::Short)
+    }
+}
+
+/// Whose tags a session may have beside its own.
+#[derive(Debug)]
+enum Asking {
+    /// Nobody's.
+    Nobody,
+    Session(AnyKey),
+    /// It is not known.
+    Unknown,
+}
+
+/// A call that issued a key, without texts of its own: there may be millions.
+#[derive(Debug)]
+pub(super) struct Told {
+    time: i64,
+    key: AnyKey,
+    passed: Arc<Passed>,
+    asking: Asking,
+    /// The role, where what is passed does not name it.
+    issuer: Option<Box<str>>,
+}
+
+impl Told {
+    /// What a call says.
+    pub(super) fn of(call: &Issued) -> Self {
+        let asking = match &call.caller {
+            IssuedTo::Plain => Asking::Nobody,
+            IssuedTo::Session(key) => Asking::Session(AnyKey::of(key)),
+            IssuedTo::Unknown => Asking::Unknown,
+        };
+        let issuer = call.role().filter(|role| call.passed.role() != Some(*role)).map(Into::into);
+        Self { time: call.time, key: AnyKey::of(&call.key), passed: Arc::clone(&call.passed), asking, issuer }
+    }
+
+    /// The order of calls.
+    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.time, &self.key).cmp(&(other.time, &other.key))
+    }
+
+    fn role(&self) -> Option<&str> {
+        self.issuer.as_deref().or(self.passed.role())
+    }
 }
 
 /// The sessions whose keys were issued in the log.
@@ -63,7 +120,7 @@ enum Inline {
 
 impl Sessions {
     /// The sessions of calls, in the order of the calls, and of the keys of those that are plain.
-    pub(super) fn new(issued: &[Issued], plain: HashSet<Key, foldhash::fast::FixedState>, long: Vec<String>) -> Self {
+    pub(super) fn new(issued: &[Told], plain: HashSet<Key, foldhash::fast::FixedState>, long: Vec<String>) -> Self {
         let session = Session { tags_complete: true, source_complete: true, ..Session::default() };
         let mut numbers: HashMap<Session, u32, foldhash::fast::FixedState> = HashMap::default();
         numbers.insert(session.clone(), 1);
@@ -75,7 +132,7 @@ impl Sessions {
         let mut given: HashMap<(usize, bool), u32, foldhash::fast::FixedState> = HashMap::default();
         for call in issued {
             let passed = call.passed.as_ref();
-            let is_plain = matches!(call.caller, IssuedTo::Plain);
+            let is_plain = matches!(call.asking, Asking::Nobody);
             let mut policy = 0;
             if let Some(asked) = &passed.policies {
                 let next = u32::try_from(sessions.policies.len() + 1).unwrap_or(u32::MAX);
@@ -91,9 +148,9 @@ impl Sessions {
                     *span = (span.0.min(call.time), span.1.max(call.time));
                 }
             }
-            let caller = match &call.caller {
+            let caller = match &call.asking {
                 // The caller's session is older, so it is known by now if it is known at all.
-                IssuedTo::Session(key) => sessions.number(key).and_then(|number| sessions.get(number)).cloned(),
+                Asking::Session(key) => sessions.number_of(key).and_then(|number| sessions.get(number)).cloned(),
                 _ => None,
             };
             let place = (Arc::as_ptr(&call.passed).addr(), is_plain);
@@ -141,10 +198,10 @@ impl Sessions {
         sessions
     }
 
-    fn enter(&mut self, key: &str, number: u32) {
-        match short_key(key) {
-            Some(key) => self.keys.insert(key, number),
-            None => self.long.insert(key.into(), number),
+    fn enter(&mut self, key: &AnyKey, number: u32) {
+        match key {
+            AnyKey::Short(key) => self.keys.insert(*key, number),
+            AnyKey::Long(key) => self.long.insert(key.clone(), number),
         };
     }
 
@@ -155,8 +212,21 @@ impl Sessions {
 
     /// The number of the session of an access key, from 1.
     pub(super) fn number(&self, key: &str) -> Option<u32> {
-        let Some(key) = short_key(key) else { return self.long.get(key).copied() };
-        self.keys.get(&key).copied().or_else(|| self.plain.contains(&key).then_some(self.plain_number))
+        match short_key(key) {
+            Some(key) => self.number_of_short(&key),
+            None => self.long.get(key).copied(),
+        }
+    }
+
+    fn number_of(&self, key: &AnyKey) -> Option<u32> {
+        match key {
+            AnyKey::Short(key) => self.number_of_short(key),
+            AnyKey::Long(key) => self.long.get(key).copied(),
+        }
+    }
+
+    fn number_of_short(&self, key: &Key) -> Option<u32> {
+        self.keys.get(key).copied().or_else(|| self.plain.contains(key).then_some(self.plain_number))
     }
 
     /// A session by its number.

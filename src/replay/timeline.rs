@@ -3,9 +3,9 @@
 use arrow::array::RecordBatch;
 use hashbrown::HashSet;
 
-use super::sessions::{Key, Sessions, short_key};
+use super::sessions::{Key, Sessions, Told, short_key};
 use crate::account::PolicySet;
-use crate::account::history::{AccessChange, Call, History, ISSUING, Issued, IssuedReader, ResourceTags};
+use crate::account::history::{AccessChange, Call, History, ISSUING, IssuedReader, ResourceTags};
 use crate::error::{Error, Result};
 use crate::frame::Texts;
 
@@ -16,7 +16,7 @@ pub(super) const COLUMNS: [&str; 2] = ["access_change", "issued_access_key_id"];
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     calls: Vec<Call>,
-    issued: Vec<Issued>,
+    issued: Vec<Told>,
     reader: IssuedReader,
     /// The keys of sessions of which the key says all.
     plain: Vec<Key>,
@@ -52,7 +52,7 @@ impl Scan {
             let broken = |error| Error::Columns(format!("`access_change` holds `{text:.80}`: {error}"));
             let change: AccessChange<'_> = serde_json::from_str(text).map_err(broken)?;
             match ISSUING.contains(&change.name.as_ref()) {
-                true => self.issued.extend(self.reader.read(&change)),
+                true => self.issued.extend(self.reader.read(&change).as_ref().map(Told::of)),
                 false => self.calls.push(change.call()),
             }
         }
@@ -63,16 +63,23 @@ impl Scan {
 impl Timeline {
     /// What the parts of a log come to, in any order of the parts.
     pub(super) fn new(parts: Vec<Scan>, baseline: &PolicySet, window: i64) -> Self {
-        let (mut calls, mut issued): (Vec<Call>, Vec<Issued>) = Default::default();
+        let mut calls: Vec<Call> = Vec::new();
+        let mut issued: Vec<Told> = Vec::new();
         let (mut plain, mut long): (HashSet<Key, _>, Vec<String>) = Default::default();
         for part in parts {
             calls.extend(part.calls);
-            issued.extend(part.issued);
+            // What is moved as it is takes no second room.
+            if issued.is_empty() {
+                issued = part.issued;
+            } else {
+                issued.reserve_exact(part.issued.len());
+                issued.extend(part.issued);
+            }
             plain.extend(part.plain);
             long.extend(part.long);
         }
         calls.sort_by_cached_key(Call::order);
-        issued.sort_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
+        issued.sort_unstable_by(Told::order);
         // Where the log is the baseline, what was in force is what the log says.
         let history = if baseline.logged { None } else { History::new(baseline, &calls) };
         Self {

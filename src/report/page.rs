@@ -18,6 +18,7 @@ impl Style {
 }
 
 /// A share as a bar of at most `width` columns, in eighths of a column; what is not nothing is seen.
+#[cfg(any(feature = "summary", test))]
 pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     if part == 0 || whole == 0 {

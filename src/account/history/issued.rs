@@ -115,6 +115,11 @@ impl IssuedReader {
 }
 
 impl Passed {
+    /// The role, if the call names it.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
     fn read(name: &str, request: &str) -> Option<Self> {
         let asked: Asked<'_> = serde_json::from_str(request).ok().filter(|asked: &Asked<'_>| asked.omitted.is_none())?;
         // A list that cannot be read is not known to be empty.
