@@ -270,7 +270,13 @@ fn read(batch: &RecordBatch, columns: &[&str]) -> Vec<EventRows> {
     writer.push(&[batch], &(0..batch.num_rows()).map(|row| (0, row)).collect::<Vec<_>>()).unwrap();
     writer.finish().unwrap();
     let mut found = Vec::new();
-    EventReader::new().unwrap().read(&path, columns, |rows| Ok(found.push(rows))).unwrap();
+    EventReader::new()
+        .unwrap()
+        .read(&path, columns, |rows| {
+            found.push(rows);
+            Ok(())
+        })
+        .unwrap();
     found
 }
 

@@ -684,7 +684,13 @@ fn columns_read_by_their_grain_are_the_columns_that_the_parquet_crate_reads() {
     let (mut read, mut distinct) = (0, 0);
     for file in shipped().dataset.files().unwrap() {
         let mut groups = Vec::new();
-        EventReader::new().unwrap().read(&file, &names, |rows| Ok(groups.push(rows))).unwrap();
+        EventReader::new()
+            .unwrap()
+            .read(&file, &names, |rows| {
+                groups.push(rows);
+                Ok(())
+            })
+            .unwrap();
         let plain = parquet::read(&file, None).unwrap();
         let plain = concat_batches(&plain[0].schema(), &plain).unwrap();
         let [rows] = groups.as_slice() else { panic!("{} row groups in {}", groups.len(), file.display()) };
