@@ -114,7 +114,7 @@ impl<'l> Levels<'l> {
 }
 
 impl Pages {
-    /// No pages yet; raw ones are not compressed.
+    /// No pages yet; the content of raw ones is [`stored`].
     pub(super) fn new(is_raw: bool) -> Self {
         Self { is_raw, ..Self::default() }
     }
@@ -206,7 +206,7 @@ impl Pages {
 
     fn page(&mut self, content: &[u8], zstd: &mut Compressor, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
         let page = page(match self.is_raw {
-            true => Bytes::copy_from_slice(content),
+            true => Bytes::from(stored(content)?),
             false => Bytes::from(zstd.zstd.compress(content).map_err(external)?),
         });
         let (page_type, encoding) = (page.page_type(), page.encoding());
@@ -237,7 +237,7 @@ impl Pages {
         let bytes = Bytes::from(self.sink.map_or(Ok(Vec::new()), TrackedWrite::into_inner)?);
         let encodings = self.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
         let mut metadata = ColumnChunkMetaData::builder(descriptor)
-            .set_compression(if self.is_raw { Compression::UNCOMPRESSED } else { Compression::ZSTD(zstd.level) })
+            .set_compression(Compression::ZSTD(zstd.level))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(self.stats)
             .set_total_compressed_size(signed(bytes.len())?)
@@ -257,6 +257,31 @@ impl Pages {
             offset_index: None,
         };
         row_group.append_column(&bytes, close)
+    }
+}
+
+/// A frame of zstd whose blocks hold a page's content as it is: any reader copies it out. The format: RFC 8878, 3.1.1.
+fn stored(content: &[u8]) -> Result<Vec<u8>> {
+    const MAGIC: u32 = 0xFD2F_B528;
+    /// The content's size follows in four bytes, and is the window's.
+    const SINGLE_SEGMENT: u8 = 0b1010_0000;
+    const BLOCK_BYTES: usize = 128 << 10;
+    let size = u32::try_from(content.len()).map_err(|error| ParquetError::External(Box::new(error)))?;
+    let mut frame = Vec::with_capacity(content.len() + 3 * content.len().div_ceil(BLOCK_BYTES) + 12);
+    frame.extend(MAGIC.to_le_bytes());
+    frame.push(SINGLE_SEGMENT);
+    frame.extend(size.to_le_bytes());
+    let mut rest = content;
+    loop {
+        let (block, after) = rest.split_at(rest.len().min(BLOCK_BYTES));
+        // Whether it is the last, two bits of 0 for one that is not compressed, and its size.
+        let header = (block.len() as u32) << 3 | u32::from(after.is_empty());
+        frame.extend(header.to_le_bytes().iter().take(3));
+        frame.extend_from_slice(block);
+        rest = after;
+        if rest.is_empty() {
+            return Ok(frame);
+        }
     }
 }
 
@@ -341,6 +366,17 @@ mod tests {
             for name in ["coded", "action", "plain", "event_id"] {
                 assert!(written(&column, name) == column, "{rows} rows of {values} values, {name}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_zstd() {
+        let content: Vec<u8> = (0..400_000u32).map(|at| (at * 31 % 251) as u8).collect();
+        for size in [0, 1, 255, 256, 70_000, 131_071, 131_072, 131_073, 262_144, 400_000] {
+            let frame = stored(&content[..size]).unwrap();
+            assert_eq!(zstd::zstd_safe::get_frame_content_size(&frame).ok().flatten(), Some(size as u64));
+            assert!(zstd::bulk::decompress(&frame, size).unwrap() == content[..size], "{size}");
+            assert!(zstd::stream::decode_all(frame.as_slice()).unwrap() == content[..size], "{size}");
         }
     }
 

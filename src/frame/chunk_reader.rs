@@ -126,11 +126,9 @@ impl ChunkReader {
     /// Takes the values of a chunk, those of the rows that are wanted where rows stand alone; `false` if it is laid out in
     /// another way.
     fn fill(&mut self, bytes: &RowGroupBytes, chunk: &ColumnChunkMetaData, kind: &DataType, rows: Rows<'_>) -> Result<bool> {
-        let is_compressed = match chunk.compression() {
-            Compression::ZSTD(_) => true,
-            Compression::UNCOMPRESSED => false,
-            _ => return Ok(false),
-        };
+        if !matches!(chunk.compression(), Compression::ZSTD(_)) {
+            return Ok(false);
+        }
         let descriptor = chunk.column_descr();
         let most = (descriptor.max_rep_level() > 0).then(|| (most(descriptor.max_rep_level()), most(descriptor.max_def_level())));
         let mut pages = bytes.pages(chunk, rows.all)?;
@@ -142,10 +140,10 @@ impl ChunkReader {
                 Page::DataPage { buf, num_values, encoding, .. } => (buf, num_values as usize, Some(encoding)),
                 Page::DataPageV2 { .. } => return Ok(false),
             };
-            if is_compressed && !self.inflate(&buf, limit)? {
+            if !self.inflate(&buf, limit)? {
                 return Ok(false);
             }
-            let (page, values) = (if is_compressed { self.page.as_slice() } else { &buf }, &mut self.values);
+            let (page, values) = (self.page.as_slice(), &mut self.values);
             let taken = match (encoding, most, kind) {
                 (None, _, DataType::Utf8) => values.dictionary(page, num_values),
                 (None, _, DataType::Int64 | DataType::UInt32) => values.counted(page, num_values),
