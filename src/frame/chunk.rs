@@ -260,16 +260,15 @@ impl Pages {
     }
 }
 
+/// The magic number of a frame of zstd, and a header that says that the content's size follows in four bytes.
+const FRAME: [u8; 5] = [0x28, 0xB5, 0x2F, 0xFD, 0b1010_0000];
+
 /// A frame of zstd whose blocks hold a page's content as it is: any reader copies it out. The format: RFC 8878, 3.1.1.
 fn stored(content: &[u8]) -> Result<Vec<u8>> {
-    const MAGIC: u32 = 0xFD2F_B528;
-    /// The content's size follows in four bytes, and is the window's.
-    const SINGLE_SEGMENT: u8 = 0b1010_0000;
     const BLOCK_BYTES: usize = 128 << 10;
     let size = u32::try_from(content.len()).map_err(|error| ParquetError::External(Box::new(error)))?;
     let mut frame = Vec::with_capacity(content.len() + 3 * content.len().div_ceil(BLOCK_BYTES) + 12);
-    frame.extend(MAGIC.to_le_bytes());
-    frame.push(SINGLE_SEGMENT);
+    frame.extend(FRAME);
     frame.extend(size.to_le_bytes());
     let mut rest = content;
     loop {
@@ -283,6 +282,15 @@ fn stored(content: &[u8]) -> Result<Vec<u8>> {
             return Ok(frame);
         }
     }
+}
+
+/// The content of a frame that [`stored`] makes of one block; `None` of any other.
+pub(super) fn stored_in_one(frame: &[u8]) -> Option<&[u8]> {
+    let (size, rest) = frame.strip_prefix(&FRAME)?.split_first_chunk::<4>()?;
+    let ([a, b, c], content) = rest.split_first_chunk::<3>()?;
+    let size = u32::from_le_bytes(*size);
+    let is_one = u32::from_le_bytes([*a, *b, *c, 0]) == size.checked_mul(8)? | 1 && content.len() == size as usize;
+    is_one.then_some(content)
 }
 
 fn external(error: std::io::Error) -> ParquetError {
@@ -377,6 +385,11 @@ mod tests {
             assert_eq!(zstd::zstd_safe::get_frame_content_size(&frame).ok().flatten(), Some(size as u64));
             assert!(zstd::bulk::decompress(&frame, size).unwrap() == content[..size], "{size}");
             assert!(zstd::stream::decode_all(frame.as_slice()).unwrap() == content[..size], "{size}");
+            let in_one = stored_in_one(&frame);
+            assert!(in_one == (size <= 128 << 10).then_some(&content[..size]), "{size}");
+            let compressed = zstd::bulk::compress(&content[..size], 1).unwrap();
+            assert!(stored_in_one(&compressed).is_none_or(|found| *found == content[..size]), "{size}");
+            assert!(stored_in_one(&frame[..frame.len() - 1]).is_none());
         }
     }
 

@@ -12,6 +12,7 @@ use parquet::column::page::{Page, PageReader as _};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 
+use super::chunk::stored_in_one;
 use super::chunk_values::{Nested, Rows, Values};
 use super::row_group::RowGroupBytes;
 
@@ -140,10 +141,11 @@ impl ChunkReader {
                 Page::DataPage { buf, num_values, encoding, .. } => (buf, num_values as usize, Some(encoding)),
                 Page::DataPageV2 { .. } => return Ok(false),
             };
-            if !self.inflate(&buf, limit)? {
+            let stored = stored_in_one(&buf);
+            if stored.is_none() && !self.inflate(&buf, limit)? {
                 return Ok(false);
             }
-            let (page, values) = (self.page.as_slice(), &mut self.values);
+            let (page, values) = (stored.unwrap_or(&self.page), &mut self.values);
             let taken = match (encoding, most, kind) {
                 (None, _, DataType::Utf8) => values.dictionary(page, num_values),
                 (None, _, DataType::Int64 | DataType::UInt32) => values.counted(page, num_values),

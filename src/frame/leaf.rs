@@ -22,10 +22,11 @@ use crate::error::{Error, Result};
 /// About how long a text is that nearly every row has one of its own of, with its length before it.
 const TEXT_BYTES: usize = 40;
 
-/// The columns whose pages zstd only stores. Replays read them, again and again; random ids, and codes of what changes from row to
+/// The columns whose pages zstd only stores. Replays read them, again and again; random ids and times, and codes of what changes from row to
 /// row, hardly shrink to half, and inflating them took longer than all else that is read.
-const RAW: [&str; 22] = [
+const RAW: [&str; 23] = [
     "event_id",
+    "event_time",
     "region",
     "account_id",
     "principal_account_id",
