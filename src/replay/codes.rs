@@ -1,4 +1,4 @@
-//! Numbers for what stands in event rows, equal where the rows agree: what a thread compares instead of texts.
+//! Numbers for what stands in event rows, equal where the rows agree: what a kernel compares instead of texts.
 
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::Program;
 use crate::frame::{Distinct, Text, Texts, read};
 
-/// The numbers of one thread.
+/// The numbers of one kernel.
 pub(super) struct Codes {
     texts: Vec<Column>,
     checks: Distinct,

@@ -30,7 +30,7 @@ struct Counts {
     data: u64,
 }
 
-/// What a thread counts, by numbers: the events of some calls at hand, and what they were added to.
+/// What a kernel counts, by numbers: the events of some calls at hand, and what they were added to.
 #[derive(Debug, Default)]
 pub(super) struct CodedCoverage {
     /// Account, region and day, and where their counts stand.

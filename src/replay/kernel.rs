@@ -92,7 +92,7 @@ impl Accumulator {
     }
 }
 
-/// One thread at work: events to distinct requests, by numbers.
+/// Events to distinct requests, by numbers; at work on one thread at a time.
 pub(super) struct Kernel<'a> {
     shared: &'a Shared<'a>,
     codes: Codes,

@@ -1,4 +1,4 @@
-//! Files of events, read on all threads, and what takes them, which is less than threads there are.
+//! Files of events, read on all threads, and the kernels that take them, of which there are half as many.
 //!
 //! Each kernel learns the same texts and requests anew, and all of them are merged at the end: half as many cost half as much.
 //! A thread takes events where some wait and a kernel is free, and reads the next file otherwise.
@@ -14,7 +14,7 @@ use crate::frame::{EventReader, EventRows};
 struct Pipeline<'p, K> {
     files: &'p [PathBuf],
     columns: &'p [&'p str],
-    /// The most events' row groups that wait.
+    /// The most row groups that wait.
     most: usize,
     state: Mutex<State<K>>,
     changed: Condvar,

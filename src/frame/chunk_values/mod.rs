@@ -1,5 +1,8 @@
 //! The values of a column chunk, page by page: all of them, or those of the rows that are wanted.
 
+mod nested;
+mod present;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, DictionaryArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array};
@@ -8,16 +11,19 @@ use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
-use super::encoding::{Hybrid, Ranks, pull_hybrid, pull_text, same_in_all};
+use self::present::{Places, Present};
+use super::encoding::{Hybrid, pull_hybrid, pull_text};
 use super::texts::NULL;
+
+pub(in crate::frame) use self::nested::Nested;
 
 /// The rows of a chunk that are wanted.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'r> {
+pub(in crate::frame) struct Rows<'r> {
     /// How many there are.
-    pub(super) all: usize,
+    pub(in crate::frame) all: usize,
     /// Some of them, in order, or all.
-    pub(super) wanted: Option<&'r [u32]>,
+    pub(in crate::frame) wanted: Option<&'r [u32]>,
 }
 
 impl<'r> Rows<'r> {
@@ -31,7 +37,7 @@ impl<'r> Rows<'r> {
 
 /// The values of a chunk so far.
 #[derive(Default)]
-pub(super) struct Values {
+pub(in crate::frame) struct Values {
     /// The texts of the dictionary: where each ends, and all of them.
     dictionary: Option<(Vec<i32>, Vec<u8>)>,
     /// The numbers of the dictionary.
@@ -43,7 +49,7 @@ pub(super) struct Values {
     texts: Vec<u8>,
     numbers: Vec<i64>,
     flags: Vec<bool>,
-    /// Of all but codes, which rows have a value, from the first page on in which one has none.
+    /// Of all but codes, which rows have a value: of all rows from the first page on in which one has none, of wanted rows always.
     valid: Option<Vec<bool>>,
     /// Of nested values, the levels of their places.
     repeated: Vec<u32>,
@@ -52,7 +58,7 @@ pub(super) struct Values {
     repeats: bool,
     /// The level at which a nested text stands.
     most_defined: u32,
-    pub(super) rows: usize,
+    pub(in crate::frame) rows: usize,
     /// Room for codes of rows that have one, and for the places of rows.
     present: Vec<u32>,
     starts: Vec<usize>,
@@ -71,120 +77,9 @@ enum Layout {
     Counted,
 }
 
-/// Where the values of rows stand among the values of a page.
-#[derive(Default)]
-struct Places {
-    /// The level of all rows, if they have the same.
-    same: Option<u32>,
-    present: Ranks,
-}
-
-impl Places {
-    fn fill(&mut self, levels: &[u8], rows: usize) -> Option<()> {
-        self.same = same_in_all(levels, rows);
-        if self.same.is_none() { self.present.fill(levels, rows) } else { Some(()) }
-    }
-
-    /// Hands the places of some rows, in order, to `take`; rows without a value have none. `None` if a page ends early.
-    #[inline]
-    fn each(&self, mut rows: impl Iterator<Item = usize>, mut take: impl FnMut(Option<usize>) -> Option<()>) -> Option<()> {
-        match self.same {
-            Some(0) => rows.try_for_each(|_| take(None)),
-            Some(_) => rows.try_for_each(|row| take(Some(row))),
-            None => rows.try_for_each(|row| take(self.present.before(row))),
-        }
-    }
-}
-
-/// Which rows of a page have a value.
-enum Present {
-    All,
-    None,
-    Some(Vec<u32>),
-}
-
-impl Present {
-    fn pull(levels: &[u8], rows: usize) -> Option<Self> {
-        Some(match same_in_all(levels, rows) {
-            Some(0) => Self::None,
-            Some(_) => Self::All,
-            None => {
-                let mut present = Vec::new();
-                pull_hybrid(levels, 1, rows, &mut present)?;
-                Self::Some(present)
-            }
-        })
-    }
-
-    /// How many have one.
-    fn count(&self, rows: usize) -> usize {
-        match self {
-            Self::All => rows,
-            Self::None => 0,
-            Self::Some(present) => present.iter().map(|level| *level as usize).sum(),
-        }
-    }
-
-    /// Puts values in the rows that have one, and `none` in the others.
-    fn spread<T: Copy>(&self, rows: usize, values: &[T], none: T, into: &mut Vec<T>) {
-        match self {
-            Self::All => into.extend_from_slice(values.get(..rows).unwrap_or_default()),
-            Self::None => into.resize(into.len() + rows, none),
-            Self::Some(present) => {
-                // Without a branch on what nobody can foresee.
-                let mut next = 0;
-                into.extend(present.iter().map(|level| {
-                    let value = values.get(next).copied().unwrap_or(none);
-                    next += *level as usize;
-                    if *level == 1 { value } else { none }
-                }));
-            }
-        }
-    }
-}
-
-/// Texts in lists or maps, with the levels of their places.
-pub(super) struct Nested {
-    dictionary: Option<(Vec<i32>, Vec<u8>)>,
-    codes: Vec<u32>,
-    pub(super) repeated: Vec<u32>,
-    pub(super) defined: Vec<u32>,
-    rows: usize,
-}
-
-impl Nested {
-    /// Of nested values, where the entries of each row end, and which rows have a list or map at all.
-    pub(super) fn rows(&self) -> (Vec<i32>, Vec<bool>) {
-        let (mut ends, mut valid, mut entries) = (vec![0], Vec::with_capacity(self.rows), 0);
-        for (repeated, defined) in self.repeated.iter().zip(&self.defined) {
-            if *repeated == 0 {
-                if !valid.is_empty() {
-                    ends.push(entries);
-                }
-                valid.push(*defined > 0);
-            }
-            entries += i32::from(*defined > 1);
-        }
-        ends.push(entries);
-        (ends, valid)
-    }
-
-    /// Of nested texts, those at places that are defined beyond a level; a text stands where they are defined up to `most`.
-    pub(super) fn entries(&self, beyond: u32, most: u32) -> StringArray {
-        let (ends, texts) = self.dictionary.as_ref().map_or((&[][..], &[][..]), |(ends, texts)| (ends.as_slice(), texts.as_slice()));
-        let text = |code: u32| {
-            let (begin, end) = (*ends.get(code as usize)?, *ends.get(code as usize + 1)?);
-            std::str::from_utf8(texts.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?)?).ok()
-        };
-        let mut codes = self.codes.iter();
-        let entries = self.defined.iter().filter(|defined| **defined > beyond);
-        entries.map(|defined| (*defined == most).then(|| codes.next()).flatten().and_then(|code| text(*code))).collect()
-    }
-}
-
 impl Values {
     /// Forgets everything, and keeps the room for the next chunk.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::frame) fn clear(&mut self) {
         let Self {
             dictionary, counted, codes, ends, texts, numbers, flags, valid, repeated, defined, repeats, rows, present, starts, ..
         } = self;
@@ -204,7 +99,7 @@ impl Values {
     }
 
     /// Takes a dictionary page of numbers, as [`Self::dictionary`].
-    pub(super) fn counted(&mut self, page: &[u8], count: usize) -> Option<bool> {
+    pub(in crate::frame) fn counted(&mut self, page: &[u8], count: usize) -> Option<bool> {
         let numbers: Vec<i64> = page.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
         (numbers.len() >= count).then_some(())?;
         let is_first = self.counted.is_none() && self.rows == 0;
@@ -213,7 +108,7 @@ impl Values {
     }
 
     /// Takes a dictionary page: `Some(false)` if it cannot be taken so, `None` if it ends early.
-    pub(super) fn dictionary(&mut self, page: &[u8], count: usize) -> Option<bool> {
+    pub(in crate::frame) fn dictionary(&mut self, page: &[u8], count: usize) -> Option<bool> {
         let (mut ends, mut texts) = (vec![0], Vec::with_capacity(page.len()));
         let mut rest = page;
         for _ in 0..count {
@@ -227,7 +122,13 @@ impl Values {
     }
 
     /// Takes a data page, as [`Self::dictionary`].
-    pub(super) fn page(&mut self, page: &[u8], (rows, of): (usize, Rows<'_>), encoding: Encoding, kind: &DataType) -> Option<bool> {
+    pub(in crate::frame) fn page(
+        &mut self,
+        page: &[u8],
+        (rows, of): (usize, Rows<'_>),
+        encoding: Encoding,
+        kind: &DataType,
+    ) -> Option<bool> {
         // A row group has no more rows than its file says.
         (self.rows + rows <= of.all).then_some(())?;
         let mut values = page;
@@ -341,80 +242,6 @@ impl Values {
         Some(true)
     }
 
-    /// Takes a data page of nested texts, as [`Self::dictionary`]. `most` are the highest levels.
-    pub(super) fn nested(&mut self, page: &[u8], places: usize, encoding: Encoding, most: (u32, u32)) -> Option<bool> {
-        let mut rest = page;
-        let width = |most: u32| u32::BITS - most.leading_zeros();
-        self.most_defined = most.1;
-        let before = self.defined.len();
-        let repeated = pull_text(&mut rest)?;
-        self.repeats |= same_in_all(repeated, places) != Some(0);
-        pull_hybrid(repeated, width(most.0), places, &mut self.repeated)?;
-        pull_hybrid(pull_text(&mut rest)?, width(most.1), places, &mut self.defined)?;
-        let these = self.defined.get(before..).unwrap_or_default();
-        let count = these.iter().filter(|defined| **defined == most.1).count();
-        match encoding {
-            _ if count == 0 => {}
-            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY if self.dictionary.is_some() => {
-                let (width, packed) = rest.split_first()?;
-                pull_hybrid(packed, u32::from(*width), count, &mut self.codes)?;
-            }
-            _ => return Some(false),
-        }
-        self.rows += self.repeated.get(before..).unwrap_or_default().iter().filter(|repeated| **repeated == 0).count();
-        Some(true)
-    }
-
-    /// The nested texts of the rows that are wanted.
-    pub(super) fn take_nested(&mut self, rows: Rows<'_>) -> Nested {
-        let dictionary = self.dictionary.take();
-        let Some(wanted) = rows.wanted else {
-            let (repeated, defined) = (std::mem::take(&mut self.repeated), std::mem::take(&mut self.defined));
-            return Nested { dictionary, codes: std::mem::take(&mut self.codes), repeated, defined, rows: rows.all };
-        };
-        let most = self.most_defined;
-        if !self.repeats {
-            // One place in each row: the texts before a row are counted from the row that was wanted before it.
-            let (mut codes, mut from, mut before) = (Vec::new(), 0, 0);
-            let mut defined = Vec::with_capacity(wanted.len());
-            for row in wanted.iter().map(|row| *row as usize) {
-                let level = self.defined.get(row).copied().unwrap_or_default();
-                if !self.codes.is_empty() {
-                    before += self.defined.get(from..row).unwrap_or_default().iter().filter(|level| **level == most).count();
-                    codes.extend(self.codes.get(before).filter(|_| level == most));
-                    from = row;
-                }
-                defined.push(level);
-            }
-            return Nested { dictionary, codes, repeated: vec![0; wanted.len()], defined, rows: wanted.len() };
-        }
-        let mut picked = Nested { dictionary, codes: Vec::new(), repeated: Vec::new(), defined: Vec::new(), rows: wanted.len() };
-        // The first level of each row, and where the last ends.
-        self.starts.clear();
-        self.starts.resize(self.repeated.len() + 1, 0);
-        let mut rows = 0;
-        for (at, repeated) in self.repeated.iter().chain([&0]).enumerate() {
-            if let Some(start) = self.starts.get_mut(rows) {
-                *start = at;
-            }
-            rows += usize::from(*repeated == 0);
-        }
-        self.starts.truncate(rows);
-        let texts_in = |levels: &[u32]| levels.iter().filter(|level| **level == most).count();
-        let (mut counted, mut before) = (0, 0);
-        for row in wanted.iter().map(|row| *row as usize) {
-            let Some([begin, end]) = self.starts.get(row..).and_then(<[usize]>::first_chunk).copied() else { break };
-            before += texts_in(self.defined.get(counted..begin).unwrap_or_default());
-            let defined = self.defined.get(begin..end).unwrap_or_default();
-            let count = texts_in(defined);
-            picked.repeated.extend_from_slice(self.repeated.get(begin..end).unwrap_or_default());
-            picked.defined.extend_from_slice(defined);
-            picked.codes.extend_from_slice(self.codes.get(before..before + count).unwrap_or_default());
-            (counted, before) = (end, before + count);
-        }
-        picked
-    }
-
     /// Notes which rows have a value.
     fn note(&mut self, rows: usize, present: &Present) {
         if matches!(present, Present::All) && self.valid.is_none() {
@@ -465,7 +292,7 @@ impl Values {
     }
 
     /// The column of the rows that are wanted.
-    pub(super) fn finish(&mut self, kind: &DataType, rows: Rows<'_>) -> Result<ArrayRef> {
+    pub(in crate::frame) fn finish(&mut self, kind: &DataType, rows: Rows<'_>) -> Result<ArrayRef> {
         let valid = self.valid.take().map(NullBuffer::from);
         Ok(match kind {
             DataType::Boolean => Arc::new(BooleanArray::new(BooleanBuffer::from(self.flags.as_slice()), valid)),
