@@ -131,8 +131,8 @@ impl EventWriter {
         grain::number(&columns.collect::<Vec<_>>(), self.rows)
     }
 
-    /// Ends the file, whose content then survives a loss of power, and puts it in its place. Returns how often each value of
-    /// the columns that are counted stands there; nulls are counted as the empty text.
+    /// Ends the file and puts it in its place. Returns how often each value of the columns that are counted stands there; nulls
+    /// are counted as the empty text. That the content survives a loss of power is left to whoever commits it.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
@@ -141,8 +141,7 @@ impl EventWriter {
             self.end_group()?;
         }
         let file = self.file.into_inner().map_err(|error| write_error(&self.path, error))?;
-        let file = file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
-        file.sync_all().map_err(|error| Error::io("write", &self.path, error))?;
+        file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
         put(&self.temporary, &self.path)?;
         Ok(self.counted)
     }

@@ -124,14 +124,14 @@ pub(super) fn properties(table: &Table) -> Result<WriterProperties> {
         .set_created_by("retrial".to_owned())
         .set_key_value_metadata(Some(metadata));
     if table.name == "events" {
-        properties = properties.set_max_row_group_row_count(Some(EVENT_ROWS));
-        // What readers search by; the statistics of other columns are never asked for, or say nothing, as those of random ids.
-        const SEARCHED: [&str; 6] = ["event_time", "account_id", "principal_account_id", "principal_arn", "region", "action"];
-        properties = properties.set_statistics_enabled(EnabledStatistics::None);
-        for name in SEARCHED {
-            properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
-        }
-        properties = properties.set_offset_index_disabled(true);
+        properties = properties.set_max_row_group_row_count(Some(EVENT_ROWS)).set_offset_index_disabled(true);
+    }
+    // What readers search by; the statistics of other columns are never asked for, or say nothing, as those of random ids.
+    const SEARCHED: [&str; 9] =
+        ["event_time", "account_id", "principal_account_id", "principal_arn", "region", "action", "candidate", "change", "observed"];
+    properties = properties.set_statistics_enabled(EnabledStatistics::None);
+    for name in SEARCHED {
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
     }
     // Each row has values of its own there: a dictionary would hold them all and be given up.
     const OF_ONE_ROW: [&[&str]; 4] = [&["change_id"], &["first_seen"], &["last_seen"], &["sample_event_ids", "list", "item"]];

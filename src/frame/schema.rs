@@ -176,23 +176,11 @@ pub static CHANGES: LazyLock<Table> = LazyLock::new(|| {
     table("changes", fields)
 });
 
-/// The columns of the changes that come from the candidate's name and from what was measured.
-pub(crate) static CHANGE_MEASURES: LazyLock<Table> = LazyLock::new(|| {
-    const OWN: [&str; 9] =
-        ["change_id", "candidate", "events", "sessions", "days_seen", "first_seen", "last_seen", "session_names", "sample_event_ids"];
-    table(
-        "changes",
-        CHANGES.schema.fields().iter().filter(|field| OWN.contains(&field.name().as_str())).map(|field| field.as_ref().clone()).collect(),
-    )
-});
-
-/// The other columns of the changes: the same for every candidate that says the same.
-pub(crate) static CHANGE_KEYS: LazyLock<Table> = LazyLock::new(|| {
-    let of_measures = |name: &str| CHANGE_MEASURES.schema.field_with_name(name).is_ok();
-    table(
-        "changes",
-        CHANGES.schema.fields().iter().filter(|field| !of_measures(field.name())).map(|field| field.as_ref().clone()).collect(),
-    )
+/// The columns of the changes that are the same for every candidate that says the same: all but the id and the candidate.
+pub(crate) static SAID: LazyLock<Table> = LazyLock::new(|| {
+    let own = ["change_id", "candidate"];
+    let common = CHANGES.schema.fields().iter().filter(|field| !own.contains(&field.name().as_str()));
+    table("changes", common.map(|field| field.as_ref().clone()).collect())
 });
 
 /// The mergeable form of the changes: what describes a row, and its measures as sets.

@@ -10,7 +10,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::day::{file_name, staged_name};
+use rayon::prelude::*;
+
+use super::day::{file_name, is_staged, staged_name};
 use super::ledger::{Day, Ledger};
 use super::lock::Lock;
 use crate::error::{Error, Result};
@@ -140,6 +142,9 @@ impl Dataset {
     /// [`Error::Io`]. Nothing has happened then, or the next run goes on with it.
     pub(super) fn commit(&mut self, staging: Staging, ledger: Ledger) -> Result<()> {
         let folder = self.path.join(LEDGER_FOLDER);
+        // All files at once: made durable one by one as they were written, each was a transaction of the file system.
+        let staged: Vec<PathBuf> = entries(&staging.folder)?.into_iter().filter(|file| is_staged(file)).collect();
+        staged.par_iter().try_for_each(|file| sync_file(file))?;
         ledger.write(&staging.folder.join(LEDGER))?;
         sync(&staging.folder)?;
         rename(&staging.folder, &folder.join(COMMIT))?;
@@ -255,6 +260,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         Err(error) => Err(Error::io("read", folder, error)),
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(|error| Error::io("read", folder, error))).collect(),
     }
+}
+
+/// Makes the content of a file survive a loss of power.
+fn sync_file(path: &Path) -> Result<()> {
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.sync_all()).map_err(|error| Error::io("write", path, error))
 }
 
 /// Makes the renames in a folder survive a loss of power. Only Unix can open a folder for that.

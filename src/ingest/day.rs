@@ -5,6 +5,7 @@ use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
+use hashbrown::HashTable;
 
 use super::ledger::Day;
 use super::merge::{Merge, OUTPUT_ROWS, Run};
@@ -139,13 +140,14 @@ pub(super) struct Output {
     writer: EventWriter,
     events: u64,
     id_conflicts: u64,
-    ids: hashbrown::HashSet<u64>,
+    /// Hashes of ids with their accounts.
+    ids: HashTable<u64>,
 }
 
 impl Output {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let counted = [Text::AccountId, Text::Region, Text::EventSource, Text::IdentityType];
-        Ok(Self { writer: EventWriter::create(path, &counted)?, events: 0, id_conflicts: 0, ids: hashbrown::HashSet::new() })
+        Ok(Self { writer: EventWriter::create(path, &counted)?, events: 0, id_conflicts: 0, ids: HashTable::new() })
     }
 
     /// Writes the rows that a merge has kept.
@@ -160,10 +162,15 @@ impl Output {
         let ids = batches.iter().map(|batch| read::text(batch, "event_id")).collect::<Result<Vec<_>>>()?;
         let accounts = batches.iter().map(|batch| Texts::of(batch, "account_id")).collect::<Result<Vec<_>>>()?;
         let hasher = foldhash::fast::FixedState::default();
+        self.ids.reserve(places.len(), |hash| *hash);
         for (batch, row) in places {
             let id = ids.get(*batch).and_then(|ids| read::get(ids, *row));
             let account = accounts.get(*batch).and_then(|accounts| accounts.get(*row));
-            self.id_conflicts += u64::from(!self.ids.insert(hasher.hash_one((id, account))));
+            let hash = hasher.hash_one((id, account));
+            match self.ids.find(hash, |known| *known == hash) {
+                Some(_) => self.id_conflicts += 1,
+                None => drop(self.ids.insert_unique(hash, hash, |hash| *hash)),
+            }
         }
         self.events += places.len() as u64;
         self.writer.push(batches, places)
@@ -195,7 +202,15 @@ fn file_of(id: &str, files: usize) -> usize {
 
 /// The name of a day's file in the staging folder.
 pub(super) fn staged_name(date: &str, file: usize) -> String {
-    format!("{date}.{file:02}.new")
+    format!("{date}.{file:02}.{STAGED}")
+}
+
+/// The extension of the names of days' files in the staging folder.
+const STAGED: &str = "new";
+
+/// Whether a file of the staging folder is one of a day.
+pub(super) fn is_staged(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == STAGED)
 }
 
 /// The name of a day's file in the dataset.

@@ -1,10 +1,10 @@
 //! The table of actions: what each principal is granted and what of it the log shows in use, for least-privilege reviews.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch, make_array};
+use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch, StringArray, make_array};
 use arrow::compute::BatchCoalescer;
 use rayon::prelude::*;
 
@@ -21,22 +21,37 @@ const PRINCIPALS: usize = 128;
 /// Rows that are written at a time: the same whoever makes them, so that equal rows are equal bytes.
 const ROWS: usize = 8_192;
 
-/// A principal of a candidate, with its ARN.
-type Of<'r> = (&'r str, Option<&'r str>, &'r Row<'r>);
+/// So many rows are held for other candidates, at most.
+const HELD: usize = 1 << 18;
+
+/// A principal, with its ARN.
+type Of<'r> = (Option<&'r str>, &'r Row<'r>);
 
 /// Writes the table. `window` is how many days there are from the first event to the last.
 pub(super) fn write(path: &Path, collected: &Collected<'_>, window: u64) -> Result<()> {
-    let mut all: Vec<Of<'_>> = Vec::new();
-    for (candidate, rows) in &collected.0 {
-        all.extend(rows.iter().map(|(arn, row)| (*candidate, arn.as_deref(), row)));
-    }
     let mut writer = TableWriter::create(path, &ACTIONS)?;
     let mut even = BatchCoalescer::new(Arc::clone(&ACTIONS.schema), ROWS);
-    for some in all.chunks(PRINCIPALS * rayon::current_num_threads().max(1)) {
-        for batch in some.par_chunks(PRINCIPALS).map(|some| batch(some, window)).collect::<Result<Vec<_>>>()? {
-            even.push_batch(batch)?;
-            while let Some(batch) = even.next_completed_batch() {
-                writer.push(&plain(&batch)?)?;
+    // What candidates say alike of some principals is made once.
+    let mut made: HashMap<usize, (Vec<Of<'_>>, RecordBatch)> = HashMap::new();
+    let mut held = 0;
+    for (candidate, rows) in &collected.0 {
+        let all: Vec<Of<'_>> = rows.iter().map(|(arn, row)| (arn.as_deref(), row)).collect();
+        let parts: Vec<(usize, &[Of<'_>])> = all.chunks(PRINCIPALS).enumerate().collect();
+        for some in parts.chunks(rayon::current_num_threads().max(1)) {
+            let batch = |(number, principals): &(usize, &[Of<'_>])| match made.get(number) {
+                Some((known, rows)) if say_the_same(known, principals) => of_candidate(rows, candidate).map(|batch| (batch, false)),
+                _ => batch(candidate, principals, window).map(|batch| (batch, true)),
+            };
+            let batches = some.par_iter().map(batch).collect::<Result<Vec<_>>>()?;
+            for ((number, principals), (batch, is_new)) in some.iter().zip(batches) {
+                if is_new && collected.0.len() > 1 && held + batch.num_rows() <= HELD && !made.contains_key(number) {
+                    held += batch.num_rows();
+                    made.insert(*number, (principals.to_vec(), batch.clone()));
+                }
+                even.push_batch(batch)?;
+                while let Some(batch) = even.next_completed_batch() {
+                    writer.push(&plain(&batch)?)?;
+                }
             }
         }
     }
@@ -45,6 +60,22 @@ pub(super) fn write(path: &Path, collected: &Collected<'_>, window: u64) -> Resu
         writer.push(&plain(&batch)?)?;
     }
     writer.finish()
+}
+
+/// Whether two candidates say the same of principals.
+fn say_the_same(one: &[Of<'_>], other: &[Of<'_>]) -> bool {
+    let used = |row: &Row<'_>| row.used.map(std::ptr::from_ref);
+    let same = |((arn, row), (other, of)): (&Of<'_>, &Of<'_>)| arn == other && row.granted.is(&of.granted) && used(row) == used(of);
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+/// Rows, as another candidate has them.
+fn of_candidate(rows: &RecordBatch, candidate: &str) -> Result<RecordBatch> {
+    let (schema, mut columns, count) = rows.clone().into_parts();
+    if let Some(column) = schema.index_of("candidate").ok().and_then(|at| columns.get_mut(at)) {
+        *column = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(candidate, count)));
+    }
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// The same rows; a column without a null does not say which are: how it came to be must not be seen in the file.
@@ -68,9 +99,10 @@ pub(super) fn write_merged(path: &Path, shards: &[(Shard, RecordBatch)], window:
     writer.finish()
 }
 
-fn batch(principals: &[Of<'_>], window: u64) -> Result<RecordBatch> {
+/// The rows of some principals.
+fn batch(candidate: &str, principals: &[Of<'_>], window: u64) -> Result<RecordBatch> {
     let mut table = TableBuilder::new(&ACTIONS)?;
-    for (candidate, arn, row) in principals {
+    for (arn, row) in principals {
         let mut granted = row.granted.actions().iter().peekable();
         let mut used = row.used.into_iter().flatten().peekable();
         // Both are sorted.
@@ -83,7 +115,7 @@ fn batch(principals: &[Of<'_>], window: u64) -> Result<RecordBatch> {
                 }
                 None => granted.next().map(|(action, observable)| unused_cells(action, *observable)).unwrap_or_default(),
             };
-            table.push([(*candidate).into(), Cell::text(*arn)].into_iter().chain(cells).collect())?;
+            table.push([candidate.into(), Cell::text(*arn)].into_iter().chain(cells).collect())?;
         }
     }
     table.finish()

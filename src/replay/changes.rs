@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::decide::Described;
 use super::principals::{Principal, Principals};
-use super::row::{self, ChangeKey, OfPrincipal, Row, policy_name};
+use super::row::{ChangeKey, OfPrincipal, policy_name};
+use super::rows::{self, Said};
 use super::used::UsedBy;
 use crate::account::{Bundle, Policy, PolicySet};
 use crate::error::Result;
@@ -26,8 +27,8 @@ type Noted = (usize, usize, usize, usize, LayerKind, usize, bool);
 /// Decided requests.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Rows; until [`Changes::finish`] in any order, and a key may stand in several.
-    pub(crate) rows: Vec<Row>,
+    /// What candidates say; until [`Changes::finish`] in any order, and what is of one key may stand in several places.
+    pub(crate) said: Vec<Said>,
     /// How many there were when they were last added up.
     compacted: usize,
     statements: BTreeMap<StatementKey, Arc<Policy>>,
@@ -64,7 +65,7 @@ pub struct Agreement {
 
 impl Changes {
     pub(super) fn merge(mut self, other: Self) -> Self {
-        self.rows.extend(other.rows);
+        self.said.extend(other.said);
         self.decided.extend(other.decided);
         self.statements.extend(other.statements);
         let (own, more) = (&mut self.agreement, other.agreement);
@@ -85,19 +86,19 @@ impl Changes {
         self
     }
 
-    /// Adds up rows of one key when there are many: requests that differ in what one candidate alone looks at are one row for
+    /// Adds up what is of one key when there is much: requests that differ in what one candidate alone looks at are one row for
     /// the others.
     pub(super) fn compact(&mut self) {
         const FEW: usize = 1 << 16;
-        if self.rows.len() >= FEW.max(2 * self.compacted) {
-            self.rows = row::add_up(std::mem::take(&mut self.rows));
-            self.compacted = self.rows.len();
+        if self.said.len() >= FEW.max(2 * self.compacted) {
+            self.said = rows::add_up(std::mem::take(&mut self.said));
+            self.compacted = self.said.len();
         }
     }
 
-    /// Sorts the rows, and adds up those of one key.
+    /// Sorts what was said by key, and adds up what is of one.
     pub(super) fn finish(mut self) -> Self {
-        self.rows = row::add_up(self.rows);
+        self.said = rows::add_up(self.said);
         self
     }
 

@@ -7,7 +7,8 @@ use super::changes::Changes;
 use super::compare::{Change, Compared, Contradiction, compare};
 use super::principals::{Principal, Principals};
 use super::request::{CheckKey, RequestKey};
-use super::row::{ChangeKey, Deciding, Row, policy_name};
+use super::row::{ChangeKey, Deciding, policy_name};
+use super::rows::Said;
 use super::tally::Measures;
 use super::variants::Since;
 use crate::evaluate::{
@@ -55,10 +56,12 @@ impl<'a> Decider<'a> {
         let observation = observation(request);
         let checks: Vec<Request> = request.checks.iter().map(|check| self.request(check, principal)).collect();
         let mut decided: Vec<(BundleId, Described)> = Vec::with_capacity(1);
+        let mut said: Vec<(Arc<ChangeKey>, Vec<u32>)> = Vec::with_capacity(1);
         let Some(variant) = principal.variants.get(request.variant) else { return Vec::new() };
-        for (index, (candidate, bundle)) in self.candidates.iter().zip(&variant.candidates).enumerate() {
+        for (number, (candidate, bundle)) in (0..).zip(self.candidates.iter().zip(&variant.candidates)) {
+            let index = number as usize;
             // Many candidates leave most principals as they are.
-            let known = decided.iter().position(|(known, _)| known == bundle);
+            let known = decided.iter().position(|(known, ..)| known == bundle);
             let known = known.unwrap_or_else(|| {
                 let mut evaluation = evaluator.evaluate_in_force(&checks, variant.baseline, *bundle, &variant.in_force);
                 if self.logged {
@@ -69,20 +72,29 @@ impl<'a> Decider<'a> {
                     self.agree(changes, request.principal, &evaluation, &compared, observation, measures.events);
                 }
                 let lost = self.already_lost(evaluator, request, principal, &checks, &compared);
-                let described = self.describe(evaluator, request, principal, &checks, *bundle, &evaluation, &compared, lost);
+                let mut described = self.describe(evaluator, request, principal, &checks, *bundle, &evaluation, &compared, lost);
+                // Other policies mostly come to the same.
+                match said.iter().find(|(key, _)| *key == described.key) {
+                    Some((key, _)) => described.key = Arc::clone(key),
+                    None => said.push((Arc::clone(&described.key), Vec::new())),
+                }
                 decided.push((*bundle, described));
                 decided.len() - 1
             });
             let Some((_, described)) = decided.get(known) else { continue };
+            if let Some((_, say_so)) = said.iter_mut().find(|(key, _)| Arc::ptr_eq(key, &described.key)) {
+                say_so.push(number);
+            }
             changes.note((index, candidate), described, request.principal, principal);
             let of_principal = changes.of_principal.entry((index, request.principal)).or_default();
             of_principal.add(&described.key, measures);
             if index == 0 && request.outcome == "success" {
                 changes.used.add(request.principal, &described.key.action, described.key.mapping_source == "rule", measures);
             }
-            let (candidate, key, measures) = (Arc::clone(candidate), Arc::clone(&described.key), Arc::clone(measures));
-            keys.push(Arc::clone(&key));
-            changes.rows.push(Row { candidate, key, measures });
+            keys.push(Arc::clone(&described.key));
+        }
+        for (key, candidates) in said {
+            changes.said.push(Said { candidates: candidates.into(), key, measures: Arc::clone(measures) });
         }
         changes.compact();
         keys

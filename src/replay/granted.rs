@@ -32,7 +32,12 @@ struct List<'c> {
 pub(super) struct Covered<'c> {
     /// By the addresses of the policies, which are held so that they stay theirs.
     of: HashMap<Vec<*const Policy>, Held<'c>>,
+    /// By what they are made of: candidates mostly grant the same by policies of their own.
+    lists: HashMap<Elements, Arc<List<'c>>>,
 }
+
+/// The `Action` elements of every Allow, each once; `true` for `NotAction`.
+type Elements = Vec<(bool, Vec<String>)>;
 
 /// Policies, and what they grant.
 type Held<'c> = (Vec<Arc<Policy>>, Arc<List<'c>>);
@@ -40,12 +45,21 @@ type Held<'c> = (Vec<Arc<Policy>>, Arc<List<'c>>);
 impl<'c> Covered<'c> {
     pub(super) fn granted(&mut self, bundle: &Bundle, catalog: &'c Catalog) -> Granted<'c> {
         let policies = bundle.identity.iter().map(Arc::as_ptr).collect();
-        let (_, list) = self.of.entry(policies).or_insert_with(|| (bundle.identity.clone(), Arc::new(List::new(bundle, catalog))));
+        let Self { of, lists } = self;
+        let (_, list) = of.entry(policies).or_insert_with(|| {
+            let list = lists.entry(elements(bundle)).or_insert_with_key(|elements| Arc::new(List::new(elements, catalog)));
+            (bundle.identity.clone(), Arc::clone(list))
+        });
         Granted { list: Arc::clone(list), is_open: bundle.identity_opaque.is_some(), is_everything: bundle.unlimited }
     }
 }
 
 impl<'c> Granted<'c> {
+    /// Whether it is the same list: what is granted is the same then.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.list, &other.list) && self.is_open == other.is_open && self.is_everything == other.is_everything
+    }
+
     /// What is not known, or nobody's to review.
     pub(super) fn not_known() -> Self {
         Self { is_open: true, ..Self::default() }
@@ -77,16 +91,21 @@ impl<'c> Granted<'c> {
     }
 }
 
+/// What the identity-based policies of a bundle grant is made of.
+fn elements(bundle: &Bundle) -> Elements {
+    let statements = bundle.identity.iter().flat_map(|policy| &policy.document.statements);
+    let allows = statements.filter(|statement| statement.effect == Effect::Allow);
+    // Many statements differ in their resources and conditions alone.
+    let elements: BTreeSet<(bool, &[String])> =
+        allows.map(|statement| (statement.action.negated, statement.action.patterns.as_slice())).collect();
+    elements.into_iter().map(|(negated, patterns)| (negated, patterns.to_vec())).collect()
+}
+
 impl<'c> List<'c> {
-    fn new(bundle: &Bundle, catalog: &'c Catalog) -> Self {
-        let allows =
-            bundle.identity.iter().flat_map(|policy| &policy.document.statements).filter(|statement| statement.effect == Effect::Allow);
-        // Many statements differ in their resources and conditions alone.
-        let elements: BTreeSet<(bool, &[String])> =
-            allows.map(|statement| (statement.action.negated, statement.action.patterns.as_slice())).collect();
+    fn new(elements: &Elements, catalog: &'c Catalog) -> Self {
         let patterns = |patterns: &[String]| patterns.iter().map(|text| ActionPattern::new(text)).collect();
         let mut list =
-            Self { actions: Vec::new(), elements: elements.into_iter().map(|(negated, texts)| (negated, patterns(texts))).collect() };
+            Self { actions: Vec::new(), elements: elements.iter().map(|(negated, texts)| (*negated, patterns(texts))).collect() };
         let mut actions = BTreeMap::new();
         for service in catalog.services() {
             for operation in service.actions.values().filter(|operation| !operation.is_legacy()) {

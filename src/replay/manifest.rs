@@ -10,7 +10,7 @@ use super::compare::Change;
 use super::coverage_table::CoverageTable;
 use super::decide::ALREADY_LOST;
 use super::kernel::Accumulator;
-use super::row::Row;
+use super::rows::Said;
 use super::shard::Shard;
 use super::{Agreement, Options};
 use crate::catalog::Catalog;
@@ -189,7 +189,10 @@ impl Manifest {
             agreement: (!options.baseline.logged).then(|| changes.agreement.into()),
             followed,
             skipped_by_reason,
-            candidates: options.candidates.iter().map(|(name, _)| CandidateSummary::of(name, &changes.rows, unresolved(name))).collect(),
+            candidates: (0..)
+                .zip(&options.candidates)
+                .map(|(number, (name, _))| CandidateSummary::of((number, name), &changes.said, unresolved(name)))
+                .collect(),
             policies: options.policy_files.iter().flat_map(|(side, files)| files.iter().map(move |file| policy(side, file))).collect(),
             inputs: ledger.sources.clone(),
             shard: options.shard,
@@ -257,13 +260,18 @@ impl CandidateSummary {
         Self { name: name.to_owned(), requests: zero.clone(), events: zero, already_lost: 0, unresolved: Vec::new() }
     }
 
-    pub(super) fn of(name: &str, rows: &[Row], unresolved: &[String]) -> Self {
+    /// What a candidate, given by its number and name, says.
+    pub(super) fn of((number, name): (u32, &str), said: &[Said], unresolved: &[String]) -> Self {
         let mut summary = Self { unresolved: unresolved.to_vec(), ..Self::empty(name) };
-        for row in rows.iter().filter(|row| row.candidate.as_ref() == name) {
-            let change = row.key.change.name();
-            *summary.requests.entry(change.to_owned()).or_default() += 1;
-            *summary.events.entry(change.to_owned()).or_default() += row.measures.events;
-            summary.already_lost += if row.key.candidate_reason.starts_with(ALREADY_LOST) { row.measures.events } else { 0 };
+        let mut of_changes: BTreeMap<Change, (u64, u64)> = BTreeMap::new();
+        for said in said.iter().filter(|said| said.is_of(number)) {
+            let (requests, events) = of_changes.entry(said.key.change).or_default();
+            (*requests, *events) = (*requests + 1, *events + said.measures.events);
+            summary.already_lost += if said.key.candidate_reason.starts_with(ALREADY_LOST) { said.measures.events } else { 0 };
+        }
+        for (change, (requests, events)) in of_changes {
+            summary.requests.insert(change.name().to_owned(), requests);
+            summary.events.insert(change.name().to_owned(), events);
         }
         summary
     }

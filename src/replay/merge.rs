@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::actions_table;
 use super::coverage_table::CoverageTable;
 use super::manifest::{AgreementCounts, CandidateSummary, Counts, Manifest};
-use super::row::{self, Row};
+use super::rows::{self, Said};
 use super::shard::Shard;
 use super::tally_table;
 use crate::error::{Error, Result};
@@ -28,17 +28,20 @@ pub fn merge(reports: &[PathBuf], folder: &Path) -> Result<Manifest> {
     let shards = shards(reports)?;
     let Some((first, (first_path, _))) = shards.iter().next() else { return Err(Error::Usage("name the shards' reports".to_owned())) };
     let paths = || shards.values().map(|(path, _)| *path);
-    let mut rows: Vec<Row> = Vec::new();
+    let manifests: Vec<&Manifest> = shards.values().map(|(_, manifest)| manifest).collect();
+    // Shards of one run have the same candidates.
+    let candidates: Vec<&str> =
+        manifests.iter().take(1).flat_map(|manifest| &manifest.candidates).map(|candidate| candidate.name.as_str()).collect();
+    let mut said: Vec<Said> = Vec::new();
     let mut coverage = CoverageTable::default();
     for path in paths() {
-        rows.extend(tally_table::read(&file(path, &TALLY))?);
+        said.extend(tally_table::read(&file(path, &TALLY), &candidates)?);
         coverage.add_shard(&file(path, &COVERAGE))?;
     }
-    let rows = row::add_up(rows);
-    let manifests: Vec<&Manifest> = shards.values().map(|(_, manifest)| manifest).collect();
-    let manifest = sum(*first, &manifests, &rows, &coverage)?;
+    let said = rows::add_up(said);
+    let manifest = sum(*first, &manifests, &said, &coverage)?;
     manifest.check()?;
-    row::write_changes(&file(folder, &CHANGES), &rows)?;
+    rows::write_changes(&file(folder, &CHANGES), &said, &candidates)?;
     let principals = tables(paths(), &PRINCIPALS)?;
     parquet::write(&file(folder, &PRINCIPALS), &PRINCIPALS, &[principals_of(&principals)?])?;
     let actions = shards.keys().copied().zip(tables(paths(), &ACTIONS)?).collect::<Vec<_>>();
@@ -113,7 +116,7 @@ fn difference(one: &Manifest, other: &Manifest) -> Result<Option<String>> {
 }
 
 /// The manifest of the whole.
-fn sum(first: Shard, manifests: &[&Manifest], rows: &[Row], coverage: &CoverageTable) -> Result<Manifest> {
+fn sum(first: Shard, manifests: &[&Manifest], said: &[Said], coverage: &CoverageTable) -> Result<Manifest> {
     let Some(one) = manifests.first() else { return Err(Error::Internal(format!("no manifest of shard {first}"))) };
     let sum = |count: fn(&Counts) -> u64| manifests.iter().map(|manifest| count(&manifest.counts)).sum::<u64>();
     let events = sum(|counts| counts.events);
@@ -132,7 +135,10 @@ fn sum(first: Shard, manifests: &[&Manifest], rows: &[Row], coverage: &CoverageT
         window: super::manifest::window(coverage),
         counts,
         agreement,
-        candidates: one.candidates.iter().map(|candidate| CandidateSummary::of(&candidate.name, rows, &candidate.unresolved)).collect(),
+        candidates: (0..)
+            .zip(&one.candidates)
+            .map(|(number, candidate)| CandidateSummary::of((number, &candidate.name), said, &candidate.unresolved))
+            .collect(),
         shard: None,
         run: BTreeMap::new(),
         ..(*one).clone()

@@ -33,6 +33,7 @@ mod principals;
 mod principals_table;
 mod request;
 mod row;
+mod rows;
 mod rules;
 mod sessions;
 mod shard;
@@ -260,14 +261,15 @@ fn write(
     changes: &Changes,
     manifest: &Manifest,
 ) -> Result<()> {
-    row::write_changes(&folder.join("changes.parquet"), &changes.rows)?;
+    let names: Vec<&str> = options.candidates.iter().map(|(name, _)| name.as_str()).collect();
+    rows::write_changes(&folder.join("changes.parquet"), &changes.said, &names)?;
     let sets = || std::iter::once(&options.baseline).chain(options.candidates.iter().map(|(_, set)| set));
     let of_organizations = sets().flat_map(|set| set.organizations.accounts()).map(str::to_owned);
     let accounts = sets().flat_map(|set| &set.accounts).cloned().chain(of_organizations);
     let sides = options.candidates.iter().map(|(name, set)| (name.as_str(), set)).chain([("baseline", &options.baseline)]).collect();
     let used = principals_table::used_by_arn(changes, principals);
-    let names = &accumulated.session_names;
-    let collected = Collected::new(changes, principals, &used, names, &options.baseline, &options.candidates, catalog);
+    let session_names = &accumulated.session_names;
+    let collected = Collected::new(changes, principals, &used, session_names, &options.baseline, &options.candidates, catalog);
     let tables = [
         (&*STATEMENTS, vec![changes.statements_table(principals, &sides)?]),
         (&*PRINCIPALS, vec![collected.table()?]),
@@ -278,7 +280,7 @@ fn write(
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
     }
     if options.shard.is_some() {
-        row::write(&folder.join("tally.parquet"), &TALLY, &changes.rows, tally_table::cells)?;
+        rows::write(&folder.join("tally.parquet"), &TALLY, &changes.said, &names, tally_table::cells)?;
     }
     coverage.write(&folder.join("coverage.parquet"), accounts)?;
     manifest.write(&folder.join("manifest.json"))

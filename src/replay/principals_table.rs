@@ -9,7 +9,7 @@ use super::compare::Change;
 use super::granted::{Covered, Granted};
 use super::principals::Principals;
 use super::row::OfPrincipal;
-use super::used::{UsedActions, add_all};
+use super::used::{UsedActions, add_all, settle};
 use crate::account::{EntityKind, InSnapshot, PolicySet, PrincipalKey};
 use crate::catalog::Catalog;
 use crate::error::Result;
@@ -48,6 +48,7 @@ pub(super) fn used_by_arn(changes: &Changes, principals: &Principals) -> BTreeMa
             add_all(all.entry(principal.arn.clone()).or_default(), used);
         }
     }
+    all.values_mut().for_each(settle);
     all
 }
 

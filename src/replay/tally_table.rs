@@ -9,7 +9,8 @@ use arrow::array::{Array as _, RecordBatch};
 use jiff::Timestamp;
 
 use super::compare::{Change, Contradiction};
-use super::row::{ChangeKey, Deciding, Row};
+use super::row::{ChangeKey, Deciding};
+use super::rows::Said;
 use super::tally::{Measures, Smallest};
 use crate::error::{Error, Result};
 use crate::evaluate::Decision;
@@ -17,14 +18,15 @@ use crate::frame::schema::TALLY;
 use crate::frame::{Cell, parquet, read};
 use crate::ingest::dataset::{date_text, day_of};
 
-/// The cells of a row.
-pub(super) fn cells(row: &Row) -> Vec<Cell<'_>> {
-    let measures = row.measures.as_ref();
+/// The cells of a candidate's row.
+pub(super) fn cells<'r>(candidate: &'r str, said: &'r Said) -> Vec<Cell<'r>> {
+    let measures = said.measures.as_ref();
     let time = |time: Option<i64>| time.map_or(Cell::Null, Cell::Time);
     let mut cells = Vec::with_capacity(TALLY.schema.fields().len());
-    row.key.columns_before(&row.candidate, &mut cells);
+    cells.push(candidate.into());
+    said.key.columns_before(&mut cells);
     cells.extend([Cell::count(measures.events), time(measures.first_seen), time(measures.last_seen)]);
-    row.key.columns_after(&mut cells);
+    said.key.columns_after(&mut cells);
     cells.extend([
         measures.days.iter().map(|day| date_text(*day)).collect::<Vec<_>>().into(),
         measures.sessions.iter().map(|hash| format!("{hash:016x}")).collect::<Vec<_>>().into(),
@@ -39,18 +41,18 @@ fn instant(time: i64) -> String {
     Timestamp::from_microsecond(time).map_or_else(|_| time.to_string(), |time| time.to_string())
 }
 
-/// The rows of a tally.
+/// The rows of a tally. `candidates` are the names of the run's candidates, by number.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Format`] for a file that is no tally.
-pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
+/// [`Error::Io`], [`Error::Format`] for a file that is no tally of these candidates.
+pub(super) fn read(path: &Path, candidates: &[&str]) -> Result<Vec<Said>> {
     let found = parquet::schema(path)?;
     if let Some(missing) = TALLY.schema.fields().iter().find(|field| found.field_with_name(field.name()).is_err()) {
         return Err(Error::format(path, format!("is no tally: it has no column `{}`; replay that shard again", missing.name())));
     }
     let mut rows = Vec::new();
     parquet::read_each(path, None, |batch| {
-        let columns = Columns { batch: &batch, path };
+        let columns = Columns { batch: &batch, path, candidates };
         rows.reserve(batch.num_rows());
         (0..batch.num_rows()).try_for_each(|row| {
             rows.push(columns.row(row)?);
@@ -63,10 +65,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
 struct Columns<'b> {
     batch: &'b RecordBatch,
     path: &'b Path,
+    candidates: &'b [&'b str],
 }
 
 impl Columns<'_> {
-    fn row(&self, row: usize) -> Result<Row> {
+    fn row(&self, row: usize) -> Result<Said> {
         let decision = |column: &str| self.one(column, row, Decision::parse);
         let key = ChangeKey {
             change: self.one("change", row, Change::parse)?,
@@ -101,8 +104,9 @@ impl Columns<'_> {
             mapping_source: self.given("mapping_source", row)?,
             resource_source: self.text("resource_source", row)?,
         };
-        let candidate = self.given("candidate", row)?.as_str().into();
-        Ok(Row { candidate, key: Arc::new(key), measures: Arc::new(self.measures(row)?) })
+        let number = |name: &str| (0..).zip(self.candidates).find(|(_, known)| **known == name).map(|(number, _)| number);
+        let candidates = [self.one("candidate", row, number)?].into();
+        Ok(Said { candidates, key: Arc::new(key), measures: Arc::new(self.measures(row)?) })
     }
 
     fn measures(&self, row: usize) -> Result<Measures> {

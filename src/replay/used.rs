@@ -46,20 +46,27 @@ impl Used {
     fn add_parts(&mut self, events: u64, days: &[i32], first_seen: Option<i64>, last_seen: Option<i64>) {
         self.events += events;
         if self.days.len() + days.len() > self.days.capacity().max(Self::DAYS) {
-            self.days.sort_unstable();
-            self.days.dedup();
+            self.settle();
         }
         self.days.extend_from_slice(days);
         self.first_seen = self.first_seen.into_iter().chain(first_seen).min();
         self.last_seen = self.last_seen.into_iter().chain(last_seen).max();
     }
 
+    /// Sorts the days, each once: they are counted often.
+    fn settle(&mut self) {
+        self.days.sort_unstable();
+        self.days.dedup();
+    }
+
     /// Distinct days.
     pub(super) fn days_seen(&self) -> u64 {
-        let mut days = self.days.clone();
-        days.sort_unstable();
-        days.dedup();
-        days.len() as u64
+        if self.days.is_sorted_by(|day, next| day < next) {
+            return self.days.len() as u64;
+        }
+        let mut used = self.clone();
+        used.settle();
+        used.days.len() as u64
     }
 }
 
@@ -85,6 +92,11 @@ impl UsedBy {
     pub(super) fn of(&self, principal: usize) -> Option<&UsedActions> {
         self.0.get(&principal)
     }
+}
+
+/// Makes uses ready to be told again and again.
+pub(super) fn settle(used: &mut UsedActions) {
+    used.values_mut().for_each(Used::settle);
 }
 
 /// Adds uses, action by action.

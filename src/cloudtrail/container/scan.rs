@@ -142,6 +142,26 @@ impl<'t> Scan<'t> {
         (*last == b'"').then_some(text)
     }
 
+    /// Passes any value.
+    fn skip(&mut self) -> Option<()> {
+        let begin = self.at;
+        if self.token(b'"').and_then(|()| self.string()).is_some() {
+            return Some(());
+        }
+        self.at = begin;
+        self.raw().map(|_| ())
+    }
+
+    /// Passes `null`, if it comes next.
+    #[inline]
+    fn is_null(&mut self) -> bool {
+        let is_null = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(b"null"));
+        if is_null {
+            self.at += 4;
+        }
+        is_null
+    }
+
     /// Any value, as it stands there.
     fn raw(&mut self) -> Option<&'t RawValue> {
         let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..)?).into_iter::<&RawValue>();
@@ -186,7 +206,7 @@ impl<'t> Scan<'t> {
                     expected = member + 1;
                     each(self, member)?;
                 }
-                None => drop(self.raw()?),
+                None => self.skip()?,
             }
             follows = self.follows(b'}')?;
         }
@@ -306,7 +326,9 @@ impl<'t> Scan<'t> {
             return None;
         }
         self.peek()?;
-        *slot = Some(self.raw()?).filter(|raw| raw.get() != "null");
+        if !self.is_null() {
+            *slot = Some(self.raw()?);
+        }
         Some(())
     }
 
