@@ -5,7 +5,6 @@ use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use hashbrown::HashTable;
 
 use super::ledger::Day;
 use super::merge::{Merge, OUTPUT_ROWS, Run};
@@ -141,13 +140,13 @@ pub(super) struct Output {
     events: u64,
     id_conflicts: u64,
     /// Hashes of ids with their accounts.
-    ids: HashTable<u64>,
+    ids: hashbrown::HashSet<u64>,
 }
 
 impl Output {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let counted = [Text::AccountId, Text::Region, Text::EventSource, Text::IdentityType];
-        Ok(Self { writer: EventWriter::create(path, &counted)?, events: 0, id_conflicts: 0, ids: HashTable::new() })
+        Ok(Self { writer: EventWriter::create(path, &counted)?, events: 0, id_conflicts: 0, ids: hashbrown::HashSet::new() })
     }
 
     /// Writes the rows that a merge has kept.
@@ -162,15 +161,10 @@ impl Output {
         let ids = batches.iter().map(|batch| read::text(batch, "event_id")).collect::<Result<Vec<_>>>()?;
         let accounts = batches.iter().map(|batch| Texts::of(batch, "account_id")).collect::<Result<Vec<_>>>()?;
         let hasher = foldhash::fast::FixedState::default();
-        self.ids.reserve(places.len(), |hash| *hash);
         for (batch, row) in places {
             let id = ids.get(*batch).and_then(|ids| read::get(ids, *row));
             let account = accounts.get(*batch).and_then(|accounts| accounts.get(*row));
-            let hash = hasher.hash_one((id, account));
-            match self.ids.find(hash, |known| *known == hash) {
-                Some(_) => self.id_conflicts += 1,
-                None => drop(self.ids.insert_unique(hash, hash, |hash| *hash)),
-            }
+            self.id_conflicts += u64::from(!self.ids.insert(hasher.hash_one((id, account))));
         }
         self.events += places.len() as u64;
         self.writer.push(batches, places)
