@@ -16,8 +16,9 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::codes::NULL;
 use super::encoding::{push_hybrid, push_run, push_text, width_of};
-use super::texts::{Distinct, NULL};
+use super::texts::Distinct;
 
 /// The most bytes of texts in a dictionary page; a column with more is written plain.
 const DICTIONARY_BYTES: usize = 1 << 20;
@@ -69,6 +70,8 @@ pub(super) struct Levels<'l> {
 pub(super) enum Defined<'l> {
     /// So many places with a value each.
     All(usize),
+    /// So many places without one.
+    None(usize),
     /// Place by place.
     Each(&'l [u32]),
 }
@@ -76,7 +79,7 @@ pub(super) enum Defined<'l> {
 impl Defined<'_> {
     fn len(self) -> usize {
         match self {
-            Self::All(places) => places,
+            Self::All(places) | Self::None(places) => places,
             Self::Each(levels) => levels.len(),
         }
     }
@@ -84,6 +87,7 @@ impl Defined<'_> {
     fn split_at(self, at: usize) -> (Self, Self) {
         match self {
             Self::All(places) => (Self::All(at), Self::All(places - at)),
+            Self::None(places) => (Self::None(at), Self::None(places - at)),
             Self::Each(levels) => {
                 let (these, rest) = levels.split_at(at);
                 (Self::Each(these), Self::Each(rest))
@@ -107,6 +111,7 @@ impl<'l> Levels<'l> {
         }
         match self.defined {
             Defined::All(places) => push_run(&mut runs, places, self.most_defined, width_of(self.most_defined)),
+            Defined::None(places) => push_run(&mut runs, places, 0, width_of(self.most_defined)),
             Defined::Each(levels) => push_hybrid(&mut runs, levels, width_of(self.most_defined)),
         }
         push_text(page, &runs)
@@ -123,6 +128,9 @@ impl Pages {
     /// where they are too large for a dictionary, themselves.
     pub(super) fn coded(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
         let texts = distinct.len();
+        if matches!(levels.defined, Defined::None(_)) {
+            return self.plain(&[], levels, zstd);
+        }
         if texts == 0 || distinct.bytes_of_text() > DICTIONARY_BYTES && levels.most_repeated == 0 {
             return self.texts(distinct, codes, levels, zstd);
         }

@@ -25,6 +25,11 @@ macro_rules! names {
             pub const NAMES: [&'static str; [$($name),*].len()] = [$($name),*];
             /// All of them, in order.
             pub const ALL: [Self; Self::NAMES.len()] = [$(Self::$variant),*];
+
+            /// The one of a name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.into_iter().zip(Self::NAMES).find(|(_, known)| *known == name).map(|(column, _)| column)
+            }
         }
     };
 }
@@ -128,7 +133,7 @@ impl<'a> EventRow<'a> {
 const UNIQUE: [Text; 6] =
     [Text::EventId, Text::RequestId, Text::SharedEventId, Text::IssuedAccessKeyId, Text::RequestParameters, Text::AccessChange];
 
-/// The columns of [`MAPPED`], the texts of which most stand in several rows as codes.
+/// The columns of [`MAPPED`], the texts of which most stand in several rows as codes; a batch has codes as narrow as it can.
 pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let unique = UNIQUE.map(|column| Text::NAMES.get(column as usize).copied().unwrap_or_default());
     let fields = MAPPED.fields().iter().map(|field| match field.data_type() {
@@ -162,34 +167,34 @@ pub struct EventBuilder {
 
 impl Default for EventBuilder {
     fn default() -> Self {
-        let time = || TimestampMicrosecondBuilder::new().with_data_type(super::schema::timestamp());
-        let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
-        Self {
-            text: Text::NAMES
-                .iter()
-                .enumerate()
-                .map(|(at, _)| match UNIQUE.iter().any(|unique| *unique as usize == at) {
-                    true => TextBuilder::Plain(StringBuilder::new()),
-                    false => TextBuilder::Coded(CodedBuilder::default()),
-                })
-                .collect(),
-            flags: Flag::NAMES.iter().map(|_| BooleanBuilder::new()).collect(),
-            event_time: time(),
-            session_created: time(),
-            more_checks: ListBuilder::new(StructBuilder::from_fields(check_fields(), 0)).with_field(Field::new(
-                "item",
-                DataType::Struct(check_fields()),
-                true,
-            )),
-            request_context: MapBuilder::new(Some(names), StringBuilder::new(), ListBuilder::new(StringBuilder::new())),
-            source_index: Int64Builder::new(),
-            rows: 0,
-            bytes: 0,
-        }
+        let text = Text::ALL.map(|column| match UNIQUE.contains(&column) {
+            true => TextBuilder::Plain(StringBuilder::new()),
+            false => TextBuilder::Coded(CodedBuilder::default()),
+        });
+        Self::with_room(text.into(), 0)
     }
 }
 
 impl EventBuilder {
+    /// None yet, with room for so many rows.
+    fn with_room(text: Vec<TextBuilder>, rows: usize) -> Self {
+        let time = || TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(super::schema::timestamp());
+        let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+        let checks = ListBuilder::with_capacity(StructBuilder::from_fields(check_fields(), 0), rows);
+        let context = ListBuilder::new(StringBuilder::new());
+        Self {
+            text,
+            flags: Flag::NAMES.iter().map(|_| BooleanBuilder::with_capacity(rows)).collect(),
+            event_time: time(),
+            session_created: time(),
+            more_checks: checks.with_field(Field::new("item", DataType::Struct(check_fields()), true)),
+            request_context: MapBuilder::with_capacity(Some(names), StringBuilder::new(), context, rows),
+            source_index: Int64Builder::with_capacity(rows),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
     /// Rows so far.
     pub fn len(&self) -> usize {
         self.rows
@@ -257,38 +262,45 @@ impl EventBuilder {
     /// # Errors
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn finish(&mut self) -> Result<RecordBatch> {
-        (self.rows, self.bytes) = (0, 0);
+        let text = std::mem::take(&mut self.text);
+        let next = Self::with_room(text, more_than(self.rows));
+        let mut done = std::mem::replace(self, next);
+        let mut fields = Vec::with_capacity(MAPPED.fields().len());
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(MAPPED.fields().len());
         for field in MAPPED.fields() {
             let name = field.name().as_str();
             let column: ArrayRef = match name {
-                "event_time" => Arc::new(self.event_time.finish()),
-                "session_created" => Arc::new(self.session_created.finish()),
-                "more_checks" => Arc::new(self.more_checks.finish()),
-                "request_context" => Arc::new(self.request_context.finish()),
-                "source_index" => Arc::new(self.source_index.finish()),
-                _ => self.simple(name)?,
+                "event_time" => Arc::new(done.event_time.finish()),
+                "session_created" => Arc::new(done.session_created.finish()),
+                "more_checks" => Arc::new(done.more_checks.finish()),
+                "request_context" => Arc::new(done.request_context.finish()),
+                "source_index" => Arc::new(done.source_index.finish()),
+                _ => match (Text::named(name), Flag::named(name)) {
+                    (Some(text), _) => self.text_column(text)?,
+                    (_, Some(flag)) => done.flags.get_mut(flag as usize).map(|flags| Arc::new(flags.finish()) as ArrayRef),
+                    _ => None,
+                }
+                .ok_or_else(|| crate::Error::Internal(format!("the events table has no builder for column `{name}`")))?,
             };
+            fields.push(Field::new(name, column.data_type().clone(), true));
             columns.push(column);
         }
-        Ok(RecordBatch::try_new(Arc::clone(&CODED), columns)?)
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }
 
-    fn simple(&mut self, name: &str) -> Result<ArrayRef> {
-        let text = Text::NAMES.iter().position(|known| *known == name).and_then(|at| self.text.get_mut(at));
-        match text {
+    fn text_column(&mut self, column: Text) -> Result<Option<ArrayRef>> {
+        Ok(match self.text.get_mut(column as usize) {
             Some(TextBuilder::Plain(builder)) => {
-                // The next batch is about as large: growing to it step by step would copy and touch twice the memory.
-                let next = StringBuilder::with_capacity(builder.len(), builder.values_slice().len() * 9 / 8);
-                return Ok(Arc::new(std::mem::replace(builder, next).finish()));
+                let next = StringBuilder::with_capacity(more_than(builder.len()), more_than(builder.values_slice().len()));
+                Some(Arc::new(std::mem::replace(builder, next).finish()))
             }
-            Some(TextBuilder::Coded(builder)) => return builder.finish(),
-            None => {}
-        }
-        let flag = Flag::NAMES.iter().position(|known| *known == name).and_then(|at| self.flags.get_mut(at));
-        match flag {
-            Some(builder) => Ok(Arc::new(builder.finish())),
-            None => Err(crate::Error::Internal(format!("the events table has no builder for column `{name}`"))),
-        }
+            Some(TextBuilder::Coded(builder)) => Some(builder.finish()?),
+            None => None,
+        })
     }
+}
+
+/// Room for the next batch, which is about as large: growing to it step by step would copy and touch twice the memory.
+fn more_than(size: usize) -> usize {
+    size / 4 * 5
 }

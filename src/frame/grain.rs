@@ -69,11 +69,9 @@ impl Grain {
 
     /// The grain of a column of the events dataset.
     pub fn of(column: &str) -> Self {
-        let text = Text::ALL.into_iter().zip(Text::NAMES).find(|(_, name)| *name == column);
-        let flag = Flag::ALL.into_iter().zip(Flag::NAMES).find(|(_, name)| *name == column);
-        match (text, flag, column) {
-            (Some((text, _)), ..) => Self::of_text(text),
-            (_, Some((flag, _)), _) => Self::of_flag(flag),
+        match (Text::named(column), Flag::named(column), column) {
+            (Some(text), ..) => Self::of_text(text),
+            (_, Some(flag), _) => Self::of_flag(flag),
             (.., "session_created") => Self::Caller,
             (.., "more_checks" | "request_context") => Self::Call,
             _ => Self::Event,

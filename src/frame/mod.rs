@@ -3,6 +3,7 @@
 mod chunk;
 mod chunk_reader;
 mod chunk_values;
+mod codes;
 mod encoding;
 mod event;
 mod event_reader;

@@ -4,13 +4,12 @@
 //! as numbers.
 
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray, UInt32Array};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::UInt32Type;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::buffer::{Buffer, OffsetBuffer};
 use hashbrown::HashTable;
 
+use super::codes::{Codes, NULL};
 use super::read;
 use crate::error::{Error, Result};
 
@@ -20,7 +19,7 @@ pub enum Texts {
     /// The texts themselves.
     Plain(StringArray),
     /// A code for each row, and the texts that the codes stand for.
-    Coded(UInt32Array, StringArray),
+    Coded(Codes, StringArray),
 }
 
 impl Texts {
@@ -37,8 +36,7 @@ impl Texts {
         if let Some(plain) = column.as_string_opt::<i32>() {
             return Some(Self::Plain(plain.clone()));
         }
-        let coded = column.as_dictionary_opt::<UInt32Type>()?;
-        Some(Self::Coded(coded.keys().clone(), coded.values().as_string_opt::<i32>()?.clone()))
+        Codes::of(column).map(|(codes, texts)| Self::Coded(codes, texts))
     }
 
     /// A number of a row's text that is another for another text; rows of a plain column each have their own.
@@ -46,7 +44,7 @@ impl Texts {
     pub fn code(&self, row: usize) -> Option<u32> {
         match self {
             Self::Plain(texts) => (row < texts.len() && texts.is_valid(row)).then(|| u32::try_from(row).unwrap_or(u32::MAX)),
-            Self::Coded(codes, _) => (row < codes.len() && codes.is_valid(row)).then(|| codes.value(row)),
+            Self::Coded(codes, _) => codes.get(row),
         }
     }
 
@@ -62,7 +60,7 @@ impl Texts {
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Plain(texts) => texts.null_count() == texts.len(),
-            Self::Coded(codes, _) => codes.null_count() == codes.len(),
+            Self::Coded(codes, _) => codes.is_empty(),
         }
     }
 
@@ -93,7 +91,7 @@ impl Texts {
         match self {
             Self::Plain(texts) => read::get(texts, row),
             Self::Coded(codes, texts) => {
-                let code = (row < codes.len() && codes.is_valid(row)).then(|| codes.value(row))?;
+                let code = codes.get(row)?;
                 read::get(texts, code as usize)
             }
         }
@@ -179,6 +177,8 @@ fn bytes<'t>(text: &'t [u8], ends: &[u32], number: u32) -> Option<&'t [u8]> {
 pub(super) struct CodedBuilder {
     distinct: Distinct,
     codes: Vec<u32>,
+    /// Rows without text, as long as none has one and there are no codes: a third of the columns has nothing in most batches.
+    nothing: usize,
     recent: Box<Recent>,
 }
 
@@ -223,9 +223,6 @@ impl Ends {
     }
 }
 
-/// The code of a row without text.
-pub(super) const NULL: u32 = u32::MAX;
-
 /// The codes of several columns in one that is put together from them: each text is looked up once.
 #[derive(Debug, Default)]
 pub(super) struct Recoding {
@@ -257,9 +254,10 @@ impl CodedBuilder {
     pub(super) fn push(&mut self, text: Option<&str>) -> Result<usize> {
         const CODE: usize = size_of::<u32>();
         let Some(text) = text else {
-            self.codes.push(NULL);
+            self.push_null();
             return Ok(CODE);
         };
+        self.end_nothing();
         let ends = Ends::of(text.as_bytes());
         let recent = self.recent.0.get_mut(ends.place());
         if let Some((known, code)) = &recent
@@ -277,6 +275,19 @@ impl CodedBuilder {
         Ok(if is_new { text.len() + 4 * CODE } else { CODE })
     }
 
+    #[inline]
+    fn push_null(&mut self) {
+        if self.codes.is_empty() { self.nothing += 1 } else { self.codes.push(NULL) }
+    }
+
+    /// The rows so far get their codes, as others follow.
+    #[inline]
+    fn end_nothing(&mut self) {
+        if self.nothing > 0 {
+            self.codes.resize(self.codes.len() + std::mem::take(&mut self.nothing), NULL);
+        }
+    }
+
     /// Adds rows of other columns, each a column and a row there.
     ///
     /// # Errors
@@ -288,21 +299,30 @@ impl CodedBuilder {
             begins.push(codes);
             codes += column.codes();
         }
-        let this = recoding.begin(codes);
-        self.codes.reserve(places.len());
         if columns.iter().all(Texts::is_empty) {
-            self.codes.resize(self.codes.len() + places.len(), NULL);
+            match self.codes.is_empty() {
+                true => self.nothing += places.len(),
+                false => self.codes.resize(self.codes.len() + places.len(), NULL),
+            }
             return Ok(());
         }
+        let this = recoding.begin(codes);
+        self.codes.reserve(self.nothing + places.len());
+        self.end_nothing();
         for (column, row) in places {
             let (Some(texts), Some(begin)) = (columns.get(*column), begins.get(*column)) else {
                 return Err(Error::Internal(format!("column {column} of {}", columns.len())));
             };
             let Texts::Coded(codes, values) = texts else {
-                self.push(texts.get(*row))?;
+                match texts.get(*row) {
+                    Some(text) => {
+                        self.push(Some(text))?;
+                    }
+                    None => self.codes.push(NULL),
+                }
                 continue;
             };
-            let Some(code) = codes.values().get(*row).filter(|_| codes.is_valid(*row)).map(|code| *code as usize) else {
+            let Some(code) = codes.get(*row).map(|code| code as usize) else {
                 self.codes.push(NULL);
                 continue;
             };
@@ -315,15 +335,20 @@ impl CodedBuilder {
         Ok(())
     }
 
-    /// The texts, and the code of each row.
+    /// The texts, and the code of each row; none where no row has a text.
     pub(super) fn parts(&self) -> (&Distinct, &[u32]) {
         (&self.distinct, &self.codes)
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.nothing + self.codes.len()
     }
 
     /// Each text, and in how many rows it stands; `None` for the rows without.
     pub(super) fn counts(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
         let mut counts = vec![0; self.distinct.len()];
-        let mut nulls = 0;
+        let mut nulls = self.nothing as u64;
         for code in &self.codes {
             *counts.get_mut(*code as usize).unwrap_or(&mut nulls) += 1;
         }
@@ -336,29 +361,31 @@ impl CodedBuilder {
         *self = Self::default();
     }
 
-    /// The rows as a column; the builder is empty after.
+    /// The rows as a column; the builder is empty after, with room for as many.
     ///
     /// # Errors
     /// [`Error::Columns`] beyond 2 GB of text.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
-        // The next batch is about as large: growing to it step by step would copy the codes and hash the texts again.
-        let next =
-            Self { distinct: self.distinct.empty_alike(), codes: Vec::with_capacity(self.codes.len() / 8 * 9), recent: Box::default() };
-        let Self { distinct, codes, .. } = std::mem::replace(self, next);
+        self.end_nothing();
+        // The next batch is about as large: growing to it step by step would copy the texts and hash them again.
+        let next = self.distinct.empty_alike();
+        let distinct = std::mem::replace(&mut self.distinct, next);
         let offsets: Vec<i32> = std::iter::once(0).chain(distinct.ends.into_iter().map(u32::cast_signed)).collect();
         if offsets.last().is_some_and(|last| *last < 0) {
             return Err(Error::Columns("more than 2 GB of text in a batch".to_owned()));
         }
         let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(distinct.text), None)?;
-        let is_valid = |row: usize| codes.get(row).is_some_and(|code| *code != NULL);
-        let valid = codes.contains(&NULL).then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), is_valid)));
-        let codes = UInt32Array::try_new(ScalarBuffer::from(codes), valid)?;
-        Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
+        let column = Codes::column(&self.codes, texts);
+        self.codes.clear();
+        *self.recent = Recent::default();
+        Ok(column?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -375,5 +402,35 @@ mod tests {
             assert!(matches!(&read, Texts::Coded(_, values) if values.len() == 3) && read.get(texts.len()).is_none());
         }
         assert_eq!(builder.finish().unwrap().len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn gathered_rows_are_those_of_their_columns(
+            columns in proptest::collection::vec((proptest::collection::vec(proptest::option::of(0u8..3), 1..6), proptest::bool::ANY), 1..4),
+            takes in proptest::collection::vec(proptest::collection::vec((0usize..4, 0usize..6), 0..8), 1..5),
+        ) {
+            let texts = |rows: &[Option<u8>]| rows.iter().map(|row| row.map(|text| text.to_string())).collect::<Vec<_>>();
+            let columns: Vec<(Vec<Option<String>>, Texts)> = columns.iter().map(|(rows, is_plain)| {
+                let rows = texts(rows);
+                let mut coded = CodedBuilder::default();
+                rows.iter().for_each(|row| drop(coded.push(row.as_deref()).unwrap()));
+                let plain: ArrayRef = std::sync::Arc::new(rows.iter().collect::<StringArray>());
+                let column = Texts::new(&if *is_plain { plain } else { coded.finish().unwrap() }).unwrap();
+                (rows, column)
+            }).collect();
+            let (mut builder, mut recoding, mut expected) = (CodedBuilder::default(), Recoding::default(), Vec::new());
+            for takes in takes {
+                // Of some of the columns, as of the batches that a stretch of rows is in.
+                let some = &columns[..1 + takes.len() % columns.len()];
+                let places: Vec<(usize, usize)> = takes.into_iter().map(|(column, row)| (column % some.len(), row % some[column % some.len()].0.len())).collect();
+                expected.extend(places.iter().map(|(column, row)| some[*column].0[*row].clone()));
+                builder.gather(&some.iter().map(|(_, texts)| texts.clone()).collect::<Vec<_>>(), &places, &mut recoding).unwrap();
+            }
+            prop_assert_eq!(builder.len(), expected.len());
+            let read = Texts::new(&builder.finish().unwrap()).unwrap();
+            let read: Vec<Option<String>> = (0..expected.len()).map(|row| read.get(row).map(str::to_owned)).collect();
+            prop_assert_eq!(read, expected);
+        }
     }
 }

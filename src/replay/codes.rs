@@ -119,10 +119,7 @@ impl Codes {
         match texts {
             Texts::Plain(plain) => read::get(plain, row).map_or(0, hash),
             Texts::Coded(codes, values) => {
-                if row >= codes.len() || codes.is_null(row) {
-                    return 0;
-                }
-                let code = codes.value(row) as usize;
+                let Some(code) = codes.get(row).map(|code| code as usize) else { return 0 };
                 numbers.hold_hashes(values);
                 match numbers.hashes.get_mut(code) {
                     Some(known) if *known != 0 => *known,

@@ -5,15 +5,15 @@ mod present;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, DictionaryArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray, UInt32Array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
 use self::present::{Places, Present};
+use super::codes::{Codes, NULL};
 use super::encoding::{Hybrid, pull_hybrid, pull_text};
-use super::texts::NULL;
 
 pub(in crate::frame) use self::nested::Nested;
 
@@ -308,11 +308,7 @@ impl Values {
                 let texts = StringArray::try_new(OffsetBuffer::new(ends.into()), Buffer::from_vec(texts), None)?;
                 // Where no row has a text all rows were taken.
                 self.codes.truncate(rows.wanted.map_or(rows.all, <[u32]>::len));
-                let codes = std::mem::take(&mut self.codes);
-                let is_valid = |row: usize| codes.get(row).is_some_and(|code| *code != NULL);
-                let valid = codes.contains(&NULL).then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), is_valid)));
-                let codes = UInt32Array::try_new(ScalarBuffer::from(codes), valid)?;
-                Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?)
+                Codes::wide_column(std::mem::take(&mut self.codes), texts)?
             }
             _ => {
                 let ends: Vec<i32> = std::iter::once(0).chain(self.ends.iter().copied()).collect();
