@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::alike::Counterparts;
 use super::cell::Cell;
 use super::domain::Vector;
 use super::program::{AtomId, BundleId, CompiledPolicy, CompiledStatement, KeyId, Program};
@@ -27,6 +28,10 @@ pub struct Evaluator<'p> {
     /// Whether there is such a document.
     has_long: bool,
     words: HashMap<(KeyId, [usize; 2], Vec<AtomId>), KeyWords, foldhash::fast::RandomState>,
+    /// By two bundles.
+    pub(super) counterparts: HashMap<(BundleId, BundleId), Option<Counterparts>, foldhash::fast::RandomState>,
+    /// By two documents and the address of the answers to an action: whether they say the same of it.
+    pub(super) alike: HashMap<(usize, usize, usize), bool, foldhash::fast::RandomState>,
 }
 
 /// The states of something; `None` if they are too many.
@@ -39,7 +44,7 @@ type Statements<'p> = Arc<[&'p CompiledStatement]>;
 type KeyWords = (KnownKey, Option<String>);
 
 /// The most that is remembered of one kind.
-const MOST_REMEMBERED: usize = 1 << 16;
+pub(super) const MOST_REMEMBERED: usize = 1 << 16;
 
 /// The states of a key in a cell. The cell is kept, so that its address stays its own.
 type KeyStates = (Arc<Cell>, Option<Arc<[Vector]>>);
@@ -90,6 +95,8 @@ impl<'p> Evaluator<'p> {
             covering: HashMap::default(),
             has_long: program.documents.iter().any(CompiledPolicy::is_long),
             words: HashMap::default(),
+            counterparts: HashMap::default(),
+            alike: HashMap::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! unknown leaves possible. Nothing here fails, and nothing guesses: what cannot be decided is [`Decision::Undetermined`]
 //! with the keys that would settle it.
 
+mod alike;
 mod asks;
 mod assume;
 mod authorize;
@@ -27,6 +28,7 @@ mod split;
 mod statement;
 mod words;
 
+pub use alike::Counterparts;
 pub use assume::{ASSUMPTIONS, CAVEATS, code_words};
 pub use authorize::{Verdict, Verdicts};
 pub use cell::Cell;

@@ -114,7 +114,7 @@ impl ActionElement {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct CompiledStatement {
     pub(super) effect: Effect,
     pub(super) principal: Option<PrincipalElement>,
@@ -127,7 +127,7 @@ pub(super) struct CompiledStatement {
 }
 
 /// A `Resource` pattern.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum ResourcePattern {
     /// Stars only: matches also a request without resource.
     Everything,

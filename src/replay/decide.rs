@@ -26,6 +26,20 @@ pub(super) struct Described {
     pub(super) near: [Option<DecidingStatement>; 2],
 }
 
+impl Described {
+    /// What a candidate with other policies comes to, where these say the same of the request.
+    fn with(&self, program: &Program, counterparts: &[(usize, usize)]) -> Self {
+        let [before, after] = &self.named;
+        let [near_before, near_after] = &self.near;
+        let counterpart = |statement: &DecidingStatement| program.counterpart(statement, counterparts);
+        Self {
+            key: Arc::clone(&self.key),
+            named: [before.clone(), after.iter().map(counterpart).collect()],
+            near: [near_before.clone(), near_after.as_ref().map(counterpart)],
+        }
+    }
+}
+
 /// What deciding needs, shared by threads.
 pub(super) struct Decider<'a> {
     program: &'a Program,
@@ -60,8 +74,16 @@ impl<'a> Decider<'a> {
         let Some(variant) = principal.variants.get(request.variant) else { return Vec::new() };
         for (number, (candidate, bundle)) in (0..).zip(self.candidates.iter().zip(&variant.candidates)) {
             let index = number as usize;
-            // Many candidates leave most principals as they are.
+            // Many candidates leave most principals as they are, and of the others say the same of most requests.
             let known = decided.iter().position(|(known, ..)| known == bundle);
+            let known = known.or_else(|| {
+                let described = decided.iter().find_map(|(known, described)| {
+                    let counterparts = evaluator.alike(&checks, *known, *bundle)?;
+                    Some(described.with(self.program, &counterparts))
+                })?;
+                decided.push((*bundle, described));
+                Some(decided.len() - 1)
+            });
             let known = known.unwrap_or_else(|| {
                 let mut evaluation = evaluator.evaluate_in_force(&checks, variant.baseline, *bundle, &variant.in_force);
                 if self.logged {

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
+mod candidates;
 mod catalog;
 mod catalog_command;
 mod check;

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 const CANDIDATES: [&str; 3] = ["mfa-region-lock", "read-only", "wind-down"];
 const TABLES: [&str; 5] = ["changes", "principals", "statements", "coverage", "skipped"];
 
-fn estate(path: &str) -> PathBuf {
+pub(crate) fn estate(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/workmail").join(path)
 }
 
@@ -41,7 +41,7 @@ fn planted() -> BTreeSet<String> {
     section.lines().filter_map(|line| Some(line.strip_prefix("- `")?.split_once('`')?.0.to_owned())).collect()
 }
 
-fn baseline() -> PolicySet {
+pub(crate) fn baseline() -> PolicySet {
     load(&[estate("policies/baseline")]).unwrap().into_baseline().unwrap()
 }
 
@@ -61,12 +61,12 @@ fn load_logs(folder: &Path, paths: &[PathBuf]) -> (Dataset, Ingested) {
     (dataset, ingested)
 }
 
-fn replay_into(folder: &Path, dataset: &Dataset, options: &Options) -> Manifest {
+pub(crate) fn replay_into(folder: &Path, dataset: &Dataset, options: &Options) -> Manifest {
     std::fs::create_dir_all(folder).unwrap();
     replay(dataset, options, Catalog::builtin(), folder, &Silent).unwrap()
 }
 
-fn table(folder: &Path, name: &str) -> RecordBatch {
+pub(crate) fn table(folder: &Path, name: &str) -> RecordBatch {
     let path = folder.join(format!("{name}.parquet"));
     concat_batches(&parquet::schema(&path).unwrap(), &parquet::read(&path, None).unwrap()).unwrap()
 }
