@@ -20,11 +20,24 @@ use super::codes::NULL;
 use super::encoding::{push_hybrid, push_run, push_text, width_of};
 use super::texts::Distinct;
 
-/// The most bytes of texts in a dictionary page; a column with more is written plain.
-const DICTIONARY_BYTES: usize = 1 << 20;
-
 /// About the most bytes of a page of plain values.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
+
+/// How the pages of a chunk are stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    /// Their content is that of zstd frames which hold it as it is.
+    pub(super) is_raw: bool,
+    /// The most bytes of texts in a dictionary page; a column with more is written plain.
+    pub(super) dictionary: usize,
+}
+
+impl Stored {
+    /// Compressed.
+    pub(super) const COMPRESSED: Self = Self { is_raw: false, dictionary: 1 << 20 };
+    /// Not compressed.
+    pub(super) const AS_IT_IS: Self = Self { is_raw: true, ..Self::COMPRESSED };
+}
 
 /// Compresses pages, one after the other, with one context.
 pub(super) struct Compressor {
@@ -40,7 +53,6 @@ impl Compressor {
 }
 
 /// The pages of a chunk.
-#[derive(Default)]
 pub(super) struct Pages {
     sink: Option<TrackedWrite<Vec<u8>>>,
     uncompressed: usize,
@@ -49,7 +61,7 @@ pub(super) struct Pages {
     /// Where the dictionary page begins, and where the first data page does.
     dictionary: Option<i64>,
     data: Option<i64>,
-    is_raw: bool,
+    stored: Stored,
 }
 
 /// Which values a page has, in levels of definition and repetition, and how deep these go.
@@ -120,8 +132,8 @@ impl<'l> Levels<'l> {
 
 impl Pages {
     /// No pages yet; the content of raw ones is [`stored`].
-    pub(super) fn new(is_raw: bool) -> Self {
-        Self { is_raw, ..Self::default() }
+    pub(super) fn new(stored: Stored) -> Self {
+        Self { sink: None, uncompressed: 0, stats: Vec::new(), values: 0, dictionary: None, data: None, stored }
     }
 
     /// Adds pages of coded texts, one for each entry of `codes` that is not [`NULL`]: their dictionary and their codes, or,
@@ -131,7 +143,7 @@ impl Pages {
         if matches!(levels.defined, Defined::None(_)) {
             return self.plain(&[], levels, zstd);
         }
-        if texts == 0 || distinct.bytes_of_text() > DICTIONARY_BYTES && levels.most_repeated == 0 {
+        if texts == 0 || distinct.bytes_of_text() > self.stored.dictionary && levels.most_repeated == 0 {
             return self.texts(distinct, codes, levels, zstd);
         }
         let mut page = Vec::with_capacity(distinct.bytes_of_text() + 4 * texts);
@@ -213,7 +225,7 @@ impl Pages {
     }
 
     fn page(&mut self, content: &[u8], zstd: &mut Compressor, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
-        let page = page(match self.is_raw {
+        let page = page(match self.stored.is_raw {
             true => Bytes::from(stored(content)?),
             false => Bytes::from(zstd.zstd.compress(content).map_err(external)?),
         });
@@ -327,7 +339,8 @@ mod tests {
 
     /// The rows of a file with one column, as the reader of the parquet crate finds them.
     fn written(rows: &[Option<String>], name: &str) -> Vec<Option<String>> {
-        let is_coded = ["coded", "action"].contains(&name);
+        let is_coded = ["coded", "coded_raw"].contains(&name);
+        let is_raw = name.ends_with("raw");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column.parquet");
         let field = Field::new(name, DataType::Utf8, true);
@@ -338,7 +351,8 @@ mod tests {
         let texts: ArrayRef = Arc::new(rows.iter().collect::<StringArray>());
         let places: Vec<_> = (0..rows.len()).map(|row| (0, row)).collect();
         let coded = Field::new_dictionary(name, DataType::UInt32, DataType::Utf8, true);
-        let mut column = Column::new(if is_coded { &coded } else { &field }).unwrap();
+        let mut column =
+            Column::new(if is_coded { &coded } else { &field }, if is_raw { Stored::AS_IT_IS } else { Stored::COMPRESSED }).unwrap();
         let mut zstd = Compressor::new(ZstdLevel::default()).unwrap();
         column.gather(&[&texts], &places, &mut Recoding::default(), &mut zstd).unwrap();
         let mut group = file.next_row_group().unwrap();
@@ -379,7 +393,7 @@ mod tests {
                 let times = rng.random_range(1..=repeats).min(rows - column.len());
                 column.extend(std::iter::repeat_n(value, times));
             }
-            for name in ["coded", "action", "plain", "event_id"] {
+            for name in ["coded", "coded_raw", "plain", "plain_raw"] {
                 assert!(written(&column, name) == column, "{rows} rows of {values} values, {name}");
             }
         }
@@ -406,8 +420,8 @@ mod tests {
         let long = |row: usize| (!row.is_multiple_of(5)).then(|| format!("{row}{}", "x".repeat(row % 3_000)));
         let column: Vec<Option<String>> = (0..4_000).map(long).collect();
         assert!(column.iter().flatten().map(String::len).sum::<usize>() > 3 * PAGE_BYTES);
-        let huge = vec![Some("y".repeat(DICTIONARY_BYTES + 1)), None, Some(String::new())];
-        for name in ["coded", "action", "plain", "event_id"] {
+        let huge = vec![Some("y".repeat(Stored::COMPRESSED.dictionary + 1)), None, Some(String::new())];
+        for name in ["coded", "coded_raw", "plain", "plain_raw"] {
             assert!(written(&column, name) == column);
             assert!(written(&huge, name) == huge);
         }

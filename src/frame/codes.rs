@@ -3,11 +3,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray, StringArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray, ListArray, PrimitiveArray, StringArray};
 use arrow::array::{UInt8Array, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{ArrowDictionaryKeyType, UInt8Type, UInt16Type, UInt32Type};
+use arrow::compute::concat;
+use arrow::datatypes::{ArrowDictionaryKeyType, Field, UInt8Type, UInt16Type, UInt32Type};
 use arrow::error::Result;
+
+use super::texts::CodedBuilder;
+use crate::error;
 
 /// The code of a row without text.
 pub(super) const NULL: u32 = u32::MAX;
@@ -101,6 +105,28 @@ fn valid(codes: &[u32]) -> Option<NullBuffer> {
 fn column<T: ArrowDictionaryKeyType>(codes: Vec<T::Native>, valid: Option<NullBuffer>, texts: StringArray) -> Result<ArrayRef> {
     let codes = PrimitiveArray::<T>::try_new(ScalarBuffer::from(codes), valid)?;
     Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
+}
+
+/// Parts of a column as one, whose texts, and those in lists, stand as codes.
+///
+/// # Errors
+/// [`error::Error::Columns`] beyond 2 GB of text.
+pub fn in_codes(parts: &[&dyn Array]) -> error::Result<ArrayRef> {
+    let column = concat(parts)?;
+    let Some(lists) = column.as_list_opt::<i32>() else { return coded(&column) };
+    let texts = coded(lists.values())?;
+    let item = Arc::new(Field::new("item", texts.data_type().clone(), true));
+    Ok(Arc::new(ListArray::try_new(item, lists.offsets().clone(), texts, lists.nulls().cloned())?))
+}
+
+/// A column of texts in codes; any other as it is.
+fn coded(column: &ArrayRef) -> error::Result<ArrayRef> {
+    let Some(texts) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
+    let mut builder = CodedBuilder::default();
+    for text in texts {
+        builder.push(text)?;
+    }
+    builder.finish()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::rows_writer::coded_fields;
 use super::schema::{MAPPED, check_fields};
 use super::texts::CodedBuilder;
 use crate::error::Result;
@@ -136,13 +137,7 @@ const UNIQUE: [Text; 6] =
 /// The columns of [`MAPPED`], the texts of which most stand in several rows as codes; a batch has codes as narrow as it can.
 pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     let unique = UNIQUE.map(|column| Text::NAMES.get(column as usize).copied().unwrap_or_default());
-    let fields = MAPPED.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 if !unique.contains(&field.name().as_str()) => {
-            Field::new_dictionary(field.name(), DataType::UInt32, DataType::Utf8, true)
-        }
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    Arc::new(Schema::new(coded_fields(&MAPPED, &unique)))
 });
 
 #[derive(Debug)]

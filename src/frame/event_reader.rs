@@ -11,10 +11,11 @@ use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::chunk_reader::ChunkReader;
 use super::chunk_values::Rows;
+use super::footer;
 use super::grain::{self, Grain};
 use super::row_group::RowGroupBytes;
 use super::schema::EVENTS;
@@ -103,8 +104,7 @@ impl EventReader {
         let file = File::open(path).map_err(|error| Error::io("read", path, error))?;
         let unfit = |error: ParquetError| Error::format(path, format!("is not a Parquet file that can be read: {error}"));
         let damaged = |error: ParquetError| Error::format(path, format!("is damaged: {error}"));
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(unfit)?;
-        let metadata = Arc::new(metadata);
+        let metadata = Arc::new(footer::read(&file).map_err(unfit)?);
         for group in 0..metadata.num_row_groups() {
             let group = RowGroup { file: &file, metadata: &metadata, group };
             each(self.read_group(&group, columns).map_err(damaged)?)?;

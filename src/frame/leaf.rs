@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, MapArray, StringArray};
-use arrow::datatypes::{DataType, Field, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{ArrowNativeType as _, DataType, Field, TimeUnit, TimestampMicrosecondType};
 use hashbrown::HashMap;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result as ParquetResult;
@@ -13,45 +13,15 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages};
+use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages, Stored};
 use super::codes::NULL;
 use super::encoding::push_text;
-use super::event_writer::Place;
+use super::rows_writer::Place;
 use super::texts::{CodedBuilder, Recoding, Texts};
 use crate::error::{Error, Result};
 
 /// About how long a text is that nearly every row has one of its own of, with its length before it.
 const TEXT_BYTES: usize = 40;
-
-/// The columns whose pages zstd only stores. Replays read them, again and again; random ids and times, and codes of what changes from row to
-/// row, hardly shrink to half, and inflating them took longer than all else that is read. Of `request_id`, which they do not read, the half
-/// cost a twentieth of the time of loading.
-const RAW: [&str; 24] = [
-    "event_id",
-    "request_id",
-    "event_time",
-    "region",
-    "account_id",
-    "principal_account_id",
-    "identity_type",
-    "principal_id",
-    "session_name",
-    "session_issuer_arn",
-    "assumed_root",
-    "console_session",
-    "access_key_id",
-    "mfa",
-    "tls",
-    "outcome",
-    "denied_by",
-    "action",
-    "mapping_source",
-    "resource_source",
-    "event_category",
-    "not_replayable",
-    "source_file",
-    "vpc_endpoint_id",
-];
 
 /// A longer text is not put into the statistics of a chunk.
 const EDGE_BYTES: usize = 256;
@@ -59,7 +29,7 @@ const EDGE_BYTES: usize = 256;
 /// A column of the row group in the making.
 pub(super) struct Column {
     form: Form,
-    is_raw: bool,
+    stored: Stored,
 }
 
 enum Form {
@@ -67,25 +37,25 @@ enum Form {
     Coded(CodedBuilder),
     /// Texts of which nearly every row has one of its own, numbers or flags.
     Plain(Plain),
-    /// A list of structs, or a map of lists: one leaf for each text in it.
+    /// A list of texts, a list of structs, or a map of lists: one leaf for each text in it.
     Nested(Vec<Leaf>),
 }
 
 impl Column {
-    /// A column for a field of [`super::event::CODED`].
-    pub(super) fn new(field: &Field) -> Result<Self> {
-        let is_raw = RAW.contains(&field.name().as_str());
-        let plain = |kind| Form::Plain(Plain::of(kind, is_raw));
+    /// A column for a field; the texts of one of dictionaries stand as codes.
+    pub(super) fn new(field: &Field, stored: Stored) -> Result<Self> {
+        let plain = |kind| Form::Plain(Plain::of(kind, stored));
         let form = match field.data_type() {
             DataType::Dictionary(..) => Form::Coded(CodedBuilder::default()),
             DataType::Utf8 => plain(Kind::Text),
             DataType::Boolean => plain(Kind::Flag),
             DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _) => plain(Kind::Number),
+            DataType::List(item) if *item.data_type() == DataType::Utf8 => Form::Nested(Leaf::of([(3, 1)])),
             DataType::List(_) => Form::Nested(Leaf::of([(4, 1), (4, 1), (4, 1)])),
             DataType::Map(..) => Form::Nested(Leaf::of([(2, 1), (5, 2)])),
-            other => return Err(Error::Internal(format!("the events table has a column of {other}"))),
+            other => return Err(Error::Internal(format!("no column of {other} is written"))),
         };
-        Ok(Self { form, is_raw })
+        Ok(Self { form, stored })
     }
 
     /// Each text and in how many rows it stands, of a column of codes.
@@ -103,6 +73,7 @@ impl Column {
             Form::Coded(builder) => builder.gather(&all(columns, Texts::new)?, places, recoding),
             Form::Plain(plain) => plain.gather(columns, places, zstd),
             Form::Nested(leaves) => match leaves.as_mut_slice() {
+                [texts] => text_lists(texts, &all(columns, |column| column.as_list_opt().cloned())?, places, recoding),
                 [key, value] => maps(key, value, &all(columns, |column| column.as_map_opt().cloned())?, places),
                 leaves => lists(leaves, &all(columns, |column| column.as_list_opt().cloned())?, places),
             },
@@ -127,11 +98,11 @@ impl Column {
         zstd: &mut Compressor,
         row_group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> ParquetResult<()> {
-        let is_raw = self.is_raw;
+        let stored = self.stored;
         match &mut self.form {
             Form::Coded(builder) => {
                 let Some((descriptor, is_searched)) = descriptors.next() else { return Ok(()) };
-                let mut pages = Pages::new(is_raw);
+                let mut pages = Pages::new(stored);
                 let (distinct, codes) = builder.parts();
                 let all = builder.len();
                 let nulls = if codes.is_empty() { all } else { codes.iter().filter(|code| **code == NULL).count() };
@@ -152,15 +123,14 @@ impl Column {
             Form::Plain(plain) => {
                 let Some((descriptor, is_searched)) = descriptors.next() else { return Ok(()) };
                 plain.end_page(zstd)?;
-                let pages = std::mem::take(&mut plain.pages);
                 let statistics = plain.statistics().filter(|_| is_searched);
-                pages.close(rows, descriptor, statistics, zstd, row_group)?;
-                *plain = Plain::of(plain.kind, is_raw);
+                let done = std::mem::replace(plain, Plain::of(plain.kind, stored));
+                done.pages.close(rows, descriptor, statistics, zstd, row_group)?;
             }
             Form::Nested(leaves) => {
                 for leaf in leaves {
                     let Some((descriptor, _)) = descriptors.next() else { return Ok(()) };
-                    let mut pages = Pages::new(is_raw);
+                    let mut pages = Pages::new(stored);
                     let (distinct, codes) = leaf.texts.parts();
                     let levels = Levels {
                         defined: Defined::Each(&leaf.defined),
@@ -213,8 +183,8 @@ fn texts_between(least: Option<&[u8]>, most: Option<&[u8]>, nulls: usize) -> Sta
 }
 
 impl Plain {
-    fn of(kind: Kind, is_raw: bool) -> Self {
-        Self { kind, pages: Pages::new(is_raw), values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
+    fn of(kind: Kind, stored: Stored) -> Self {
+        Self { kind, pages: Pages::new(stored), values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
     }
 
     fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], zstd: &mut Compressor) -> Result<()> {
@@ -365,6 +335,27 @@ impl Leaf {
         self.nothing(repeated, if text.is_some() { self.most_defined } else { self.most_defined - 1 });
         text.map_or(Ok(()), |text| self.texts.push(Some(text)).map(|_| ()))
     }
+}
+
+/// Adds lists of texts. Levels: 1 for a list, 2 for a place in it, 3 for a text.
+fn text_lists(leaf: &mut Leaf, columns: &[ListArray], places: &[Place], recoding: &mut Recoding) -> Result<()> {
+    let texts = columns.iter().map(|lists| Texts::new(lists.values()));
+    let Some(texts) = texts.collect::<Option<Vec<_>>>() else { return Err(Error::Columns("a list holds no text".to_owned())) };
+    let mut found = Vec::with_capacity(places.len());
+    for (column, row) in places {
+        let list = columns.get(*column).filter(|lists| *row < lists.len() && lists.is_valid(*row));
+        let Some((lists, texts)) = list.zip(texts.get(*column)).filter(|(lists, _)| lists.value_length(*row) > 0) else {
+            leaf.nothing(0, u32::from(list.is_some()));
+            continue;
+        };
+        let begin = lists.value_offsets().get(*row).map_or(0, |begin| begin.as_usize());
+        for item in begin..begin + lists.value_length(*row).as_usize() {
+            let is_text = texts.code(item).is_some();
+            leaf.nothing(u32::from(item > begin), if is_text { leaf.most_defined } else { leaf.most_defined - 1 });
+            found.extend(is_text.then_some((*column, item)));
+        }
+    }
+    leaf.texts.gather(&texts, &found, recoding)
 }
 
 /// Adds lists of structs of texts, a leaf for each text. Levels: 1 for a list, 2 for an entry, 3 for a struct, 4 for a text.

@@ -8,6 +8,7 @@ mod encoding;
 mod event;
 mod event_reader;
 mod event_writer;
+mod footer;
 mod grain;
 #[cfg(feature = "summary")]
 pub mod interop;
@@ -16,13 +17,16 @@ mod leaf;
 pub mod parquet;
 pub mod read;
 mod row_group;
+mod rows_writer;
 pub mod schema;
 mod table;
 mod texts;
 
+pub use codes::in_codes;
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
 pub use event_reader::{EventReader, EventRows};
-pub use event_writer::{EventWriter, Place};
+pub use event_writer::EventWriter;
 pub use grain::Grain;
+pub use rows_writer::{GatheredTable, Place};
 pub use table::{Cell, TableBuilder};
 pub use texts::{Distinct, Texts};

@@ -14,11 +14,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::rows_writer::GROUP_ROWS;
 use super::schema::{SCHEMA_VERSION, Table};
 use crate::error::{Error, Result};
-
-/// The most rows of a row group of the events dataset.
-pub(super) const EVENT_ROWS: usize = 131_072;
 
 /// Smaller and faster than higher levels on columns that repeat.
 pub(super) fn zstd_level() -> Result<ZstdLevel> {
@@ -115,16 +113,19 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| Error::io("write", path, error))
 }
 
+/// What every file says of itself: what stands in it, and who wrote it.
+pub(super) fn labels(table: &Table) -> [(&'static str, String); 2] {
+    [("retrial.schema", format!("{}/{SCHEMA_VERSION}", table.name)), ("retrial.version", env!("CARGO_PKG_VERSION").to_owned())]
+}
+
 pub(super) fn properties(table: &Table) -> Result<WriterProperties> {
-    let metadata =
-        [("retrial.schema", format!("{}/{SCHEMA_VERSION}", table.name)), ("retrial.version", env!("CARGO_PKG_VERSION").to_owned())];
-    let metadata = metadata.map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).to_vec();
+    let metadata = labels(table).map(|(key, value)| KeyValue { key: key.to_owned(), value: Some(value) }).to_vec();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(zstd_level()?))
         .set_created_by("retrial".to_owned())
         .set_key_value_metadata(Some(metadata));
     if table.name == "events" {
-        properties = properties.set_max_row_group_row_count(Some(EVENT_ROWS)).set_offset_index_disabled(true);
+        properties = properties.set_max_row_group_row_count(Some(GROUP_ROWS)).set_offset_index_disabled(true);
     }
     // What readers search by; the statistics of other columns are never asked for, or say nothing, as those of random ids.
     const SEARCHED: [&str; 9] =

@@ -414,7 +414,9 @@ mod tests {
             let columns: Vec<(Vec<Option<String>>, Texts)> = columns.iter().map(|(rows, is_plain)| {
                 let rows = texts(rows);
                 let mut coded = CodedBuilder::default();
-                rows.iter().for_each(|row| drop(coded.push(row.as_deref()).unwrap()));
+                for row in &rows {
+                    coded.push(row.as_deref()).unwrap();
+                }
                 let plain: ArrayRef = std::sync::Arc::new(rows.iter().collect::<StringArray>());
                 let column = Texts::new(&if *is_plain { plain } else { coded.finish().unwrap() }).unwrap();
                 (rows, column)

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{concat, concat_batches, take};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use rayon::prelude::*;
 
 use super::row::{ChangeKey, Digest, change_id};
@@ -13,7 +12,7 @@ use super::tally::Measures;
 use crate::error::{Error, Result};
 use crate::frame::parquet::TableWriter;
 use crate::frame::schema::{CHANGES, SAID, Table};
-use crate::frame::{Cell, TableBuilder};
+use crate::frame::{Cell, GatheredTable, Place, TableBuilder, in_codes};
 
 /// What some candidates say of a request, or of all requests of one key: a row of each.
 #[derive(Debug, Clone)]
@@ -176,15 +175,23 @@ pub(super) fn write<'r>(
     rows.write(path, table, |places| rows.batch(table, places, &cells))
 }
 
-/// Writes the changes. `candidates` are their names, by number.
+/// Writes the changes. `candidates` are their names, by number. The bytes depend on the rows only, not on who shares what.
 pub(super) fn write_changes(path: &Path, said: &[Said], candidates: &[&str]) -> Result<()> {
     let rows = Rows::new(said, candidates);
-    // Where few rows say the same, there is nothing to make once.
-    if said.len() > Rows::HELD || said.len() * 2 > rows.places.len() {
+    // A single one has nothing in common with others.
+    if candidates.len() < 2 {
         return rows.write(path, &CHANGES, |places| rows.batch(&CHANGES, places, |candidate, said| said.row(candidate)));
     }
-    let common = Common::of(said)?;
-    rows.write(path, &CHANGES, |places| common.batch(&rows, places))
+    let mut table = GatheredTable::create(path, &CHANGES, &["change_id"])?;
+    if said.len() <= Rows::HELD {
+        Common::of(&said.iter().collect::<Vec<_>>())?.push(&mut table, &rows, &rows.places, |_, place| place)?;
+    } else {
+        for places in rows.places.chunks(Rows::HELD / 8) {
+            let these: Vec<&Said> = places.iter().map(|place| Ok(rows.get(*place)?.1)).collect::<Result<_>>()?;
+            Common::of(&these)?.push(&mut table, &rows, places, |row, _| row)?;
+        }
+    }
+    table.finish()
 }
 
 /// The columns that the rows of all candidates have in common, a row for each thing that is said.
@@ -194,8 +201,8 @@ struct Common {
 }
 
 impl Common {
-    fn of(said: &[Said]) -> Result<Self> {
-        let part = |said: &[Said]| {
+    fn of(said: &[&Said]) -> Result<Self> {
+        let part = |said: &[&Said]| {
             let mut table = TableBuilder::new(&SAID)?;
             let mut digests = Vec::with_capacity(said.len());
             for said in said {
@@ -205,62 +212,48 @@ impl Common {
             }
             Ok((table.finish()?, digests))
         };
+        // Of nothing at all there is one part too, for its columns.
+        let parts = said.len().div_ceil(Rows::MADE).max(1);
+        let part_at = |at: usize| part(said.chunks(Rows::MADE).nth(at).unwrap_or_default());
         let (batches, digests): (Vec<RecordBatch>, Vec<Vec<Digest>>) =
-            said.par_chunks(Rows::MADE).map(part).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        Ok(Self { columns: concat_batches(&SAID.schema, &batches)?, digests: digests.concat() })
+            (0..parts).into_par_iter().map(part_at).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let column = |at: usize| {
+            let parts: Vec<&dyn Array> = batches.iter().filter_map(|batch| batch.columns().get(at)).map(AsRef::as_ref).collect();
+            in_codes(&parts)
+        };
+        let columns: Vec<ArrayRef> = (0..SAID.schema.fields().len()).into_par_iter().map(column).collect::<Result<_>>()?;
+        let names = SAID.schema.fields().iter().map(|field| field.name());
+        Ok(Self {
+            columns: RecordBatch::try_from_iter_with_nullable(names.zip(columns).map(|(name, column)| (name, column, true)))?,
+            digests: digests.concat(),
+        })
     }
 
-    /// The batch of some rows.
-    fn batch(&self, rows: &Rows<'_>, places: &[(u32, u32)]) -> Result<RecordBatch> {
-        let (mut ids, mut candidates) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
+    /// Adds rows to the table; `at` says where a row, given by its number and the place of what it says, stands here.
+    fn push(&self, table: &mut GatheredTable, rows: &Rows<'_>, places: &[(u32, u32)], at: impl Fn(usize, usize) -> usize) -> Result<()> {
+        let places: Vec<(u32, usize)> =
+            places.iter().enumerate().map(|(row, (candidate, place))| (*candidate, at(row, *place as usize))).collect();
+        for places in places.chunks(GatheredTable::ROWS) {
+            let own = places.par_chunks(Rows::MADE).map(|places| self.own(rows.candidates, places)).collect::<Result<Vec<_>>>()?;
+            let of_own: Vec<Place> = (0..places.len()).map(|row| (row / Rows::MADE, row % Rows::MADE)).collect();
+            let of_common: Vec<Place> = places.iter().map(|(_, place)| (0, *place)).collect();
+            table.push(&[(&own.iter().collect::<Vec<_>>(), &of_own), (&[&self.columns], &of_common)])?;
+        }
+        Ok(())
+    }
+
+    /// The columns that each row has of its own.
+    fn own(&self, candidates: &[&str], places: &[(u32, usize)]) -> Result<RecordBatch> {
+        let (mut ids, mut names) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
         for (candidate, place) in places {
-            let (name, _) = rows.get((*candidate, *place))?;
-            let digest = self.digests.get(*place as usize).ok_or_else(|| Error::Internal(format!("nothing is said at {place}")))?;
+            let found = candidates.get(*candidate as usize).zip(self.digests.get(*place));
+            let (name, digest) = found.ok_or_else(|| Error::Internal(format!("candidate {candidate} says nothing at {place}")))?;
             ids.push(change_id(name, digest));
-            candidates.push(name);
+            names.push(*name);
         }
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(ids)), Arc::new(StringArray::from(candidates))];
-        let places: Vec<u32> = places.iter().map(|(_, place)| *place).collect();
-        let rows = Stretches::of(&places);
-        for column in self.columns.columns() {
-            columns.push(rows.of_column(column)?);
-        }
-        Ok(RecordBatch::try_new(Arc::clone(&CHANGES.schema), columns)?)
-    }
-}
-
-/// Rows of a column, as stretches of it: a candidate says most of what is said, so that they are long.
-struct Stretches<'p> {
-    places: &'p [u32],
-    /// Where each begins, and its length.
-    stretches: Vec<(usize, usize)>,
-}
-
-impl<'p> Stretches<'p> {
-    /// Shorter ones, on average, are taken row by row.
-    const SHORT: usize = 16;
-
-    fn of(places: &'p [u32]) -> Self {
-        let mut stretches: Vec<(usize, usize)> = Vec::new();
-        for place in places {
-            let place = *place as usize;
-            match stretches.last_mut() {
-                Some((begin, length)) if *begin + *length == place => *length += 1,
-                _ => stretches.push((place, 1)),
-            }
-        }
-        Self { places, stretches }
-    }
-
-    fn of_column(&self, column: &ArrayRef) -> Result<ArrayRef> {
-        if self.stretches.len() * Self::SHORT > self.places.len() {
-            return Ok(take(column, &UInt32Array::from(self.places.to_vec()), None)?);
-        }
-        let slices: Vec<ArrayRef> = self.stretches.iter().map(|(begin, length)| column.slice(*begin, *length)).collect();
-        match slices.as_slice() {
-            [only] => Ok(Arc::clone(only)),
-            slices => Ok(concat(&slices.iter().map(AsRef::as_ref).collect::<Vec<_>>())?),
-        }
+        let columns: [(_, ArrayRef); 2] =
+            [("change_id", Arc::new(StringArray::from(ids))), ("candidate", Arc::new(StringArray::from(names)))];
+        Ok(RecordBatch::try_from_iter(columns)?)
     }
 }
 
@@ -272,6 +265,7 @@ mod tests {
     use super::super::row::Deciding;
     use super::*;
     use crate::evaluate::Decision;
+    use crate::frame::parquet;
 
     fn key(action: &str) -> ChangeKey {
         ChangeKey {
@@ -342,7 +336,18 @@ mod tests {
         let candidates = ["z", "a", "m"];
         let rows = Rows::new(&all, &candidates);
         assert_eq!(rows.places, [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (0, 0), (0, 1), (0, 2)]);
-        let each = rows.batch(&CHANGES, &rows.places, |candidate, said| said.row(candidate)).unwrap();
-        assert_eq!(Common::of(&all).unwrap().batch(&rows, &rows.places).unwrap(), each);
+        let folder = tempfile::tempdir().unwrap();
+        let [each, once, apart] = ["each", "once", "apart"].map(|name| folder.path().join(name));
+        rows.write(&each, &CHANGES, |places| rows.batch(&CHANGES, places, |candidate, said| said.row(candidate))).unwrap();
+        write_changes(&once, &all, &candidates).unwrap();
+        assert_eq!(parquet::read(&each, None).unwrap(), parquet::read(&once, None).unwrap());
+        // What is merged from shards shares nothing: the bytes are the same.
+        let own = |said: &Said| {
+            said.candidates.iter().map(|candidate| Said { candidates: [*candidate].into(), ..said.clone() }).collect::<Vec<_>>()
+        };
+        write_changes(&apart, &all.iter().flat_map(own).collect::<Vec<_>>(), &candidates).unwrap();
+        assert!(std::fs::read(&once).unwrap() == std::fs::read(&apart).unwrap());
+        write_changes(&apart, &[], &candidates).unwrap();
+        assert_eq!(parquet::read(&apart, None).unwrap(), []);
     }
 }

@@ -1,0 +1,218 @@
+//! Writes Parquet files of rows that are taken out of batches here and there.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Fields, Schema};
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::errors::Result as ParquetResult;
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::TypePtr;
+
+use super::chunk::{Compressor, Pages, Stored};
+use super::leaf::Column;
+use super::parquet::{create_private, properties, put, write_error, zstd_level};
+use super::schema::Table;
+use super::texts::Recoding;
+use crate::error::{Error, Result};
+
+/// Where a row stands: which batch of several, and the row there.
+pub type Place = (usize, usize);
+
+/// The most rows of a row group.
+pub(super) const GROUP_ROWS: usize = 131_072;
+
+/// How many bytes are written at once: most files of a day take one call.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// What all files of a table have in common.
+pub(super) struct Files {
+    schema: TypePtr,
+    properties: WriterPropertiesPtr,
+}
+
+impl Files {
+    /// Those of a table.
+    pub(super) fn of(table: &Table) -> Result<Self> {
+        let schema = ArrowSchemaConverter::new().convert(&table.schema)?;
+        Ok(Self { schema: schema.root_schema_ptr(), properties: Arc::new(properties(table)?) })
+    }
+}
+
+/// Writes one file, row group by row group: beside it first, then renamed, so that a file is whole or not there. Texts
+/// that stand in several rows stay codes from the rows that come in to the pages.
+pub(super) struct RowsWriter {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: SerializedFileWriter<BufWriter<File>>,
+    zstd: Compressor,
+    columns: Vec<Column>,
+    recoding: Recoding,
+    rows: usize,
+}
+
+impl RowsWriter {
+    /// Begins a file. `fields` are those of the columns that rows are pushed to, with how they are stored.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn create(path: &Path, files: &Files, fields: &Fields, stored: impl Fn(&Field) -> Stored) -> Result<Self> {
+        let temporary = path.with_extension("parquet.part");
+        let file = BufWriter::with_capacity(WRITE_BYTES, create_private(&temporary)?);
+        Ok(Self {
+            path: path.to_path_buf(),
+            file: SerializedFileWriter::new(file, Arc::clone(&files.schema), Arc::clone(&files.properties))?,
+            temporary,
+            zstd: Compressor::new(zstd_level()?)?,
+            columns: fields.iter().map(|field| Column::new(field, stored(field))).collect::<Result<_>>()?,
+            recoding: Recoding::default(),
+            rows: 0,
+        })
+    }
+
+    /// How many rows the row group at hand has room for.
+    pub(super) fn room(&self) -> usize {
+        GROUP_ROWS - self.rows
+    }
+
+    /// Rows of the row group at hand.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Its columns.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Adds rows, no more than there is room for. Each part has some of the columns, in order: batches, and where the rows stand
+    /// in them.
+    ///
+    /// # Errors
+    /// [`Error::Columns`].
+    pub(super) fn push(&mut self, parts: &[(&[&RecordBatch], &[Place])]) -> Result<()> {
+        let room = self.room();
+        let mut columns = self.columns.iter_mut();
+        for (batches, places) in parts {
+            let of_part = batches.iter().map(|batch| batch.num_columns()).max().unwrap_or_default();
+            for (at, column) in (0..of_part).zip(&mut columns) {
+                let arrays: Vec<&ArrayRef> = batches.iter().filter_map(|batch| batch.columns().get(at)).collect();
+                column.gather(&arrays, places, &mut self.recoding, &mut self.zstd)?;
+            }
+        }
+        let mut rows = parts.iter().map(|(_, places)| places.len());
+        let first = rows.next().unwrap_or_default();
+        if first > room || rows.any(|rows| rows != first) || columns.next().is_some() {
+            return Err(Error::Internal(format!("rows that do not fit {}", self.path.display())));
+        }
+        self.rows += first;
+        Ok(())
+    }
+
+    /// Ends the row group: its last columns are `numbers`, which count from 0.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn end_group(&mut self, numbers: &[Vec<u32>]) -> Result<()> {
+        let written = self.write_group(numbers);
+        written.map_err(|error| write_error(&self.path, error))?;
+        self.rows = 0;
+        Ok(())
+    }
+
+    fn write_group(&mut self, numbers: &[Vec<u32>]) -> ParquetResult<()> {
+        let properties = Arc::clone(self.file.properties());
+        let descriptors = self.file.schema_descr().columns().to_vec();
+        let mut descriptors = descriptors.into_iter().map(|descriptor| {
+            let is_searched = properties.statistics_enabled(descriptor.path()) != EnabledStatistics::None;
+            (descriptor, is_searched)
+        });
+        let mut group = self.file.next_row_group()?;
+        for column in &mut self.columns {
+            column.close(self.rows, &mut descriptors, &mut self.zstd, &mut group)?;
+        }
+        for (numbers, (descriptor, _)) in numbers.iter().zip(&mut descriptors) {
+            let mut pages = Pages::new(Stored::AS_IT_IS);
+            pages.counted(numbers, &mut self.zstd)?;
+            pages.close(self.rows, descriptor, None, &self.zstd, &mut group)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// Ends the file and puts it in its place. That the content survives a loss of power is left to whoever commits it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn finish(self) -> Result<()> {
+        let file = self.file.into_inner().map_err(|error| write_error(&self.path, error))?;
+        file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
+        put(&self.temporary, &self.path)
+    }
+}
+
+/// Writes a table of rows that are taken out of batches, of which each may stand in many rows.
+pub struct GatheredTable(RowsWriter);
+
+impl GatheredTable {
+    /// How many rows are best pushed at a time.
+    pub const ROWS: usize = GROUP_ROWS;
+    /// The most bytes of the dictionary of a column: nearly all texts stand in several rows.
+    const DICTIONARY_BYTES: usize = 16 << 20;
+
+    /// Begins a file. Of the columns `unique`, each row has a text of its own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub fn create(path: &Path, table: &Table, unique: &[&str]) -> Result<Self> {
+        let compressed = Stored { dictionary: Self::DICTIONARY_BYTES, ..Stored::COMPRESSED };
+        let stored = |field: &Field| if unique.contains(&field.name().as_str()) { Stored::AS_IT_IS } else { compressed };
+        Ok(Self(RowsWriter::create(path, &Files::of(table)?, &coded_fields(&table.schema, unique), stored)?))
+    }
+
+    /// Adds rows. Each part has some of the columns, in order: batches, and the rows to take of them, as many as of the others.
+    /// A text is looked up once in each push, however often its code comes: so many rows at a time.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub fn push(&mut self, parts: &[(&[&RecordBatch], &[Place])]) -> Result<()> {
+        let rows = parts.first().map_or(0, |(_, places)| places.len());
+        let mut done = 0;
+        while done < rows {
+            let end = rows.min(done + self.0.room());
+            let these = parts.iter().map(|(batches, places)| (*batches, places.get(done..end).unwrap_or_default()));
+            self.0.push(&these.collect::<Vec<_>>())?;
+            done = end;
+            if self.0.room() == 0 {
+                self.0.end_group(&[])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file and puts it in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub fn finish(mut self) -> Result<()> {
+        if self.0.rows() > 0 {
+            self.0.end_group(&[])?;
+        }
+        self.0.finish()
+    }
+}
+
+/// The fields of columns whose texts stand as codes, but for those of which each row has one of its own.
+pub(super) fn coded_fields(schema: &Schema, unique: &[&str]) -> Fields {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 if !unique.contains(&field.name().as_str()) => {
+            Arc::new(Field::new_dictionary(field.name(), DataType::UInt32, DataType::Utf8, true))
+        }
+        _ => Arc::clone(field),
+    });
+    fields.collect()
+}
