@@ -45,7 +45,7 @@ impl Codes {
     pub(super) fn column(codes: &[u32], texts: StringArray) -> Result<ArrayRef> {
         match texts.len() {
             ..=0x100 => column::<UInt8Type>(codes.iter().map(|code| *code as u8).collect(), valid(codes), texts),
-            ..=0x1_0000 => column::<UInt16Type>(codes.iter().map(|code| *code as u16).collect(), valid(codes), texts),
+            0x101..=0x1_0000 => column::<UInt16Type>(codes.iter().map(|code| *code as u16).collect(), valid(codes), texts),
             _ => Self::wide_column(codes.to_vec(), texts),
         }
     }
