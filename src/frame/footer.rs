@@ -1,5 +1,5 @@
-//! What the end of an event file says of its row groups and columns. It is read twice in each replay, for every file, and half
-//! of the work was to read a schema that is the same in all of them, and statistics that nobody looks at.
+//! What the end of an event file says of its row groups and columns. Every replay reads it twice, for every file: the schema,
+//! which is the same in all of them, and the statistics, which nobody looks at, are passed over.
 
 use std::fs::File;
 use std::sync::{Arc, LazyLock};
