@@ -19,9 +19,12 @@ impl Evaluator<'_> {
     /// names: [`Program::counterpart`] has these. `None` where it may make a difference.
     pub fn alike(&mut self, checks: &[Request], bundle: BundleId, other: BundleId) -> Option<Counterparts> {
         let program = self.program;
+        if self.counterparts.len() >= MOST_REMEMBERED {
+            self.counterparts.clear();
+        }
         let counterparts = self.counterparts.entry((bundle, other)).or_insert_with(|| {
             let (bundle, other) = (program.bundles.get(bundle)?, program.bundles.get(other)?);
-            bundle.counterparts(other).map(Into::into)
+            bundle.counterparts(other, program).map(Into::into)
         });
         let counterparts = counterparts.clone()?;
         let same = counterparts.is_empty() || checks.iter().all(|check| self.are_alike(&counterparts, &check.action));
@@ -61,7 +64,7 @@ impl CompiledPolicy {
 impl CompiledBundle {
     /// The documents in which another bundle differs, each with the one that stands in its place there; `None` where the bundles
     /// differ by more.
-    fn counterparts(&self, other: &Self) -> Option<Vec<(usize, usize)>> {
+    fn counterparts(&self, other: &Self, program: &Program) -> Option<Vec<(usize, usize)>> {
         let Self { identity, boundary, session, endpoint, resource, scps, rcps, .. } = self;
         let same = self.identity_opaque == other.identity_opaque
             && self.identity_own == other.identity_own
@@ -93,8 +96,12 @@ impl CompiledBundle {
         }
         pairs.sort_unstable();
         pairs.dedup();
-        // A document that has two counterparts has none that a statement of it could be named by.
-        let is_clear = pairs.windows(2).all(|pair| matches!(pair, [(one, _), (two, _)] if one != two));
+        // A policy may stand in several layers. One that has two counterparts has none that its statements could be named by.
+        let policy = |id: usize| program.documents.get(id).map(|document| Arc::as_ptr(&document.policy).addr());
+        let mut policies: Vec<_> = pairs.iter().map(|(one, two)| (policy(*one), policy(*two))).collect();
+        policies.sort_unstable();
+        policies.dedup();
+        let is_clear = policies.windows(2).all(|pair| matches!(pair, [(one, _), (two, _)] if one != two));
         pairs.retain(|(one, two)| one != two);
         (same && is_clear).then_some(pairs)
     }
@@ -117,7 +124,7 @@ mod tests {
     use super::super::request::{Layers, ResourceState, Subject};
     use super::super::{Compiler, LayerKind};
     use super::*;
-    use crate::account::{Bundle, Policy};
+    use crate::account::{Bundle, Layer, Policy};
     use crate::iam::principal::Caller;
     use crate::iam::{PolicyType, parse};
 
@@ -196,6 +203,23 @@ mod tests {
                 program.bundles.get(other)
             );
         }
+    }
+
+    #[test]
+    fn a_policy_that_stays_in_one_layer_and_is_another_in_the_next_has_no_counterpart() {
+        let (own, other) = (policy("a", &[READ, WRITE]), policy("a", &[READ]));
+        let mut compiler = Compiler::new();
+        let bundle = |identity: &Arc<Policy>, boundary: &Arc<Policy>| Bundle {
+            identity: vec![Arc::clone(identity)],
+            boundary: Layer::Policies(vec![Arc::clone(boundary)]),
+            ..Bundle::default()
+        };
+        let [one, both, identity] =
+            [bundle(&own, &own), bundle(&other, &other), bundle(&other, &own)].map(|bundle| compiler.bundle(&bundle));
+        let program = compiler.finish();
+        let mut evaluator = Evaluator::new(&program);
+        assert!(evaluator.alike(&[check("workmail:GetUser")], one, both).is_some());
+        assert!(evaluator.alike(&[check("workmail:GetUser")], one, identity).is_none());
     }
 
     #[test]
