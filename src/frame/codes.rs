@@ -3,15 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray, ListArray, PrimitiveArray, StringArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray, StringArray};
 use arrow::array::{UInt8Array, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::compute::concat;
-use arrow::datatypes::{ArrowDictionaryKeyType, Field, UInt8Type, UInt16Type, UInt32Type};
+use arrow::datatypes::{ArrowDictionaryKeyType, UInt8Type, UInt16Type, UInt32Type};
 use arrow::error::Result;
-
-use super::texts::CodedBuilder;
-use crate::error;
 
 /// The code of a row without text.
 pub(super) const NULL: u32 = u32::MAX;
@@ -43,6 +39,7 @@ impl Codes {
 
     /// A column of these codes, [`NULL`] for rows without text, and texts.
     pub(super) fn column(codes: &[u32], texts: StringArray) -> Result<ArrayRef> {
+        // Of a row without text the narrow code says nothing: it is not valid.
         match texts.len() {
             ..=0x100 => column::<UInt8Type>(codes.iter().map(|code| *code as u8).collect(), valid(codes), texts),
             0x101..=0x1_0000 => column::<UInt16Type>(codes.iter().map(|code| *code as u16).collect(), valid(codes), texts),
@@ -96,7 +93,7 @@ fn get<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, row:
     codes.is_valid(row).then(|| (*code).into())
 }
 
-/// Which codes are no [`NULL`]; `None` if all are none.
+/// Which rows have a text; `None` if all have one.
 fn valid(codes: &[u32]) -> Option<NullBuffer> {
     let is_valid = |row: usize| codes.get(row).is_some_and(|code| *code != NULL);
     codes.contains(&NULL).then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), is_valid)))
@@ -105,28 +102,6 @@ fn valid(codes: &[u32]) -> Option<NullBuffer> {
 fn column<T: ArrowDictionaryKeyType>(codes: Vec<T::Native>, valid: Option<NullBuffer>, texts: StringArray) -> Result<ArrayRef> {
     let codes = PrimitiveArray::<T>::try_new(ScalarBuffer::from(codes), valid)?;
     Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
-}
-
-/// Parts of a column as one, whose texts, and those in lists, stand as codes.
-///
-/// # Errors
-/// [`error::Error::Columns`] beyond 2 GB of text.
-pub fn in_codes(parts: &[&dyn Array]) -> error::Result<ArrayRef> {
-    let column = concat(parts)?;
-    let Some(lists) = column.as_list_opt::<i32>() else { return coded(&column) };
-    let texts = coded(lists.values())?;
-    let item = Arc::new(Field::new("item", texts.data_type().clone(), true));
-    Ok(Arc::new(ListArray::try_new(item, lists.offsets().clone(), texts, lists.nulls().cloned())?))
-}
-
-/// A column of texts in codes; any other as it is.
-fn coded(column: &ArrayRef) -> error::Result<ArrayRef> {
-    let Some(texts) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
-    let mut builder = CodedBuilder::default();
-    for text in texts {
-        builder.push(text)?;
-    }
-    builder.finish()
 }
 
 #[cfg(test)]
@@ -144,17 +119,12 @@ mod tests {
                 Codes::Short(_) => 2,
                 Codes::Long(_) => 4,
             };
-            assert_eq!(
-                width,
-                if texts <= 256 {
-                    1
-                } else if texts <= 65_536 {
-                    2
-                } else {
-                    4
-                },
-                "{texts}"
-            );
+            let needed = match texts {
+                ..=256 => 1,
+                257..=65_536 => 2,
+                _ => 4,
+            };
+            assert_eq!(width, needed, "{texts}");
             assert_eq!((read.len(), read.is_empty(), values.len()), (codes.len(), false, texts as usize));
             assert!(codes.iter().enumerate().all(|(row, code)| read.get(row) == (*code != NULL).then_some(*code)), "{texts}");
             assert_eq!(read.get(codes.len()), None);

@@ -69,34 +69,9 @@ impl EventWriter {
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
-    pub fn push(&mut self, batches: &[&RecordBatch], mut places: &[Place]) -> Result<()> {
-        while !places.is_empty() {
-            let (these, rest) = places.split_at(places.len().min(self.rows.room()));
-            self.rows.push(&[(batches, these)])?;
-            places = rest;
-            if self.rows.room() == 0 {
-                self.end_group()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn end_group(&mut self) -> Result<()> {
-        for (field, column) in CODED.fields().iter().zip(self.rows.columns()) {
-            let Some(counts) = self.counted.get_mut(field.name().as_str()) else { continue };
-            for (value, count) in column.counts() {
-                *counts.entry(value.unwrap_or_default().to_owned()).or_default() += count;
-            }
-        }
-        let numbers = Grain::NUMBERS.map(|(grain, _)| self.numbers(grain));
-        self.rows.end_group(&numbers)
-    }
-
-    /// The numbers of a grain, for each row of the row group.
-    fn numbers(&self, grain: Grain) -> Vec<u32> {
-        let columns = CODED.fields().iter().zip(self.rows.columns());
-        let columns = columns.filter(|(field, _)| Grain::of(field.name()) == grain).flat_map(|(_, column)| column.numbers());
-        grain::number(&columns.collect::<Vec<_>>(), self.rows.rows())
+    pub fn push(&mut self, batches: &[&RecordBatch], places: &[Place]) -> Result<()> {
+        let Self { rows, counted } = self;
+        rows.push(&[(batches, places)], |rows| end_group(rows, counted))
     }
 
     /// Ends the file and puts it in its place. Returns how often each value of the columns that are counted stands there; nulls
@@ -104,11 +79,28 @@ impl EventWriter {
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
-    pub fn finish(mut self) -> Result<BTreeMap<&'static str, BTreeMap<String, u64>>> {
-        if self.rows.rows() > 0 {
-            self.end_group()?;
-        }
-        self.rows.finish()?;
-        Ok(self.counted)
+    pub fn finish(self) -> Result<BTreeMap<&'static str, BTreeMap<String, u64>>> {
+        let Self { rows, mut counted } = self;
+        rows.finish(|rows| end_group(rows, &mut counted))?;
+        Ok(counted)
     }
+}
+
+/// Counts the values of a row group, numbers its callers and calls, and ends it.
+fn end_group(rows: &mut RowsWriter, counted: &mut BTreeMap<&'static str, BTreeMap<String, u64>>) -> Result<()> {
+    for (field, column) in CODED.fields().iter().zip(rows.columns()) {
+        let Some(counts) = counted.get_mut(field.name().as_str()) else { continue };
+        for (value, count) in column.counts() {
+            *counts.entry(value.unwrap_or_default().to_owned()).or_default() += count;
+        }
+    }
+    let numbers = Grain::NUMBERS.map(|(grain, _)| numbers(rows, grain));
+    rows.end_group(&numbers)
+}
+
+/// The numbers of a grain, for each row of the row group.
+fn numbers(rows: &RowsWriter, grain: Grain) -> Vec<u32> {
+    let columns = CODED.fields().iter().zip(rows.columns());
+    let columns = columns.filter(|(field, _)| Grain::of(field.name()) == grain).flat_map(|(_, column)| column.numbers());
+    grain::number(&columns.collect::<Vec<_>>(), rows.rows())
 }

@@ -22,11 +22,10 @@ pub mod schema;
 mod table;
 mod texts;
 
-pub use codes::in_codes;
 pub use event::{Check, EventBuilder, EventRow, Flag, Text};
 pub use event_reader::{EventReader, EventRows};
 pub use event_writer::EventWriter;
 pub use grain::Grain;
-pub use rows_writer::{GatheredTable, Place};
+pub use rows_writer::{GatheredTable, Part, Place, in_codes};
 pub use table::{Cell, TableBuilder};
 pub use texts::{Distinct, Texts};

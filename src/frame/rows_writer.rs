@@ -5,7 +5,8 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray as _, ListArray, RecordBatch};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::Result as ParquetResult;
@@ -17,11 +18,14 @@ use super::chunk::{Compressor, Pages, Stored};
 use super::leaf::Column;
 use super::parquet::{create_private, properties, put, write_error, zstd_level};
 use super::schema::Table;
-use super::texts::Recoding;
+use super::texts::{CodedBuilder, Recoding};
 use crate::error::{Error, Result};
 
 /// Where a row stands: which batch of several, and the row there.
 pub type Place = (usize, usize);
+
+/// Some columns of rows: batches, and where the rows stand in them.
+pub type Part<'p> = (&'p [&'p RecordBatch], &'p [Place]);
 
 /// The most rows of a row group.
 pub(super) const GROUP_ROWS: usize = 131_072;
@@ -74,11 +78,6 @@ impl RowsWriter {
         })
     }
 
-    /// How many rows the row group at hand has room for.
-    pub(super) fn room(&self) -> usize {
-        GROUP_ROWS - self.rows
-    }
-
     /// Rows of the row group at hand.
     pub(super) fn rows(&self) -> usize {
         self.rows
@@ -89,13 +88,31 @@ impl RowsWriter {
         &self.columns
     }
 
-    /// Adds rows, no more than there is room for. Each part has some of the columns, in order: batches, and where the rows stand
-    /// in them.
+    /// Adds rows. Each part has some of the columns, in order: batches, and where the rows stand in them, as many as in the other
+    /// parts. `full` ends a row group that is full.
     ///
     /// # Errors
-    /// [`Error::Columns`].
-    pub(super) fn push(&mut self, parts: &[(&[&RecordBatch], &[Place])]) -> Result<()> {
-        let room = self.room();
+    /// [`Error::Columns`], and those of `full`.
+    pub(super) fn push(&mut self, parts: &[Part<'_>], mut full: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        let rows = parts.first().map_or(0, |(_, places)| places.len());
+        if parts.iter().any(|(_, places)| places.len() != rows) {
+            return Err(Error::Internal(format!("parts of rows for {}", self.path.display())));
+        }
+        let mut done = 0;
+        while done < rows {
+            let end = rows.min(done + GROUP_ROWS - self.rows);
+            let these = parts.iter().map(|(batches, places)| (*batches, places.get(done..end).unwrap_or_default()));
+            self.gather(these)?;
+            self.rows += end - done;
+            done = end;
+            if self.rows == GROUP_ROWS {
+                full(self)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gather<'p>(&mut self, parts: impl Iterator<Item = Part<'p>>) -> Result<()> {
         let mut columns = self.columns.iter_mut();
         for (batches, places) in parts {
             let of_part = batches.iter().map(|batch| batch.num_columns()).max().unwrap_or_default();
@@ -104,13 +121,10 @@ impl RowsWriter {
                 column.gather(&arrays, places, &mut self.recoding, &mut self.zstd)?;
             }
         }
-        let mut rows = parts.iter().map(|(_, places)| places.len());
-        let first = rows.next().unwrap_or_default();
-        if first > room || rows.any(|rows| rows != first) || columns.next().is_some() {
-            return Err(Error::Internal(format!("rows that do not fit {}", self.path.display())));
+        match columns.next() {
+            Some(_) => Err(Error::Internal(format!("rows for {} lack columns", self.path.display()))),
+            None => Ok(()),
         }
-        self.rows += first;
-        Ok(())
     }
 
     /// Ends the row group: its last columns are `numbers`, which count from 0.
@@ -144,11 +158,15 @@ impl RowsWriter {
         Ok(())
     }
 
-    /// Ends the file and puts it in its place. That the content survives a loss of power is left to whoever commits it.
+    /// Ends the file and puts it in its place; `rest` ends the last row group. That the content survives a loss of power is left
+    /// to whoever commits it.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Columns`].
-    pub(super) fn finish(self) -> Result<()> {
+    /// [`Error::Io`] and [`Error::Columns`], and those of `rest`.
+    pub(super) fn finish(mut self, rest: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.rows > 0 {
+            rest(&mut self)?;
+        }
         let file = self.file.into_inner().map_err(|error| write_error(&self.path, error))?;
         file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
         put(&self.temporary, &self.path)
@@ -179,30 +197,16 @@ impl GatheredTable {
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
-    pub fn push(&mut self, parts: &[(&[&RecordBatch], &[Place])]) -> Result<()> {
-        let rows = parts.first().map_or(0, |(_, places)| places.len());
-        let mut done = 0;
-        while done < rows {
-            let end = rows.min(done + self.0.room());
-            let these = parts.iter().map(|(batches, places)| (*batches, places.get(done..end).unwrap_or_default()));
-            self.0.push(&these.collect::<Vec<_>>())?;
-            done = end;
-            if self.0.room() == 0 {
-                self.0.end_group(&[])?;
-            }
-        }
-        Ok(())
+    pub fn push(&mut self, parts: &[Part<'_>]) -> Result<()> {
+        self.0.push(parts, |rows| rows.end_group(&[]))
     }
 
     /// Ends the file and puts it in its place.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
-    pub fn finish(mut self) -> Result<()> {
-        if self.0.rows() > 0 {
-            self.0.end_group(&[])?;
-        }
-        self.0.finish()
+    pub fn finish(self) -> Result<()> {
+        self.0.finish(|rows| rows.end_group(&[]))
     }
 }
 
@@ -215,4 +219,26 @@ pub(super) fn coded_fields(schema: &Schema, unique: &[&str]) -> Fields {
         _ => Arc::clone(field),
     });
     fields.collect()
+}
+
+/// Parts of a column as one, whose texts, and those in lists, stand as codes.
+///
+/// # Errors
+/// [`Error::Columns`] beyond 2 GB of text.
+pub fn in_codes(parts: &[&dyn Array]) -> Result<ArrayRef> {
+    let column = concat(parts)?;
+    let Some(lists) = column.as_list_opt::<i32>() else { return coded(&column) };
+    let texts = coded(lists.values())?;
+    let item = Arc::new(Field::new("item", texts.data_type().clone(), true));
+    Ok(Arc::new(ListArray::try_new(item, lists.offsets().clone(), texts, lists.nulls().cloned())?))
+}
+
+/// A column of texts in codes; any other as it is.
+fn coded(column: &ArrayRef) -> Result<ArrayRef> {
+    let Some(texts) = column.as_string_opt::<i32>() else { return Ok(Arc::clone(column)) };
+    let mut builder = CodedBuilder::default();
+    for text in texts {
+        builder.push(text)?;
+    }
+    builder.finish()
 }
