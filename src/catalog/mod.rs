@@ -187,9 +187,15 @@ impl Catalog {
 
     /// Maps an event to its action: by the catalogue, else by the general rule. The name is made only for the rule.
     pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, Cow<'c, str>) {
-        let source = event_source.trim();
-        let source = if source.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(source.to_ascii_lowercase()) } else { source.into() };
-        let service = self.by_source.get(&*source).map(Arc::as_ref);
+        let (source, service) = match self.by_source.get(event_source) {
+            Some(service) => (Cow::Borrowed(event_source), Some(service)),
+            None => {
+                let source = event_source.trim().to_ascii_lowercase();
+                let service = self.by_source.get(&source);
+                (Cow::Owned(source), service)
+            }
+        };
+        let service = service.map(Arc::as_ref);
         if let Some(service) = service {
             if let Some(operation) = service.operation(event_name) {
                 let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Exact };

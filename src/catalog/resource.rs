@@ -45,13 +45,12 @@ impl<'a> Parameters<'a> {
 
     /// The value at a dotted path. Of members that stand twice the last one counts, as with other JSON readers.
     pub fn get(self, path: &str) -> Option<&'a Value<'a>> {
-        let mut value = self.0?;
-        for name in path.split('.') {
-            let Value::Object(members) = value else { return None };
-            let last = |same: &dyn Fn(&str) -> bool| members.iter().filter(|(key, _)| same(key)).last().map(|(_, value)| value);
-            value = last(&|key| key == name).or_else(|| last(&|key| key.eq_ignore_ascii_case(name)))?;
+        let (mut value, mut rest) = (self.0?, path);
+        while let Some(at) = memchr::memchr(b'.', rest.as_bytes()) {
+            value = member(value, rest.get(..at)?)?;
+            rest = rest.get(at + 1..)?;
         }
-        Some(value)
+        member(value, rest)
     }
 
     /// A text, number or one-element list at a dotted path, unless AWS hides it.
@@ -82,6 +81,20 @@ impl<'a> Parameters<'a> {
             _ => None,
         }
     }
+}
+
+/// The last member of a name, else of one that differs in letter case.
+fn member<'a>(value: &'a Value<'a>, name: &str) -> Option<&'a Value<'a>> {
+    let Value::Object(members) = value else { return None };
+    let (mut same, mut alike) = (None, None);
+    for (key, value) in members.iter().filter(|(key, _)| key.len() == name.len()) {
+        if key == name {
+            same = Some(value);
+        } else if key.eq_ignore_ascii_case(name) {
+            alike = Some(value);
+        }
+    }
+    same.or(alike)
 }
 
 fn scalar<'a>(value: &'a Value<'a>) -> Option<Cow<'a, str>> {
@@ -193,14 +206,17 @@ impl ArnTemplate {
                     arn.push_str(text);
                     continue;
                 }
-                Part::Partition => Some(partition(place.region).into()),
+                Part::Partition => {
+                    arn.push_str(partition(place.region));
+                    continue;
+                }
                 Part::Region => Some(place.region.into()),
                 Part::Account => Some(place.account.into()),
                 Part::Parameter(placeholder) => placeholder.value(parameters, creates),
             };
             match value {
+                Some(value) if !value.bytes().any(|byte| byte == b':') && !value.starts_with("alias/") => arn.push_str(&value),
                 Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
-                Some(value) if !value.as_bytes().contains(&b':') && !value.starts_with("alias/") => arn.push_str(&value),
                 _ => {
                     arn.push_str(UNKNOWN_PART);
                     complete = false;

@@ -5,6 +5,7 @@
 pub mod columns;
 pub mod container;
 pub mod denial;
+pub mod json;
 mod record;
 mod skipped;
 

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::value::RawValue;
 
+use super::json::Json;
+
 /// A scalar as text; null, lists and objects are nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lax<'a>(pub Option<Cow<'a, str>>);
@@ -150,12 +152,14 @@ pub struct Record<'a> {
     pub user_agent: Lax<'a>,
     pub error_code: Lax<'a>,
     pub error_message: Lax<'a>,
-    #[serde(borrow)]
-    pub request_parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub response_elements: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub resources: Option<&'a RawValue>,
+    #[serde(deserialize_with = "json")]
+    pub request_parameters: Option<Json<'a>>,
+    /// JSON
+    #[serde(deserialize_with = "text")]
+    pub response_elements: Option<&'a str>,
+    /// JSON
+    #[serde(deserialize_with = "text")]
+    pub resources: Option<&'a str>,
     #[serde(rename = "requestID")]
     pub request_id: Lax<'a>,
     #[serde(rename = "eventID")]
@@ -179,6 +183,16 @@ pub struct Record<'a> {
     /// The table does not tell whether the call failed.
     #[serde(skip)]
     pub outcome_unknown: bool,
+}
+
+/// Any value as it stands in the text; `null` is nothing.
+fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a str>, D::Error> {
+    Ok(Option::<&'a RawValue>::deserialize(deserializer)?.map(RawValue::get))
+}
+
+/// Any value; `null` is nothing.
+fn json<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json<'a>>, D::Error> {
+    Ok(text(deserializer)?.map(Json::new))
 }
 
 /// `addendum`.
@@ -266,12 +280,12 @@ const PLAUSIBLE: std::ops::Range<i64> = 946_684_800_000_000..4_102_444_800_000_0
 /// Microseconds since 1970 of a record's `eventTime`: ISO 8601 with `T` or a space, in UTC where no zone is given. `None`
 /// for what is no time, and for times outside of this century.
 pub fn event_time(text: &str) -> Option<i64> {
+    if let Some(time) = usual_time(text.as_bytes()) {
+        return Some(time).filter(|time| PLAUSIBLE.contains(time));
+    }
     let text = text.trim();
     if text.len() < 19 {
         return None;
-    }
-    if let Some(time) = usual_time(text.as_bytes()) {
-        return Some(time).filter(|time| PLAUSIBLE.contains(time));
     }
     let instant = text.parse::<jiff::Timestamp>().or_else(|error| {
         let local = text.parse::<jiff::civil::DateTime>().map_err(|_| error)?;
@@ -280,23 +294,35 @@ pub fn event_time(text: &str) -> Option<i64> {
     instant.ok().map(jiff::Timestamp::as_microsecond).filter(|time| PLAUSIBLE.contains(time))
 }
 
-/// The form of almost all records, `2026-01-31T08:00:00Z`, at a tenth of the cost of reading any form.
+/// The form of almost all records, `2026-01-31T08:00:00Z`, at a thirtieth of the cost of reading any form.
 fn usual_time(text: &[u8]) -> Option<i64> {
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'Z'] = text else { return None };
-    let number =
-        |digits: &[u8]| digits.iter().try_fold(0i16, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(digit - b'0')));
-    let small = |a: &u8, b: &u8| number(&[*a, *b]).and_then(|number| i8::try_from(number).ok());
-    let date = jiff::civil::Date::new(number(&[*y0, *y1, *y2, *y3])?, small(m0, m1)?, small(d0, d1)?).ok()?;
-    let time = jiff::civil::Time::new(small(h0, h1)?, small(i0, i1)?, small(s0, s1)?, 0).ok()?;
-    let seconds = i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second());
-    Some((days_since_1970(date) * 86_400 + seconds) * 1_000_000)
+    let text: &[u8; 20] = text.try_into().ok()?;
+    let [c0, c1, y0, y1, _, m0, m1, _] = digits(text.first_chunk()?, b"0000-00-")?;
+    let [d0, d1, _, h0, h1, _, i0, i1] = digits(text.get(8..)?.first_chunk()?, b"00T00:00")?;
+    let [.., s0, s1, _] = digits(text.last_chunk()?, b"0:00:00Z")?;
+    let two = |tens: u8, ones: u8| (tens * 10 + ones).cast_signed();
+    let date = jiff::civil::Date::new(i16::from(two(c0, c1)) * 100 + i16::from(two(y0, y1)), two(m0, m1), two(d0, d1)).ok()?;
+    let (hour, minute, second) = (two(h0, h1), two(i0, i1), two(s0, s1));
+    let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
+    (hour < 24 && minute < 60 && second < 60).then(|| (days_since_1970(date) * 86_400 + seconds) * 1_000_000)
 }
 
-/// Days before a date: March is a year's first month here, so that the day of a leap year is its last.
+/// The numbers of the digits in a text of a form, in which `0` stands for any digit and other characters for themselves.
+#[inline]
+fn digits(text: &[u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // Of each byte what must not be passed, so that adding what is missing to 0x7f sets the highest bit of one that is greater.
+    let missing = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x7f - 9 } else { 0x7f }));
+    let found = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    ((found.wrapping_add(missing) | found) & HIGH == 0).then(|| found.to_le_bytes())
+}
+
+/// Days before a date: March is a year's first month here, so that the day of a leap year is its last. Counted from 400 years
+/// earlier, so that no number is negative.
 fn days_since_1970(date: jiff::civil::Date) -> i64 {
-    let (year, month, day) = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+    let [year, month, day] = [i32::from(date.year()) + 400, i32::from(date.month()), i32::from(date.day())].map(i32::cast_unsigned);
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 719_469
+    i64::from(year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day) - 719_469 - 146_097
 }
 
 #[cfg(test)]
@@ -313,13 +339,29 @@ mod tests {
 
     #[test]
     fn times_are_read_in_both_forms() {
-        for text in ["1970-01-01T00:00:00Z", "2100-03-01T00:00:00Z", "2026-01-31T08:09:10Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:00Z"]
-        {
+        for text in [
+            "0000-01-01T00:00:00Z",
+            "1969-12-31T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+            "2100-03-01T00:00:00Z",
+            "2026-01-31T08:09:10Z",
+            "2000-02-29T23:59:59Z",
+            "2024-12-31T00:00:00Z",
+        ] {
             assert_eq!(usual_time(text.as_bytes()), Some(text.parse::<jiff::Timestamp>().unwrap().as_microsecond()));
         }
         assert_eq!(
-            [usual_time(b"2026-02-30T08:00:00Z"), usual_time(b"2026-01-31T24:00:00Z"), usual_time(b"2026-01-31 08:00:00Z")],
-            [None; 3]
+            [
+                usual_time(b"2026-02-30T08:00:00Z"),
+                usual_time(b"2026-01-31T24:00:00Z"),
+                usual_time(b"2026-01-31T23:60:00Z"),
+                usual_time(b"2026-01-31T23:00:60Z"),
+                usual_time(b"2026-00-31T23:00:00Z"),
+                usual_time(b"2026-01-31T2:3:00:00Z"),
+                usual_time(b"2026-01-3/T23:00:00Z"),
+                usual_time(b"2026-01-31 08:00:00Z"),
+            ],
+            [None; 8]
         );
         assert_eq!(event_time("2021-12-02 22:11:24.500"), event_time("2021-12-02T22:11:24.5Z"));
         assert_eq!(event_time("2021-12-02"), None);

@@ -56,7 +56,8 @@ pub fn permission_set(role_arn: &str) -> Option<&str> {
 
 /// Whether the role ARN is that of a service-linked role.
 pub fn is_service_linked(role_arn: &str) -> bool {
-    Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+    // Few role ARNs have the path: the others are told without splitting them.
+    role_arn.contains("/aws-service-role/") && Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::account::history::{self, AccessChange};
 use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
-use crate::cloudtrail::{Identity, Record, denial, event_time};
+use crate::cloudtrail::{Identity, Record, denial, event_time, json};
 use crate::frame::{Check, EventRow, Flag, Text};
 use crate::iam::arn::{self, Arn};
 
@@ -22,8 +22,8 @@ pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, 
     }
     let outcome = catalog.outcome(record.error_code.get());
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
-    let parameters: Option<Value<'_>> = record.request_parameters.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    let parameters = parameters.as_ref().filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
+    let parameters = record.request_parameters.as_ref().and_then(|json| json.value.as_ref());
+    let parameters = parameters.filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
     let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
     if outcome == Outcome::Success && !record.outcome_unknown {
         access_change(&mut row, record);
@@ -62,7 +62,7 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
         (Text::Tls, record.tls_details.0.as_ref().and_then(|tls| tls.tls_version.get())),
         (Text::ErrorCode, record.error_code.get()),
         (Text::ErrorMessage, record.error_message.get()),
-        (Text::RequestParameters, record.request_parameters.map(|raw| raw.get()).filter(|text| *text != "null")),
+        (Text::RequestParameters, record.request_parameters.as_ref().map(|json| json.text).filter(|text| *text != "null")),
     ] {
         row.set(column, value);
     }
@@ -81,10 +81,11 @@ fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
     }
     let issues = source == "sts.amazonaws.com";
     if issues {
-        let issued = record.response_elements.and_then(|raw| serde_json::from_str::<Issued>(raw.get()).ok());
+        let issued = record.response_elements.and_then(|text| serde_json::from_str::<Issued>(text).ok());
         row.set(Text::IssuedAccessKeyId, issued.and_then(|issued| issued.credentials).and_then(|key| key.access_key_id));
     }
     let text = |column| row.get(column).map(Cow::Borrowed);
+    let raw = |text: Option<&'a str>| text.and_then(|text| serde_json::from_str(text).ok());
     let change = AccessChange {
         time: row.event_time,
         source: source.into(),
@@ -94,8 +95,8 @@ fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
         principal_arn: text(Text::PrincipalArn),
         access_key_id: text(Text::AccessKeyId),
         issued_access_key_id: text(Text::IssuedAccessKeyId),
-        request: record.request_parameters,
-        response: record.response_elements.filter(|_| !issues),
+        request: raw(record.request_parameters.as_ref().map(|json| json.text)),
+        response: raw(record.response_elements.filter(|_| !issues)),
     };
     // Of most sessions the key says all: nothing limits them.
     if history::Issued::read(&change).is_some_and(|issued| issued.is_plain()) {
@@ -266,7 +267,7 @@ fn resource(
 
 /// The only resource of the record's own list that is of the service and fits the partly known ARN.
 fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> Option<String> {
-    let list: Value<'_> = serde_json::from_str(record.resources?.get()).ok()?;
+    let list = json::read(record.resources?)?;
     let items = match &list {
         Value::Array(items) => items.as_slice(),
         Value::Object(_) => std::slice::from_ref(&list),

@@ -1,22 +1,20 @@
 //! The members of a record as CloudTrail writes them, found without the detours of reading any JSON: known names in their
-//! usual order, texts without escapes. What is not so, one record or one value of it, is read by `serde_json`; what that
-//! refuses is refused. So a record found here is the one that `serde_json` finds, and only the way there is shorter.
+//! usual order. A record that is not so is read by `serde_json`; what that refuses is refused. So a record found here is the
+//! one that `serde_json` finds, and only the way there is shorter.
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::Record;
+use crate::cloudtrail::json::Scan;
 use crate::cloudtrail::record::{Identity, Lax, Nested, SessionAttributes, SessionContext, SessionIssuer, TlsDetails, WebIdFederationData};
 
-/// A place in a text.
-pub(super) struct Scan<'t> {
-    text: &'t str,
-    at: usize,
+/// Names of members as they stand in the text, up to the value.
+macro_rules! members {
+    ($($name:literal),* $(,)?) => { [$(concat!("\"", $name, "\":")),*] };
 }
 
 /// The members of a record, in the order in which CloudTrail writes them.
-const RECORD: [&str; 27] = [
+const RECORD: [&str; 27] = members![
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -45,143 +43,23 @@ const RECORD: [&str; 27] = [
     "addendum",
     "insightDetails",
 ];
-const IDENTITY: [&str; 8] = ["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
-const CONTEXT: [&str; 6] = ["sessionIssuer", "webIdFederationData", "attributes", "sourceIdentity", "assumedRoot", "ec2RoleDelivery"];
-const ISSUER: [&str; 5] = ["type", "principalId", "arn", "accountId", "userName"];
-const ATTRIBUTES: [&str; 2] = ["creationDate", "mfaAuthenticated"];
+const IDENTITY: [&str; 8] = members!["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
+const CONTEXT: [&str; 6] =
+    members!["sessionIssuer", "webIdFederationData", "attributes", "sourceIdentity", "assumedRoot", "ec2RoleDelivery"];
+const ISSUER: [&str; 5] = members!["type", "principalId", "arn", "accountId", "userName"];
+const ATTRIBUTES: [&str; 2] = members!["creationDate", "mfaAuthenticated"];
 
 impl<'t> Scan<'t> {
-    /// The beginning of a text.
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0 }
-    }
-
-    /// The next byte that is no white space.
-    #[inline]
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.text.as_bytes().get(self.at)? {
-                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
-                byte => return Some(*byte),
-            }
-        }
-    }
-
-    /// Passes a byte that has to come next.
-    #[inline]
-    pub(super) fn token(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
-    }
-
-    /// Passes a byte if it comes next.
-    #[inline]
-    pub(super) fn is_next(&mut self, byte: u8) -> bool {
-        self.token(byte).is_some()
-    }
-
-    /// Passes the comma before another element, or the end of the list or object; whether it is the comma.
-    #[inline]
-    pub(super) fn follows(&mut self, end: u8) -> Option<bool> {
-        let byte = self.peek()?;
-        self.at += 1;
-        (byte == b',' || byte == end).then_some(byte == b',')
-    }
-
-    /// Whether only white space is left.
-    pub(super) fn is_at_end(&mut self) -> bool {
-        self.peek().is_none()
-    }
-
-    /// A name and its colon.
-    #[inline]
-    pub(super) fn key(&mut self) -> Option<&'t str> {
-        self.token(b'"')?;
-        let key = self.string()?;
-        self.token(b':')?;
-        Some(key)
-    }
-
-    /// Passes a name and its colon, if they come next without white space.
-    #[inline]
-    fn passes(&mut self, name: &str) -> bool {
-        let rest = self.text.as_bytes().get(self.at..).and_then(|rest| rest.strip_prefix(b"\""));
-        let passes = rest.and_then(|rest| rest.strip_prefix(name.as_bytes())).is_some_and(|rest| rest.starts_with(b"\":"));
-        if passes {
-            self.at += name.len() + 3;
-        }
-        passes
-    }
-
-    /// The text up to the next quotation mark; `None` if it has escapes, or control characters, which JSON forbids.
-    #[inline]
-    fn string(&mut self) -> Option<&'t str> {
-        const LOW: u64 = u64::from_le_bytes([0x01; 8]);
-        const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let mut length = 0;
-        while let Some(eight) = rest.get(length..).and_then(|rest| rest.first_chunk()) {
-            let eight = u64::from_le_bytes(*eight);
-            // The lowest byte that one of these marks is truly one of that kind.
-            let is_zero = |bytes: u64| bytes.wrapping_sub(LOW) & !bytes & HIGH;
-            let controls = eight.wrapping_sub(LOW * 0x20) & !eight & HIGH;
-            let found = is_zero(eight ^ (LOW * 0x22)) | is_zero(eight ^ (LOW * 0x5c)) | controls;
-            if found != 0 {
-                length += found.trailing_zeros() as usize / 8;
-                return self.end_string(rest.get(length)?, length);
-            }
-            length += 8;
-        }
-        let more = rest.get(length..)?.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
-        self.end_string(rest.get(length + more)?, length + more)
-    }
-
-    #[inline]
-    fn end_string(&mut self, last: &u8, length: usize) -> Option<&'t str> {
-        let text = self.text.get(self.at..self.at + length)?;
-        self.at += length + 1;
-        (*last == b'"').then_some(text)
-    }
-
-    /// Passes any value.
-    fn skip(&mut self) -> Option<()> {
+    /// Reads a record into an empty one.
+    pub(super) fn record(&mut self, record: &mut Record<'t>) -> Option<()> {
         let begin = self.at;
-        if self.token(b'"').and_then(|()| self.string()).is_some() {
-            return Some(());
+        if self.members(&RECORD, |scan, member| scan.member_of_record(record, member)).is_none() {
+            self.at = begin;
+            let mut values = serde_json::Deserializer::from_str(self.rest()?).into_iter::<Record<'t>>();
+            *record = values.next()?.ok()?;
+            self.at += values.byte_offset();
         }
-        self.at = begin;
-        self.raw().map(|_| ())
-    }
-
-    /// Passes `null`, if it comes next.
-    #[inline]
-    fn is_null(&mut self) -> bool {
-        let is_null = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(b"null"));
-        if is_null {
-            self.at += 4;
-        }
-        is_null
-    }
-
-    /// Any value, as it stands there.
-    fn raw(&mut self) -> Option<&'t RawValue> {
-        let mut values = serde_json::Deserializer::from_str(self.text.get(self.at..)?).into_iter::<&RawValue>();
-        let value = values.next()?.ok()?;
-        self.at += values.byte_offset();
-        Some(value)
-    }
-
-    /// A record.
-    pub(super) fn record(&mut self) -> Option<Record<'t>> {
-        let begin = self.at;
-        let mut record = Record::default();
-        if self.members(&RECORD, |scan, member| scan.member_of_record(&mut record, member)).is_some() {
-            return Some(record);
-        }
-        self.at = begin;
-        let mut values = serde_json::Deserializer::from_str(self.text.get(begin..)?).into_iter::<Record<'t>>();
-        let record = values.next()?.ok()?;
-        self.at += values.byte_offset();
-        Some(record)
+        Some(())
     }
 
     /// Hands each member of an object that has one of the names to `each`, by the number of the name; `None` as soon as
@@ -193,12 +71,13 @@ impl<'t> Scan<'t> {
         while follows {
             self.peek()?;
             // Mostly it is the next name, or one a few further on.
-            let ahead = names.iter().enumerate().skip(expected).take(4).find(|(_, name)| self.passes(name));
-            let member = match ahead {
-                Some((member, _)) => Some(member),
+            let is_next = names.get(expected).is_some_and(|name| self.passes(name));
+            let mut ahead = names.iter().enumerate().skip(expected + 1).take(3);
+            let member = match is_next.then_some(expected).or_else(|| ahead.find(|(_, name)| self.passes(name)).map(|(member, _)| member)) {
+                Some(member) => Some(member),
                 None => {
                     let key = self.key()?;
-                    names.iter().position(|name| *name == key)
+                    names.iter().position(|name| name.get(1..name.len() - 2) == Some(key))
                 }
             };
             match member {
@@ -206,7 +85,9 @@ impl<'t> Scan<'t> {
                     expected = member + 1;
                     each(self, member)?;
                 }
-                None => self.skip()?,
+                None => {
+                    self.raw()?;
+                }
             }
             follows = self.follows(b'}')?;
         }
@@ -225,12 +106,12 @@ impl<'t> Scan<'t> {
             7 => &mut record.user_agent,
             8 => &mut record.error_code,
             9 => &mut record.error_message,
-            10 => return self.kept(&mut record.request_parameters),
-            11 => return self.kept(&mut record.response_elements),
+            10 => return self.kept(&mut record.request_parameters, Self::json),
+            11 => return self.kept(&mut record.response_elements, Self::raw),
             12 => &mut record.request_id,
             13 => &mut record.event_id,
             14 => &mut record.read_only,
-            15 => return self.kept(&mut record.resources),
+            15 => return self.kept(&mut record.resources, Self::raw),
             16 => &mut record.event_type,
             17 => &mut record.management_event,
             18 => &mut record.recipient_account_id,
@@ -240,7 +121,7 @@ impl<'t> Scan<'t> {
             22 => &mut record.event_category,
             23 => {
                 let version = |scan: &mut Self, tls: &mut TlsDetails<'t>, _| scan.lax(&mut tls.tls_version);
-                return self.nested(&mut record.tls_details, &["tlsVersion"], version);
+                return self.nested(&mut record.tls_details, &members!["tlsVersion"], version);
             }
             24 => &mut record.session_credential_from_console,
             // Addenda and insights are rare.
@@ -268,7 +149,7 @@ impl<'t> Scan<'t> {
             0 => return self.nested(&mut context.session_issuer, &ISSUER, Self::member_of_issuer),
             1 => {
                 let provider = |scan: &mut Self, data: &mut WebIdFederationData<'t>, _| scan.lax(&mut data.federated_provider);
-                return self.nested(&mut context.web_id_federation_data, &["federatedProvider"], provider);
+                return self.nested(&mut context.web_id_federation_data, &members!["federatedProvider"], provider);
             }
             2 => {
                 let attribute = |scan: &mut Self, attributes: &mut SessionAttributes<'t>, member| match member {
@@ -309,25 +190,20 @@ impl<'t> Scan<'t> {
                 self.raw()?;
                 None
             }
-            _ => {
-                let rest = self.text.get(self.at..)?;
-                let word = ["true", "false", "null"].into_iter().find(|word| rest.starts_with(*word))?;
-                self.at += word.len();
-                Some(word).filter(|word| *word != "null")
-            }
+            _ => Some(self.word()?).filter(|word| *word != "null"),
         }
         .map(Cow::Borrowed);
         Some(())
     }
 
-    /// A value that is read later, or `null`.
-    fn kept(&mut self, slot: &mut Option<&'t RawValue>) -> Option<()> {
+    /// Any value, or nothing for `null`.
+    fn kept<T>(&mut self, slot: &mut Option<T>, read: impl Fn(&mut Self) -> Option<T>) -> Option<()> {
         if slot.is_some() {
             return None;
         }
         self.peek()?;
-        if !self.is_null() {
-            *slot = Some(self.raw()?);
+        if !self.passes("null") {
+            *slot = Some(read(self)?);
         }
         Some(())
     }

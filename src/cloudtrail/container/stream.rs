@@ -3,7 +3,7 @@
 //! Everything unusual is left to the careful reader, which goes on at the record where this one stopped.
 
 use super::Record;
-use super::scan::Scan;
+use crate::cloudtrail::json::Scan;
 
 /// How far a file was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,9 @@ fn records<'t>(text: &'t str, taken: &mut u64, each: &mut impl FnMut(&Record<'t>
     scan.token(b'[')?;
     let mut follows = !scan.is_next(b']');
     while follows {
-        each(&scan.record()?).then_some(())?;
+        let mut record = Record::default();
+        scan.record(&mut record)?;
+        each(&record).then_some(())?;
         *taken += 1;
         follows = scan.follows(b']')?;
     }
