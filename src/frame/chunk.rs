@@ -206,7 +206,7 @@ impl Pages {
 
     /// Adds a page of values as they are: texts with their lengths, numbers in little endian, flags as bits.
     pub(super) fn plain(&mut self, values: &[u8], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
-        let mut page = Vec::with_capacity(values.len() + 64);
+        let mut page = Vec::with_capacity(values.len() + levels.defined.len() / 4 + 64);
         levels.push(&mut page)?;
         page.extend_from_slice(values);
         self.data_page(&page, levels.defined.len(), Encoding::PLAIN, zstd)
@@ -334,6 +334,7 @@ mod tests {
     use rand::{Rng as _, SeedableRng as _};
 
     use super::super::leaf::Column;
+    use super::super::places::Taken;
     use super::super::texts::Recoding;
     use super::*;
 
@@ -354,7 +355,7 @@ mod tests {
         let mut column =
             Column::new(if is_coded { &coded } else { &field }, if is_raw { Stored::AS_IT_IS } else { Stored::COMPRESSED }).unwrap();
         let mut zstd = Compressor::new(ZstdLevel::default()).unwrap();
-        column.gather(&[&texts], &places, &mut Recoding::default(), &mut zstd).unwrap();
+        column.gather(&[&texts], &Taken::new(&places, 1).unwrap(), &mut Recoding::default(), &mut zstd).unwrap();
         let mut group = file.next_row_group().unwrap();
         column.close(rows.len(), &mut std::iter::once((descriptor, true)), &mut zstd, &mut group).unwrap();
         group.close().unwrap();

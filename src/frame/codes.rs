@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray, StringArray};
 use arrow::array::{UInt8Array, UInt16Array, UInt32Array};
-use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowDictionaryKeyType, UInt8Type, UInt16Type, UInt32Type};
 use arrow::error::Result;
 
@@ -76,6 +76,24 @@ impl Codes {
         self.array().nulls()
     }
 
+    /// Copies the codes of rows, each to a place, as numbers from `first` on; none for rows without.
+    pub(super) fn copy(&self, rows: &[(u32, u32)], first: u32, to: &mut [u32]) {
+        match self {
+            Self::Byte(codes) => copy_codes(codes, rows, first, to),
+            Self::Short(codes) => copy_codes(codes, rows, first, to),
+            Self::Long(codes) => copy_codes(codes, rows, first, to),
+        }
+    }
+
+    /// What a table says of the code of each row; 0 of none.
+    pub fn look_up(&self, table: &[u32]) -> Vec<u32> {
+        match self {
+            Self::Byte(codes) => look_up(codes, table),
+            Self::Short(codes) => look_up(codes, table),
+            Self::Long(codes) => look_up(codes, table),
+        }
+    }
+
     /// The code of a row.
     #[inline]
     pub fn get(&self, row: usize) -> Option<u32> {
@@ -93,10 +111,43 @@ fn get<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, row:
     codes.is_valid(row).then(|| (*code).into())
 }
 
+fn look_up<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, table: &[u32]) -> Vec<u32> {
+    let said = |code: &T::Native| table.get((*code).into() as usize).copied().unwrap_or_default();
+    match codes.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => codes.values().iter().map(said).collect(),
+        Some(nulls) => codes.values().iter().zip(nulls).map(|(code, is_there)| if is_there { said(code) } else { 0 }).collect(),
+    }
+}
+
+fn copy_codes<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, rows: &[(u32, u32)], first: u32, to: &mut [u32]) {
+    let values = codes.values();
+    copy(rows, codes.len(), codes.nulls(), to, |row| values.get(row).map(|code| first + (*code).into()));
+}
+
+/// Puts the numbers of rows that are not null each to a place.
+#[inline]
+pub(super) fn copy(rows: &[(u32, u32)], length: usize, nulls: Option<&NullBuffer>, to: &mut [u32], number: impl Fn(usize) -> Option<u32>) {
+    let mut put = |row: usize, place: u32| {
+        if let (Some(number), Some(to)) = (number(row), to.get_mut(place as usize)) {
+            *to = number;
+        }
+    };
+    match nulls.filter(|nulls| nulls.null_count() > 0) {
+        None => rows.iter().for_each(|(row, place)| put(*row as usize, *place)),
+        Some(nulls) => {
+            let valid = rows.iter().filter(|(row, _)| (*row as usize) < length && nulls.is_valid(*row as usize));
+            valid.for_each(|(row, place)| put(*row as usize, *place));
+        }
+    }
+}
+
 /// Which rows have a text; `None` if all have one.
 fn valid(codes: &[u32]) -> Option<NullBuffer> {
-    let is_valid = |row: usize| codes.get(row).is_some_and(|code| *code != NULL);
-    codes.contains(&NULL).then(|| NullBuffer::new(BooleanBuffer::collect_bool(codes.len(), is_valid)))
+    let word = |codes: &[u32]| codes.iter().rev().fold(0, |word, code| word << 1 | u64::from(*code != NULL));
+    codes.contains(&NULL).then(|| {
+        let words: Vec<u64> = codes.chunks(u64::BITS as usize).map(word).collect();
+        NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, codes.len()))
+    })
 }
 
 fn column<T: ArrowDictionaryKeyType>(codes: Vec<T::Native>, valid: Option<NullBuffer>, texts: StringArray) -> Result<ArrayRef> {

@@ -98,6 +98,7 @@ impl Default for EventRow<'_> {
 
 impl<'a> EventRow<'a> {
     /// The row of an event of which only the time and the place in its file are known.
+    #[inline]
     pub fn new(event_time: i64, source_index: i64) -> Self {
         Self {
             text: [const { None }; Text::NAMES.len()],

@@ -11,7 +11,8 @@ use super::Text;
 use super::chunk::Stored;
 use super::event::CODED;
 use super::grain::{self, Grain};
-use super::rows_writer::{Files, Place, RowsWriter};
+use super::places::Place;
+use super::rows_writer::{Files, RowsWriter};
 use super::schema::EVENTS;
 use crate::error::{Error, Result};
 

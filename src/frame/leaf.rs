@@ -16,12 +16,9 @@ use parquet::schema::types::ColumnDescPtr;
 use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages, Stored};
 use super::codes::NULL;
 use super::encoding::push_text;
-use super::rows_writer::Place;
+use super::places::{Place, Taken};
 use super::texts::{CodedBuilder, Recoding, Texts};
 use crate::error::{Error, Result};
-
-/// About how long a text is that nearly every row has one of its own of, with its length before it.
-const TEXT_BYTES: usize = 40;
 
 /// A longer text is not put into the statistics of a chunk.
 const EDGE_BYTES: usize = 256;
@@ -68,14 +65,20 @@ impl Column {
     ///
     /// # Errors
     /// [`Error::Columns`] for columns of another type.
-    pub(super) fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], recoding: &mut Recoding, zstd: &mut Compressor) -> Result<()> {
+    pub(super) fn gather(
+        &mut self,
+        columns: &[&ArrayRef],
+        places: &Taken<'_>,
+        recoding: &mut Recoding,
+        zstd: &mut Compressor,
+    ) -> Result<()> {
         match &mut self.form {
             Form::Coded(builder) => builder.gather(&all(columns, Texts::new)?, places, recoding),
-            Form::Plain(plain) => plain.gather(columns, places, zstd),
+            Form::Plain(plain) => plain.gather(columns, places.all, zstd),
             Form::Nested(leaves) => match leaves.as_mut_slice() {
-                [texts] => text_lists(texts, &all(columns, |column| column.as_list_opt().cloned())?, places, recoding),
-                [key, value] => maps(key, value, &all(columns, |column| column.as_map_opt().cloned())?, places),
-                leaves => lists(leaves, &all(columns, |column| column.as_list_opt().cloned())?, places),
+                [texts] => text_lists(texts, &all(columns, |column| column.as_list_opt().cloned())?, places.all, recoding),
+                [key, value] => maps(key, value, &all(columns, |column| column.as_map_opt().cloned())?, places.all),
+                leaves => lists(leaves, &all(columns, |column| column.as_list_opt().cloned())?, places.all),
             },
         }
     }
@@ -191,7 +194,10 @@ impl Plain {
         match self.kind {
             Kind::Text => {
                 let columns: Vec<StringArray> = all(columns, |column| column.as_string_opt().cloned())?;
-                self.values.reserve((places.len() * TEXT_BYTES).min(PAGE_BYTES));
+                let (bytes, rows) =
+                    columns.iter().fold((0, 1), |(bytes, rows), column| (bytes + column.value_data().len(), rows + column.len()));
+                self.values.reserve((places.len() * (bytes / rows + size_of::<u32>()) / 4 * 5).min(PAGE_BYTES));
+                self.present.reserve(places.len());
                 for (column, row) in places {
                     let texts = columns.get(*column).filter(|texts| *row < texts.len() && texts.is_valid(*row));
                     self.text(texts.map(|texts| texts.value(*row).as_bytes()))?;
@@ -207,9 +213,11 @@ impl Plain {
                     numbers.or_else(|| column.as_any().downcast_ref().cloned())
                 };
                 let columns = all(columns, number)?;
+                self.present.reserve(places.len());
+                self.values.reserve(places.len() * size_of::<i64>());
                 for (column, row) in places {
                     let numbers = columns.get(*column).filter(|numbers| *row < numbers.len() && numbers.is_valid(*row));
-                    self.number(numbers.map(|numbers| numbers.value(*row)));
+                    self.number(numbers.and_then(|numbers| numbers.values().get(*row).copied()));
                 }
             }
             Kind::Flag => {
@@ -305,7 +313,15 @@ impl Leaf {
         let mut codes = self.texts.parts().1.iter();
         let mut levels = self.repeated.iter().zip(&self.defined).peekable();
         let mut row = Vec::new();
+        // Of rows that only say how far they are defined: the number of each level.
+        let mut bare: [Option<u32>; 8] = [None; 8];
         while let Some((_, defined)) = levels.next() {
+            let is_bare = *defined < self.most_defined && levels.peek().is_none_or(|(repeated, _)| **repeated == 0);
+            let of_level = bare.get_mut(*defined as usize).filter(|_| is_bare);
+            if let Some(Some(number)) = of_level {
+                numbers.push(*number);
+                continue;
+            }
             row.clear();
             let mut place = |repeated: u32, defined: u32| {
                 row.extend([repeated, defined]);
@@ -316,10 +332,14 @@ impl Leaf {
                 place(*repeated, *defined);
             }
             let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-            numbers.push(match known.get(&row) {
+            let number = match known.get(&row) {
                 Some(number) => *number,
                 None => *known.entry(row.clone()).or_insert(next),
-            });
+            };
+            if let Some(of_level) = of_level {
+                *of_level = Some(number);
+            }
+            numbers.push(number);
         }
         numbers
     }
@@ -355,7 +375,7 @@ fn text_lists(leaf: &mut Leaf, columns: &[ListArray], places: &[Place], recoding
             found.extend(is_text.then_some((*column, item)));
         }
     }
-    leaf.texts.gather(&texts, &found, recoding)
+    leaf.texts.gather(&texts, &Taken::new(&found, texts.len())?, recoding)
 }
 
 /// Adds lists of structs of texts, a leaf for each text. Levels: 1 for a list, 2 for an entry, 3 for a struct, 4 for a text.

@@ -17,12 +17,10 @@ use parquet::schema::types::TypePtr;
 use super::chunk::{Compressor, Pages, Stored};
 use super::leaf::Column;
 use super::parquet::{create_private, properties, put, write_error, zstd_level};
+use super::places::{Place, Taken};
 use super::schema::Table;
 use super::texts::{CodedBuilder, Recoding};
 use crate::error::{Error, Result};
-
-/// Where a row stands: which batch of several, and the row there.
-pub type Place = (usize, usize);
 
 /// Some columns of rows: batches, and where the rows stand in them.
 pub type Part<'p> = (&'p [&'p RecordBatch], &'p [Place]);
@@ -115,10 +113,11 @@ impl RowsWriter {
     fn gather<'p>(&mut self, parts: impl Iterator<Item = Part<'p>>) -> Result<()> {
         let mut columns = self.columns.iter_mut();
         for (batches, places) in parts {
+            let places = Taken::new(places, batches.len())?;
             let of_part = batches.iter().map(|batch| batch.num_columns()).max().unwrap_or_default();
             for (at, column) in (0..of_part).zip(&mut columns) {
                 let arrays: Vec<&ArrayRef> = batches.iter().filter_map(|batch| batch.columns().get(at)).collect();
-                column.gather(&arrays, places, &mut self.recoding, &mut self.zstd)?;
+                column.gather(&arrays, &places, &mut self.recoding, &mut self.zstd)?;
             }
         }
         match columns.next() {

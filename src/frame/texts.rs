@@ -9,7 +9,8 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::buffer::{Buffer, OffsetBuffer};
 use hashbrown::HashTable;
 
-use super::codes::{Codes, NULL};
+use super::codes::{self, Codes, NULL};
+use super::places::Taken;
 use super::read;
 use crate::error::{Error, Result};
 
@@ -77,11 +78,25 @@ impl Texts {
         rows.into_iter().flatten().chain(every).filter_map(|row| Some((row, self.get(row)?)))
     }
 
-    /// How many codes there are; none for a plain column.
+    /// How many codes there are.
     fn codes(&self) -> usize {
         match self {
-            Self::Plain(_) => 0,
-            Self::Coded(_, values) => values.len(),
+            Self::Plain(texts) | Self::Coded(_, texts) => texts.len(),
+        }
+    }
+
+    /// The text of a code.
+    fn text(&self, code: u32) -> Option<&str> {
+        match self {
+            Self::Plain(texts) | Self::Coded(_, texts) => read::get(texts, code as usize),
+        }
+    }
+
+    /// Copies the codes of rows, each to a place, as numbers from `first` on; none for rows without text.
+    fn copy(&self, rows: &[(u32, u32)], first: u32, to: &mut [u32]) {
+        match self {
+            Self::Plain(texts) => codes::copy(rows, texts.len(), texts.nulls(), to, |row| u32::try_from(row).ok().map(|row| first + row)),
+            Self::Coded(codes, _) => codes.copy(rows, first, to),
         }
     }
 
@@ -172,6 +187,9 @@ fn bytes<'t>(text: &'t [u8], ends: &[u32], number: u32) -> Option<&'t [u8]> {
     text.get(begin as usize..*ends.get(number)? as usize)
 }
 
+/// Bytes of a code.
+const CODE: usize = size_of::<u32>();
+
 /// Collects texts into a coded column.
 #[derive(Debug, Default)]
 pub(super) struct CodedBuilder {
@@ -201,8 +219,10 @@ impl Recent {
 impl Ends {
     #[inline]
     fn of(text: &[u8]) -> Self {
-        let (first, last) = match (text.first_chunk(), text.last_chunk()) {
-            (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        let half = |bytes: Option<&[u8; 4]>| bytes.map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+        let (first, last) = match (text.first_chunk(), text.last_chunk(), half(text.first_chunk()), half(text.last_chunk())) {
+            (Some(first), Some(last), ..) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            (.., Some(first), Some(last)) => (first, last),
             // A bit before them, so that none of those kept at first is a text.
             _ => (text.iter().fold(1, |all, byte| all << 8 | u64::from(*byte)), 0),
         };
@@ -251,12 +271,18 @@ impl CodedBuilder {
     ///
     /// # Errors
     /// [`Error::Columns`] beyond 4 GB of text.
+    #[inline]
     pub(super) fn push(&mut self, text: Option<&str>) -> Result<usize> {
-        const CODE: usize = size_of::<u32>();
-        let Some(text) = text else {
-            self.push_null();
-            return Ok(CODE);
-        };
+        match text {
+            Some(text) => self.push_text(text),
+            None => {
+                self.push_null();
+                Ok(CODE)
+            }
+        }
+    }
+
+    fn push_text(&mut self, text: &str) -> Result<usize> {
         self.end_nothing();
         let ends = Ends::of(text.as_bytes());
         let recent = self.recent.0.get_mut(ends.place());
@@ -288,49 +314,45 @@ impl CodedBuilder {
         }
     }
 
-    /// Adds rows of other columns, each a column and a row there.
+    /// Adds rows of other columns.
     ///
     /// # Errors
     /// [`Error::Columns`] beyond 4 GB of text.
-    pub(super) fn gather(&mut self, columns: &[Texts], places: &[(usize, usize)], recoding: &mut Recoding) -> Result<()> {
-        let mut begins = Vec::with_capacity(columns.len());
-        let mut codes = 0;
-        for column in columns {
-            begins.push(codes);
-            codes += column.codes();
-        }
+    pub(super) fn gather(&mut self, columns: &[Texts], places: &Taken<'_>, recoding: &mut Recoding) -> Result<()> {
+        let rows = places.all.len();
         if columns.iter().all(Texts::is_empty) {
             match self.codes.is_empty() {
-                true => self.nothing += places.len(),
-                false => self.codes.resize(self.codes.len() + places.len(), NULL),
+                true => self.nothing += rows,
+                false => self.codes.resize(self.codes.len() + rows, NULL),
             }
             return Ok(());
         }
-        let this = recoding.begin(codes);
-        self.codes.reserve(self.nothing + places.len());
+        self.codes.reserve(self.nothing + rows);
         self.end_nothing();
-        for (column, row) in places {
-            let (Some(texts), Some(begin)) = (columns.get(*column), begins.get(*column)) else {
-                return Err(Error::Internal(format!("column {column} of {}", columns.len())));
-            };
-            let Texts::Coded(codes, values) = texts else {
-                match texts.get(*row) {
-                    Some(text) => {
-                        self.push(Some(text))?;
-                    }
-                    None => self.codes.push(NULL),
-                }
-                continue;
-            };
-            let Some(code) = codes.get(*row).map(|code| code as usize) else {
-                self.codes.push(NULL);
-                continue;
-            };
-            let Some(known) = recoding.known.get_mut(begin + code) else { return Err(Error::Internal(format!("code {code}"))) };
+        let first = self.codes.len();
+        self.codes.resize(first + rows, NULL);
+        let added = self.codes.get_mut(first..).unwrap_or_default();
+        // Column by column, where one loop does for all rows: the codes of all columns in one count.
+        let mut begins = Vec::with_capacity(columns.len());
+        let mut codes = 0;
+        for (texts, rows) in columns.iter().zip(&places.of_batch) {
+            begins.push(codes);
+            texts.copy(rows, codes, added);
+            codes = u32::try_from(texts.codes())
+                .ok()
+                .and_then(|more| codes.checked_add(more))
+                .ok_or_else(|| Error::Columns("more than four thousand million texts in some batches".to_owned()))?;
+        }
+        // Row by row: new codes, counted as the texts first occur.
+        let this = recoding.begin(codes as usize);
+        for code in added.iter_mut().filter(|code| **code != NULL) {
+            let Some(known) = recoding.known.get_mut(*code as usize) else { return Err(Error::Internal(format!("code {code}"))) };
             if known.0 != this {
-                *known = (this, self.distinct.number(read::get(values, code).unwrap_or_default())?.0);
+                let column = begins.partition_point(|begin| begin <= code).saturating_sub(1);
+                let text = columns.get(column).zip(begins.get(column)).and_then(|(texts, begin)| texts.text(code.checked_sub(*begin)?));
+                *known = (this, self.distinct.number(text.unwrap_or_default())?.0);
             }
-            self.codes.push(known.1);
+            *code = known.1;
         }
         Ok(())
     }
@@ -427,7 +449,8 @@ mod tests {
                 let some = &columns[..1 + takes.len() % columns.len()];
                 let places: Vec<(usize, usize)> = takes.into_iter().map(|(column, row)| (column % some.len(), row % some[column % some.len()].0.len())).collect();
                 expected.extend(places.iter().map(|(column, row)| some[*column].0[*row].clone()));
-                builder.gather(&some.iter().map(|(_, texts)| texts.clone()).collect::<Vec<_>>(), &places, &mut recoding).unwrap();
+                let texts: Vec<Texts> = some.iter().map(|(_, texts)| texts.clone()).collect();
+                builder.gather(&texts, &Taken::new(&places, texts.len()).unwrap(), &mut recoding).unwrap();
             }
             prop_assert_eq!(builder.len(), expected.len());
             let read = Texts::new(&builder.finish().unwrap()).unwrap();

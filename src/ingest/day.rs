@@ -161,6 +161,7 @@ impl Output {
         let ids = batches.iter().map(|batch| read::text(batch, "event_id")).collect::<Result<Vec<_>>>()?;
         let accounts = batches.iter().map(|batch| Texts::of(batch, "account_id")).collect::<Result<Vec<_>>>()?;
         let hasher = foldhash::fast::FixedState::default();
+        self.ids.reserve(places.len());
         for (batch, row) in places {
             let id = ids.get(*batch).and_then(|ids| read::get(ids, *row));
             let account = accounts.get(*batch).and_then(|accounts| accounts.get(*row));
