@@ -90,10 +90,32 @@ pub(super) fn pull_hybrid(bytes: &[u8], width: u32, count: usize, numbers: &mut 
         let length = runs.end.min(count) - runs.begin;
         match runs.run {
             Run::Same(number) => numbers.resize(numbers.len() + length, number),
-            Run::Groups(groups) => numbers.extend((0..length).map(|place| number_at(groups, place, width))),
+            Run::Groups(groups) => unpack(groups, width as usize, length, numbers),
         }
     }
     Some(())
+}
+
+/// Adds so many numbers of `width` bits from groups of eight.
+fn unpack(groups: &[u8], width: usize, count: usize, numbers: &mut Vec<u32>) {
+    /// The bytes of the widest group, and those that are read beyond its last number.
+    const BYTES: usize = 32 + 8;
+    let mask = (1u64 << width) - 1;
+    // Where each number of a group begins: the byte, and the bit there.
+    let begins: [(usize, usize); 8] = std::array::from_fn(|number| (number * width / 8, number * width % 8));
+    let mut last = [0; BYTES];
+    for group in (0..count).step_by(8) {
+        let rest = groups.get(group / 8 * width..).unwrap_or_default();
+        let bytes = rest.first_chunk::<BYTES>().unwrap_or_else(|| {
+            last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+            &last
+        });
+        let eight = begins.map(|(byte, bit)| {
+            let from = bytes.get(byte..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            (from >> bit & mask) as u32
+        });
+        numbers.extend_from_slice(eight.get(..count - group).unwrap_or(&eight));
+    }
 }
 
 /// Numbers as [`push_hybrid`] writes them, asked for here and there, in order.
@@ -175,7 +197,7 @@ impl Ranks {
             let (mut at, end) = (runs.begin, runs.end.min(rows));
             while at < end {
                 // Up to the end of a word, of the run, and of what is read at once.
-                let count = (64 - at % 64).min(end - at).min(57);
+                let count = (64 - at % 64).min(end - at).min(64 - (at - runs.begin) % 8);
                 let bits = match runs.run {
                     Run::Same(flag) => {
                         if flag == 0 {
@@ -187,7 +209,7 @@ impl Ranks {
                     Run::Groups(groups) => bits_at(groups, at - runs.begin),
                 };
                 if let Some(word) = self.words.get_mut(at / 64) {
-                    *word |= (bits & ((1 << count) - 1)) << (at % 64);
+                    *word |= (bits & (u64::MAX >> (64 - count))) << (at % 64);
                 }
                 at += count;
             }
@@ -211,7 +233,7 @@ impl Ranks {
     }
 }
 
-/// The bits from a place on: 57 at least, if there are so many.
+/// The bits from a place on: 57 at least, 64 from the beginning of a byte on, if there are so many.
 #[inline]
 fn bits_at(groups: &[u8], place: usize) -> u64 {
     let rest = groups.get(place / 8..).unwrap_or_default();

@@ -1,14 +1,13 @@
 //! Numbers for what stands in event rows, equal where the rows agree: what a kernel compares instead of texts.
 
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::sync::Arc;
 
 use arrow::array::{Array, StringArray};
 use hashbrown::HashTable;
 
 use super::context;
 use super::view::CheckRow;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::Program;
 use crate::frame::{Distinct, Text, Texts, read};
 
@@ -31,7 +30,7 @@ struct Column {
     /// The values that were numbered last, held so that others cannot take their place in memory.
     values: Option<StringArray>,
     /// For each of them its number plus one.
-    numbers: Arc<Vec<u32>>,
+    numbers: Vec<u32>,
     /// The values that were hashed last.
     hashed: Option<StringArray>,
     /// For each of them its hash, or 0 where it was not asked for yet.
@@ -95,16 +94,15 @@ impl Codes {
     }
 
     /// The numbers of a column's texts, row by row; 0 for none.
-    pub(super) fn texts(&mut self, column: Text, texts: &StringArray) -> Result<Vec<u32>> {
+    pub(super) fn texts(&mut self, column: Text, texts: &Texts) -> Result<Vec<u32>> {
         let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Vec::new()) };
-        texts.iter().map(|text| text.map_or(Ok(0), |text| Ok(1 + numbers.distinct.number(text)?.0))).collect()
-    }
-
-    /// The numbers of the texts that a coded column's codes stand for.
-    pub(super) fn values(&mut self, column: Text, values: &StringArray) -> Result<Arc<Vec<u32>>> {
-        let Some(numbers) = self.texts.get_mut(column as usize) else { return Ok(Arc::default()) };
-        numbers.hold(values)?;
-        Ok(Arc::clone(&numbers.numbers))
+        match texts {
+            Texts::Plain(texts) => texts.iter().map(|text| number_of(&mut numbers.distinct, text)).collect(),
+            Texts::Coded(codes, values) => {
+                numbers.hold(values)?;
+                Ok(codes.look_up(&numbers.numbers))
+            }
+        }
     }
 
     /// The text of a number.
@@ -156,15 +154,16 @@ impl Codes {
     }
 }
 
+/// The number of a text, from 1; 0 for none.
+fn number_of(distinct: &mut Distinct, text: Option<&str>) -> Result<u32> {
+    text.map_or(Ok(0), |text| Ok(1 + distinct.number(text)?.0))
+}
+
 impl Column {
     /// Numbers the values of a batch, unless they are those of the one before.
     fn hold(&mut self, values: &StringArray) -> Result<()> {
         if !is_held(self.values.as_ref(), values) {
-            let mut numbers = Vec::with_capacity(values.len());
-            for text in values {
-                numbers.push(text.map_or(Ok(0), |text| Ok::<_, Error>(1 + self.distinct.number(text)?.0))?);
-            }
-            self.numbers = Arc::new(numbers);
+            self.numbers = values.iter().map(|text| number_of(&mut self.distinct, text)).collect::<Result<_>>()?;
             self.values = Some(values.clone());
         }
         Ok(())

@@ -2,7 +2,6 @@
 //! out of one row can be used for every other that agrees in it ([`super::memo`]).
 
 use std::cell::Cell;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, ListArray, MapArray, TimestampMicrosecondArray};
 
@@ -99,18 +98,6 @@ pub(super) struct CheckRow {
     pub(super) source: String,
 }
 
-/// The numbers of a column's texts.
-#[derive(Default)]
-enum Numbers {
-    /// It is not compared.
-    #[default]
-    None,
-    /// Row by row.
-    Rows(Vec<u32>),
-    /// Code by code.
-    Values(Arc<Vec<u32>>),
-}
-
 /// The columns of some events, those that were loaded. Each has a value for each event, for each caller or for each call, as
 /// its [`Grain`] says.
 pub(super) struct EventColumns<'r> {
@@ -118,8 +105,8 @@ pub(super) struct EventColumns<'r> {
     callers: &'r [u32],
     calls: &'r [u32],
     text: [Option<Texts>; Text::NAMES.len()],
-    /// The numbers of the columns that are compared.
-    numbers: [Numbers; Text::NAMES.len()],
+    /// The numbers of the columns that are compared, row by row.
+    numbers: [Option<Vec<u32>>; Text::NAMES.len()],
     flags: [Option<BooleanArray>; Flag::NAMES.len()],
     event_time: TimestampMicrosecondArray,
     session_created: Option<TimestampMicrosecondArray>,
@@ -156,7 +143,7 @@ impl<'r> EventColumns<'r> {
             callers: rows.numbers(Grain::Caller),
             calls: rows.numbers(Grain::Call),
             text,
-            numbers: [const { Numbers::None }; Text::NAMES.len()],
+            numbers: [const { None }; Text::NAMES.len()],
             flags,
             event_time: read::time(&rows.events, "event_time")?.clone(),
             session_created: has_created.then(|| read::time(callers, "session_created").cloned()).transpose()?,
@@ -171,10 +158,7 @@ impl<'r> EventColumns<'r> {
     pub(super) fn number(&mut self, codes: &mut Codes) -> Result<()> {
         for ((column, texts), numbers) in Text::ALL.into_iter().zip(&self.text).zip(&mut self.numbers) {
             if let Some(texts) = texts.as_ref().filter(|_| !matches!(column, Text::EventId | Text::AccessKeyId)) {
-                *numbers = match texts {
-                    Texts::Coded(_, values) => Numbers::Values(codes.values(column, values)?),
-                    Texts::Plain(texts) => Numbers::Rows(codes.texts(column, texts)?),
-                };
+                *numbers = Some(codes.texts(column, texts)?);
             }
         }
         Ok(())
@@ -209,7 +193,10 @@ impl<'r> EventColumns<'r> {
 
     /// [`EventView::text_code`] of each event.
     pub(super) fn codes_of(&self, column: Text) -> Vec<u32> {
-        (0..self.len()).map(|row| self.row(row).text_code(column)).collect()
+        match self.numbers.get(column as usize).and_then(Option::as_ref) {
+            Some(numbers) if Grain::of_text(column) == Grain::Event => numbers.clone(),
+            _ => (0..self.len()).map(|row| self.row(row).text_code(column)).collect(),
+        }
     }
 
     /// The first event of each caller, in the order of their numbers.
@@ -478,15 +465,8 @@ impl<'b> EventView<'b> {
     #[inline]
     pub(super) fn text_code(&self, column: Text) -> u32 {
         let place = self.place(Grain::of_text(column));
-        let number = match self.columns.numbers.get(column as usize) {
-            Some(Numbers::Rows(numbers)) => numbers.get(place).copied(),
-            Some(Numbers::Values(numbers)) => match self.columns.texts(column).and_then(|texts| texts.code(place)) {
-                Some(code) => numbers.get(code as usize).copied(),
-                None => Some(0),
-            },
-            _ => None,
-        };
-        number.unwrap_or_else(|| {
+        let numbers = self.columns.numbers.get(column as usize).and_then(Option::as_ref);
+        numbers.and_then(|numbers| numbers.get(place)).copied().unwrap_or_else(|| {
             self.misses(Field::Text(column));
             0
         })

@@ -54,14 +54,11 @@ pub(in crate::frame) struct Values {
     /// Of nested values, the levels of their places.
     repeated: Vec<u32>,
     defined: Vec<u32>,
-    /// Whether some row has several places.
-    repeats: bool,
     /// The level at which a nested text stands.
     most_defined: u32,
     pub(in crate::frame) rows: usize,
-    /// Room for codes of rows that have one, and for the places of rows.
+    /// Room for codes of rows that have one.
     present: Vec<u32>,
-    starts: Vec<usize>,
     places: Places,
 }
 
@@ -80,13 +77,9 @@ enum Layout {
 impl Values {
     /// Forgets everything, and keeps the room for the next chunk.
     pub(in crate::frame) fn clear(&mut self) {
-        let Self {
-            dictionary, counted, codes, ends, texts, numbers, flags, valid, repeated, defined, repeats, rows, present, starts, ..
-        } = self;
+        let Self { dictionary, counted, codes, ends, texts, numbers, flags, valid, repeated, defined, rows, present, .. } = self;
         (*dictionary, *counted, *valid, *rows) = (None, None, None, 0);
-        *repeats = false;
         [codes, repeated, defined, present].into_iter().for_each(Vec::clear);
-        starts.clear();
         ends.clear();
         texts.clear();
         numbers.clear();

@@ -3,7 +3,7 @@
 use arrow::array::StringArray;
 use parquet::basic::Encoding;
 
-use super::super::encoding::{pull_hybrid, pull_text, same_in_all, width_of};
+use super::super::encoding::{pull_hybrid, pull_text, width_of};
 use super::{Rows, Values};
 
 /// Texts in lists or maps, with the levels of their places.
@@ -52,7 +52,6 @@ impl Values {
         self.most_defined = most.1;
         let before = self.defined.len();
         let repeated = pull_text(&mut rest)?;
-        self.repeats |= same_in_all(repeated, places) != Some(0);
         pull_hybrid(repeated, width_of(most.0), places, &mut self.repeated)?;
         pull_hybrid(pull_text(&mut rest)?, width_of(most.1), places, &mut self.defined)?;
         let these = self.defined.get(before..).unwrap_or_default();
@@ -77,44 +76,22 @@ impl Values {
             return Nested { dictionary, codes: std::mem::take(&mut self.codes), repeated, defined, rows: rows.all };
         };
         let most = self.most_defined;
-        if !self.repeats {
-            // One place in each row: the texts before a row are counted from the row that was wanted before it.
-            let (mut codes, mut from, mut before) = (Vec::new(), 0, 0);
-            let mut defined = Vec::with_capacity(wanted.len());
-            for row in wanted.iter().map(|row| *row as usize) {
-                let level = self.defined.get(row).copied().unwrap_or_default();
-                if !self.codes.is_empty() {
-                    before += self.defined.get(from..row).unwrap_or_default().iter().filter(|level| **level == most).count();
-                    codes.extend(self.codes.get(before).filter(|_| level == most));
-                    from = row;
-                }
-                defined.push(level);
-            }
-            return Nested { dictionary, codes, repeated: vec![0; wanted.len()], defined, rows: wanted.len() };
-        }
         let mut picked = Nested { dictionary, codes: Vec::new(), repeated: Vec::new(), defined: Vec::new(), rows: wanted.len() };
-        // The first level of each row, and where the last ends.
-        self.starts.clear();
-        self.starts.resize(self.repeated.len() + 1, 0);
-        let mut rows = 0;
-        for (at, repeated) in self.repeated.iter().chain([&0]).enumerate() {
-            if let Some(start) = self.starts.get_mut(rows) {
-                *start = at;
+        picked.repeated.reserve(wanted.len());
+        picked.defined.reserve(wanted.len());
+        let mut wanted = wanted.iter().map(|row| *row as usize).peekable();
+        let (mut rows, mut texts, mut is_wanted) = (0, 0, false);
+        for (repeated, defined) in self.repeated.iter().zip(&self.defined) {
+            if *repeated == 0 {
+                is_wanted = wanted.next_if_eq(&rows).is_some();
+                rows += 1;
             }
-            rows += usize::from(*repeated == 0);
-        }
-        self.starts.truncate(rows);
-        let texts_in = |levels: &[u32]| levels.iter().filter(|level| **level == most).count();
-        let (mut counted, mut before) = (0, 0);
-        for row in wanted.iter().map(|row| *row as usize) {
-            let Some([begin, end]) = self.starts.get(row..).and_then(<[usize]>::first_chunk).copied() else { break };
-            before += texts_in(self.defined.get(counted..begin).unwrap_or_default());
-            let defined = self.defined.get(begin..end).unwrap_or_default();
-            let count = texts_in(defined);
-            picked.repeated.extend_from_slice(self.repeated.get(begin..end).unwrap_or_default());
-            picked.defined.extend_from_slice(defined);
-            picked.codes.extend_from_slice(self.codes.get(before..before + count).unwrap_or_default());
-            (counted, before) = (end, before + count);
+            if is_wanted {
+                picked.repeated.push(*repeated);
+                picked.defined.push(*defined);
+                picked.codes.extend(self.codes.get(texts).filter(|_| *defined == most));
+            }
+            texts += usize::from(*defined == most);
         }
         picked
     }
