@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::automaton::{self, Run};
 use super::request::{Bounds, ContextState};
-use crate::iam::condition::{Comparison, Family, Matcher, SetOperator, Test, numeric::Decimal};
+use crate::iam::condition::{Comparison, Family, Matcher, SetOperator, Test, Value, numeric::Decimal};
 use crate::iam::pattern::{Pattern, Token, UNKNOWN_PART};
 
 /// The most vectors that are told apart for one key.
@@ -83,10 +83,10 @@ fn absent(questions: &[&Question]) -> Vector {
 }
 
 fn known(values: &[String], questions: &[&Question], shape: KeyShape) -> Vector {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let read: Vec<Value<'_>> = values.iter().map(|value| Value::new(value)).collect();
     let answer = |question: &&Question| match question {
-        Question::Test(test) => test.present_holds(&values, shape.multivalued),
-        Question::Filling { values: fit, negated, absent } => match values.as_slice() {
+        Question::Test(test) => test.present_holds(&read, shape.multivalued),
+        Question::Filling { values: fit, negated, absent } => match values {
             [value] if !value.is_empty() && !shape.multivalued => fit.iter().any(|f| f == value) != *negated,
             _ => *absent,
         },
@@ -222,11 +222,11 @@ impl Group {
         };
         match self {
             Self::Text => text_answers(questions),
-            Self::Null => Some(BTreeSet::from([each(&|test| test.present_holds(&["x"], false))])),
-            Self::Bool => Some(["true", "false"].iter().map(|value| each(&|test| test.value_holds(value))).collect()),
+            Self::Null => Some(BTreeSet::from([each(&|test| test.present_holds(&[Value::new("x")], false))])),
+            Self::Bool => Some(["true", "false"].map(Value::new).iter().map(|value| each(&|test| test.value_holds(value))).collect()),
             Self::Numeric => few(numeric_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, number_of)))),
             Self::Date => few(date_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, date_of)))),
-            Self::Ip => few(ip_points(questions).iter().map(|value| each(&|test| test.value_holds(value)))),
+            Self::Ip => few(ip_points(questions).iter().map(|value| Value::new(value)).map(|value| each(&|test| test.value_holds(&value)))),
             Self::Binary => Some(binary_answers(questions)),
         }
     }

@@ -5,7 +5,7 @@ use super::cell::Cell;
 use super::domain::Question;
 use super::program::{ActionElement, Atom, AtomId, AtomKind, CompiledStatement, KeyId, Program, ResourcePattern};
 use super::request::{ActionState, ContextState, ResourceState, Subject};
-use crate::iam::condition::{Base, Matcher, Piece, Test};
+use crate::iam::condition::{Base, Matcher, Piece, Test, Value};
 use crate::iam::pattern::{Matching, Pattern, Token, UNKNOWN_PART, glob_tokens};
 use crate::iam::variable::{Part, Template};
 use std::sync::Arc;
@@ -264,7 +264,7 @@ fn template_condition(
         return match state {
             ContextState::Absent => test.absent_holds().into(),
             ContextState::Known(values) => {
-                test.present_holds(&values.iter().map(String::as_str).collect::<Vec<_>>(), shape.multivalued).into()
+                test.present_holds(&values.iter().map(|value| Value::new(value)).collect::<Vec<_>>(), shape.multivalued).into()
             }
             _ => Answer::Open(Ask::Derived(atom.key, Question::Test(test))),
         };
@@ -289,7 +289,7 @@ fn filling_condition(atom: &Atom, filled: &[Option<Vec<Slot>>], text: &str, key:
     let mut absent = false;
     for slots in filled.iter().flatten() {
         if unknown_keys(slots).is_empty() {
-            if Matcher::new(base, &pieces(slots, base)).matches(text) {
+            if Matcher::new(base, &pieces(slots, base)).matches(&Value::new(text)) {
                 return Some((!base.negated()).into());
             }
             continue;

@@ -3,7 +3,7 @@
 use super::Linter;
 use super::walk::{ConditionView, Entry, StatementView};
 use crate::catalog::{Catalog, Operation, Service};
-use crate::iam::condition::{Family, Matcher, Piece};
+use crate::iam::condition::{Family, Matcher, Piece, Value};
 use crate::iam::{ActionPattern, PolicyType, SetOperator};
 
 /// An action of a policy whose service the catalogue knows.
@@ -124,6 +124,6 @@ fn excludes(condition: &ConditionView<'_>, region: &str) -> bool {
     if !applies || condition.values.iter().any(|value| elsewhere(&value.text)) {
         return false;
     }
-    let matches = |text: &str| Matcher::new(operator.base, &[Piece { text: text.to_owned(), literal: false }]).matches(region);
+    let matches = |text: &str| Matcher::new(operator.base, &[Piece { text: text.to_owned(), literal: false }]).matches(&Value::new(region));
     condition.values.iter().any(|value| matches(&value.text)) == operator.base.negated()
 }

@@ -12,7 +12,29 @@ pub mod null;
 pub mod numeric;
 pub mod string;
 
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
 use super::pattern::Pattern;
+
+/// A value of a request. What many conditions read it as is read once.
+#[derive(Debug, Clone)]
+pub struct Value<'v> {
+    text: &'v str,
+    address: OnceCell<Option<IpAddr>>,
+}
+
+impl<'v> Value<'v> {
+    /// A value of these characters.
+    pub fn new(text: &'v str) -> Self {
+        Self { text, address: OnceCell::new() }
+    }
+
+    /// The address that it is.
+    fn address(&self) -> Option<&IpAddr> {
+        self.address.get_or_init(|| ip::address(self.text)).as_ref()
+    }
+}
 
 /// A family of operators that look at values in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,17 +269,18 @@ impl Matcher {
     }
 
     /// Whether one value of the request matches it.
-    pub fn matches(&self, value: &str) -> bool {
+    pub fn matches(&self, value: &Value<'_>) -> bool {
+        let text = value.text;
         match self {
-            Self::Text(text) => text == value,
-            Self::Folded(text) => *text == value.to_lowercase(),
-            Self::Glob(pattern) => pattern.matches(value),
-            Self::Arn(pattern) => value.starts_with("arn:") && pattern.matches(value),
-            Self::Number(comparison, number) => numeric::Decimal::parse(value).is_some_and(|v| comparison.accepts(v.cmp(number))),
-            Self::Date(comparison, instant) => date::parse(value).is_some_and(|v| comparison.accepts(v.cmp(instant))),
-            Self::Bool(expected) => boolean::parse(value) == Some(*expected),
-            Self::Binary(bytes) => binary::decode(value).is_some_and(|v| v == *bytes),
-            Self::Ip(range) => ip::address(value).is_some_and(|address| range.contains(&address)),
+            Self::Text(expected) => expected == text,
+            Self::Folded(expected) => *expected == text.to_lowercase(),
+            Self::Glob(pattern) => pattern.matches(text),
+            Self::Arn(pattern) => text.starts_with("arn:") && pattern.matches(text),
+            Self::Number(comparison, number) => numeric::Decimal::parse(text).is_some_and(|v| comparison.accepts(v.cmp(number))),
+            Self::Date(comparison, instant) => date::parse(text).is_some_and(|v| comparison.accepts(v.cmp(instant))),
+            Self::Bool(expected) => boolean::parse(text) == Some(*expected),
+            Self::Binary(bytes) => binary::decode(text).is_some_and(|v| v == *bytes),
+            Self::Ip(range) => value.address().is_some_and(|address| range.contains(address)),
             Self::Never => false,
         }
     }
@@ -274,7 +297,7 @@ pub struct Test {
 
 impl Test {
     /// Whether one request value satisfies the entry: some policy value matches, or none does for a negated operator.
-    pub fn value_holds(&self, value: &str) -> bool {
+    pub fn value_holds(&self, value: &Value<'_>) -> bool {
         self.matchers.iter().any(|matcher| matcher.matches(value)) != self.operator.base.negated()
     }
 
@@ -293,8 +316,8 @@ impl Test {
     /// The answer for a key that is in the request with `values`. A key of a multivalued type, or with several
     /// values, satisfies no operator without a set operator (assumption `A-MULTI`). An empty list, or one of empty
     /// strings only, counts as null for `Null` and the set operators (assumption `A-EMPTY`).
-    pub fn present_holds(&self, values: &[&str], multivalued: bool) -> bool {
-        let null = values.iter().all(|value| value.is_empty());
+    pub fn present_holds(&self, values: &[Value<'_>], multivalued: bool) -> bool {
+        let null = values.iter().all(|value| value.text.is_empty());
         match (self.operator.base, self.operator.set) {
             (Base::Null, None) => null::holds(null, &self.matchers),
             (Base::Null, Some(set)) => set == SetOperator::ForAllValues,
@@ -344,13 +367,13 @@ mod tests {
 
     #[test]
     fn families_compare_by_their_kind() {
-        assert!(test("NumericEquals", &["10"]).present_holds(&["10.0"], false));
-        assert!(!test("NumericEquals", &["9007199254740993"]).present_holds(&["9007199254740992"], false));
-        assert!(test("DateEquals", &["1718452800"]).present_holds(&["2024-06-15T12:00:00Z"], false));
-        assert!(test("IpAddress", &["203.0.113.77/24"]).present_holds(&["203.0.113.1"], false));
-        assert!(test("NotIpAddress", &["203.0.113.0/24"]).present_holds(&["2001:db8::1"], false));
-        assert!(!test("ArnLike", &["arn:aws:sns:*"]).present_holds(&["arn:aws:sns:us-east-1:1:t"], false));
-        assert!(test("StringNotEquals", &["a"]).present_holds(&["b"], false));
-        assert!(!test("StringNotEquals", &["a"]).present_holds(&["b", "c"], false));
+        assert!(test("NumericEquals", &["10"]).present_holds(&["10.0"].map(Value::new), false));
+        assert!(!test("NumericEquals", &["9007199254740993"]).present_holds(&["9007199254740992"].map(Value::new), false));
+        assert!(test("DateEquals", &["1718452800"]).present_holds(&["2024-06-15T12:00:00Z"].map(Value::new), false));
+        assert!(test("IpAddress", &["203.0.113.77/24"]).present_holds(&["203.0.113.1"].map(Value::new), false));
+        assert!(test("NotIpAddress", &["203.0.113.0/24"]).present_holds(&["2001:db8::1"].map(Value::new), false));
+        assert!(!test("ArnLike", &["arn:aws:sns:*"]).present_holds(&["arn:aws:sns:us-east-1:1:t"].map(Value::new), false));
+        assert!(test("StringNotEquals", &["a"]).present_holds(&["b"].map(Value::new), false));
+        assert!(!test("StringNotEquals", &["a"]).present_holds(&["b", "c"].map(Value::new), false));
     }
 }
