@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::automaton::{self, Run};
+use super::bounds::Addresses;
 use super::request::{Bounds, ContextState};
 use crate::iam::condition::{Comparison, Family, Matcher, SetOperator, Test, Value, numeric::Decimal};
 use crate::iam::pattern::{Pattern, Token, UNKNOWN_PART};
@@ -226,7 +227,11 @@ impl Group {
             Self::Bool => Some(["true", "false"].map(Value::new).iter().map(|value| each(&|test| test.value_holds(value))).collect()),
             Self::Numeric => few(numeric_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, number_of)))),
             Self::Date => few(date_points(questions, bounds).iter().map(|value| each(&|test| compare(test, value, date_of)))),
-            Self::Ip => few(ip_points(questions).iter().map(|value| Value::new(value)).map(|value| each(&|test| test.value_holds(&value)))),
+            Self::Ip => few(Addresses::of(matchers(questions)).points().map(|address| {
+                let address = address.to_string();
+                let value = Value::new(&address);
+                each(&|test| test.value_holds(&value))
+            })),
             Self::Binary => Some(binary_answers(questions)),
         }
     }
@@ -319,27 +324,6 @@ fn date_points(questions: &[&Question], bounds: Option<&Bounds>) -> Vec<Point<i6
         Some(Bounds::Time { from, to }) => points(values, Some(*from), Some(*to)),
         _ => points(values, None, None),
     }
-}
-
-/// An address of every elementary interval of the ranges, in both families.
-fn ip_points(questions: &[&Question]) -> Vec<String> {
-    let mut fours = BTreeSet::from([0u32]);
-    let mut sixes = BTreeSet::from([0u128]);
-    for matcher in matchers(questions) {
-        match matcher {
-            Matcher::Ip(ipnet::IpNet::V4(net)) => {
-                fours.insert(net.network().to_bits());
-                fours.extend(net.broadcast().to_bits().checked_add(1));
-            }
-            Matcher::Ip(ipnet::IpNet::V6(net)) => {
-                sixes.insert(net.network().to_bits());
-                sixes.extend(net.broadcast().to_bits().checked_add(1));
-            }
-            _ => {}
-        }
-    }
-    let four = fours.into_iter().map(|bits| std::net::Ipv4Addr::from_bits(bits).to_string());
-    four.chain(sixes.into_iter().map(|bits| std::net::Ipv6Addr::from_bits(bits).to_string())).collect()
 }
 
 fn binary_answers(questions: &[&Question]) -> BTreeSet<Vec<bool>> {

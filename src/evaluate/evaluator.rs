@@ -185,11 +185,21 @@ impl<'p> Evaluator<'p> {
         let bundles = bundles.iter().filter_map(|bundle| program.bundles.get(*bundle));
         let mut seen = BTreeSet::new();
         let documents = bundles.flat_map(|bundle| bundle.all_documents(program)).filter(|document| seen.insert(*document));
-        let statements = documents.filter_map(|id| program.documents.get(id)).flat_map(|document| &document.statements);
-        let may_cover = |statement: &CompiledStatement| {
-            action.may_cover(statement.action) && resource.is_none_or(|resource| !rules_out(statement, resource))
-        };
-        let found: Arc<[_]> = statements.filter(|statement| !statement.atoms.is_empty() && may_cover(statement)).collect();
+        let mut found: Vec<&'p CompiledStatement> = Vec::new();
+        for (id, document) in documents.filter_map(|id| Some((id, program.documents.get(id)?))) {
+            match resource.filter(|_| document.is_long()) {
+                Some(resource) => {
+                    let covering = self.covering_of(id, document, asked, resource);
+                    found.extend(covering.iter().filter_map(|index| document.statements.get(*index)));
+                }
+                None => {
+                    let rules_out = |statement: &CompiledStatement| resource.is_some_and(|resource| rules_out(statement, resource));
+                    let may_cover = |statement: &&CompiledStatement| action.may_cover(statement.action) && !rules_out(statement);
+                    found.extend(document.statements.iter().filter(may_cover));
+                }
+            }
+        }
+        let found: Arc<[_]> = found.into_iter().filter(|statement| !statement.atoms.is_empty()).collect();
         self.conditional.insert(key, Arc::clone(&found));
         found
     }

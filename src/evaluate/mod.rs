@@ -31,6 +31,7 @@ mod words;
 pub use alike::Counterparts;
 pub use assume::{ASSUMPTIONS, CAVEATS, code_words};
 pub use authorize::{Verdict, Verdicts};
+pub use bounds::Addresses;
 pub use cell::Cell;
 pub use compile::Compiler;
 pub use decision::{Decision, Observation, Which};

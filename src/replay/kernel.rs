@@ -214,7 +214,7 @@ impl<'a> Kernel<'a> {
             callers: Memo::default(),
             opaque: Memo::default(),
             states: (0..shared.program.key_count()).map(|_| Memo::default()).collect(),
-            facts: Facts::default(),
+            facts: Facts::new(shared.program),
             asked: Lists::default(),
             beside: Lists::default(),
             known: HashTable::new(),

@@ -12,18 +12,40 @@ use super::principals::Principal;
 use super::request::{Fact, event_layers};
 use super::view::{AskedBy, EventColumns, EventView, Field};
 use crate::error::{Error, Result};
-use crate::evaluate::{ContextState, KeyId, Layers, Program};
+use crate::evaluate::{Addresses, ContextState, KeyId, Layers, Program};
 use crate::frame::{Flag, Text};
 
 /// What is known of keys, each once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Facts {
     all: Vec<Fact>,
     of_fact: HashMap<Fact, u32, foldhash::fast::FixedState>,
+    /// Of each key, the addresses that policies tell apart, if they are all that they tell apart.
+    addresses: Vec<Option<Addresses>>,
+    /// By key and stretch of addresses.
+    of_stretch: HashMap<(KeyId, usize), u32, foldhash::fast::FixedState>,
 }
 
 impl Facts {
+    /// None yet, of the keys of a program.
+    pub(super) fn new(program: &Program) -> Self {
+        let addresses = (0..program.key_count()).map(|key| program.addresses(key)).collect();
+        Self { all: Vec::new(), of_fact: HashMap::default(), addresses, of_stretch: HashMap::default() }
+    }
+
     pub(super) fn number(&mut self, key: KeyId, state: ContextState, program: &Program) -> u32 {
+        let Some(stretch) = self.addresses.get(key).and_then(Option::as_ref).and_then(|addresses| addresses.stretch(&state)) else {
+            return self.enter(key, state, program);
+        };
+        if let Some(known) = self.of_stretch.get(&(key, stretch)) {
+            return *known;
+        }
+        let number = self.enter(key, state, program);
+        self.of_stretch.insert((key, stretch), number);
+        number
+    }
+
+    fn enter(&mut self, key: KeyId, state: ContextState, program: &Program) -> u32 {
         let fact = Fact::new(key, state, program);
         if let Some(known) = self.of_fact.get(&fact) {
             return *known;
