@@ -121,12 +121,12 @@ fn look_up<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, 
 
 fn copy_codes<T: ArrowPrimitiveType<Native: Into<u32>>>(codes: &PrimitiveArray<T>, rows: &[(u32, u32)], first: u32, to: &mut [u32]) {
     let values = codes.values();
-    copy(rows, codes.len(), codes.nulls(), to, |row| values.get(row).map(|code| first + (*code).into()));
+    copy(rows, codes.nulls(), to, |row| values.get(row).map(|code| first + (*code).into()));
 }
 
 /// Puts the numbers of rows that are not null each to a place.
 #[inline]
-pub(super) fn copy(rows: &[(u32, u32)], length: usize, nulls: Option<&NullBuffer>, to: &mut [u32], number: impl Fn(usize) -> Option<u32>) {
+pub(super) fn copy(rows: &[(u32, u32)], nulls: Option<&NullBuffer>, to: &mut [u32], number: impl Fn(usize) -> Option<u32>) {
     let mut put = |row: usize, place: u32| {
         if let (Some(number), Some(to)) = (number(row), to.get_mut(place as usize)) {
             *to = number;
@@ -135,7 +135,7 @@ pub(super) fn copy(rows: &[(u32, u32)], length: usize, nulls: Option<&NullBuffer
     match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => rows.iter().for_each(|(row, place)| put(*row as usize, *place)),
         Some(nulls) => {
-            let valid = rows.iter().filter(|(row, _)| (*row as usize) < length && nulls.is_valid(*row as usize));
+            let valid = rows.iter().filter(|(row, _)| (*row as usize) < nulls.len() && nulls.is_valid(*row as usize));
             valid.for_each(|(row, place)| put(*row as usize, *place));
         }
     }

@@ -95,7 +95,7 @@ impl Texts {
     /// Copies the codes of rows, each to a place, as numbers from `first` on; none for rows without text.
     fn copy(&self, rows: &[(u32, u32)], first: u32, to: &mut [u32]) {
         match self {
-            Self::Plain(texts) => codes::copy(rows, texts.len(), texts.nulls(), to, |row| u32::try_from(row).ok().map(|row| first + row)),
+            Self::Plain(texts) => codes::copy(rows, texts.nulls(), to, |row| (row < texts.len()).then(|| first + row as u32)),
             Self::Coded(codes, _) => codes.copy(rows, first, to),
         }
     }
@@ -334,14 +334,13 @@ impl CodedBuilder {
         let added = self.codes.get_mut(first..).unwrap_or_default();
         // Column by column, where one loop does for all rows: the codes of all columns in one count.
         let mut begins = Vec::with_capacity(columns.len());
-        let mut codes = 0;
+        let mut codes = 0u32;
         for (texts, rows) in columns.iter().zip(&places.of_batch) {
-            begins.push(codes);
-            texts.copy(rows, codes, added);
-            codes = u32::try_from(texts.codes())
-                .ok()
-                .and_then(|more| codes.checked_add(more))
-                .ok_or_else(|| Error::Columns("more than four thousand million texts in some batches".to_owned()))?;
+            let first = codes;
+            begins.push(first);
+            let more = u32::try_from(texts.codes()).ok().and_then(|more| first.checked_add(more));
+            codes = more.ok_or_else(|| Error::Columns("more than four thousand million texts in some batches".to_owned()))?;
+            texts.copy(rows, first, added);
         }
         // Row by row: new codes, counted as the texts first occur.
         let this = recoding.begin(codes as usize);
