@@ -2,18 +2,18 @@
 //!
 //! The column writers of the parquet crate take texts, and would hash each of them to find the code that it has already; they
 //! also make two zstd contexts for each column of each file, which costs more than compressing a day of most columns. Page
-//! headers and the file's metadata are the crate's. The format: Parquet's `Encodings.md`, "Plain" and "Dictionary Encoding".
+//! headers are the crate's. The format: Parquet's `Encodings.md`, "Plain" and "Dictionary Encoding".
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, EncodingMask, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriter as _};
-use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::codes::NULL;
@@ -54,14 +54,46 @@ impl Compressor {
 
 /// The pages of a chunk.
 pub(super) struct Pages {
-    sink: Option<TrackedWrite<Vec<u8>>>,
-    uncompressed: usize,
-    stats: Vec<PageEncodingStats>,
+    pages: Vec<CompressedPage>,
     values: usize,
-    /// Where the dictionary page begins, and where the first data page does.
-    dictionary: Option<i64>,
-    data: Option<i64>,
     stored: Stored,
+}
+
+/// The plain values of a page, behind room for the levels that stand before them: the page need not be put together anew.
+pub(super) struct PlainValues(Vec<u8>);
+
+impl PlainValues {
+    /// The levels of thirty thousand rows, of which some have no value.
+    const ROOM: usize = 4 << 10;
+
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self(vec![0; Self::ROOM])
+    }
+
+    /// The values.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.get(Self::ROOM..).unwrap_or_default()
+    }
+
+    /// What values are added to.
+    pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// Forgets the values.
+    pub(super) fn clear(&mut self) {
+        self.0.truncate(Self::ROOM);
+    }
+
+    /// The page.
+    fn page(&mut self, levels: &[u8]) -> Cow<'_, [u8]> {
+        let Some(begin) = Self::ROOM.checked_sub(levels.len()) else { return Cow::Owned([levels, self.bytes()].concat()) };
+        if let Some(room) = self.0.get_mut(begin..Self::ROOM) {
+            room.copy_from_slice(levels);
+        }
+        Cow::Borrowed(self.0.get(begin..).unwrap_or_default())
+    }
 }
 
 /// Which values a page has, in levels of definition and repetition, and how deep these go.
@@ -133,7 +165,7 @@ impl<'l> Levels<'l> {
 impl Pages {
     /// No pages yet; the content of raw ones is [`stored`].
     pub(super) fn new(stored: Stored) -> Self {
-        Self { sink: None, uncompressed: 0, stats: Vec::new(), values: 0, dictionary: None, data: None, stored }
+        Self { pages: Vec::new(), values: 0, stored }
     }
 
     /// Adds pages of coded texts, one for each entry of `codes` that is not [`NULL`]: their dictionary and their codes, or,
@@ -141,7 +173,7 @@ impl Pages {
     pub(super) fn coded(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
         let texts = distinct.len();
         if matches!(levels.defined, Defined::None(_)) {
-            return self.plain(&[], levels, zstd);
+            return self.plain(&mut PlainValues::new(), levels, zstd);
         }
         if texts == 0 || distinct.bytes_of_text() > self.stored.dictionary && levels.most_repeated == 0 {
             return self.texts(distinct, codes, levels, zstd);
@@ -184,19 +216,19 @@ impl Pages {
     fn texts(&mut self, distinct: &Distinct, codes: &[u32], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
         let (mut codes, mut defined) = (codes, levels.defined);
         loop {
-            let (mut values, mut count) = (Vec::new(), 0);
+            let (mut values, mut count) = (PlainValues::new(), 0);
             for code in codes {
                 if let Some(text) = distinct.get(*code) {
-                    push_text(&mut values, text.as_bytes())?;
+                    push_text(values.end(), text.as_bytes())?;
                 }
                 count += 1;
-                if values.len() >= PAGE_BYTES {
+                if values.bytes().len() >= PAGE_BYTES {
                     break;
                 }
             }
             let rows = if levels.most_repeated > 0 { defined.len() } else { count };
             let (these, rest) = defined.split_at(rows);
-            self.plain(&values, &Levels { defined: these, ..*levels }, zstd)?;
+            self.plain(&mut values, &Levels { defined: these, ..*levels }, zstd)?;
             (codes, defined) = (codes.get(count..).unwrap_or_default(), rest);
             if defined.len() == 0 {
                 return Ok(());
@@ -205,11 +237,10 @@ impl Pages {
     }
 
     /// Adds a page of values as they are: texts with their lengths, numbers in little endian, flags as bits.
-    pub(super) fn plain(&mut self, values: &[u8], levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
-        let mut page = Vec::with_capacity(values.len() + levels.defined.len() / 4 + 64);
-        levels.push(&mut page)?;
-        page.extend_from_slice(values);
-        self.data_page(&page, levels.defined.len(), Encoding::PLAIN, zstd)
+    pub(super) fn plain(&mut self, values: &mut PlainValues, levels: &Levels<'_>, zstd: &mut Compressor) -> Result<()> {
+        let mut before = Vec::with_capacity(levels.defined.len() / 4 + 64);
+        levels.push(&mut before)?;
+        self.data_page(&values.page(&before), levels.defined.len(), Encoding::PLAIN, zstd)
     }
 
     fn data_page(&mut self, page: &[u8], values: usize, encoding: Encoding, zstd: &mut Compressor) -> Result<()> {
@@ -229,54 +260,47 @@ impl Pages {
             true => Bytes::from(stored(content)?),
             false => Bytes::from(zstd.zstd.compress(content).map_err(external)?),
         });
-        let (page_type, encoding) = (page.page_type(), page.encoding());
-        let sink = self.sink.get_or_insert_with(|| TrackedWrite::new(Vec::new()));
-        let begin = i64::try_from(sink.bytes_written()).map_err(|error| ParquetError::External(Box::new(error)))?;
-        match page {
-            Page::DictionaryPage { .. } => self.dictionary = Some(begin),
-            _ => self.data = self.data.or(Some(begin)),
-        }
-        let written = SerializedPageWriter::new(sink).write_page(CompressedPage::new(page, content.len()))?;
-        self.uncompressed += written.uncompressed_size;
-        match self.stats.last_mut() {
-            Some(last) if (last.page_type, last.encoding) == (page_type, encoding) => last.count += 1,
-            _ => self.stats.push(PageEncodingStats { page_type, encoding, count: 1 }),
-        }
+        self.pages.push(CompressedPage::new(page, content.len()));
         Ok(())
     }
 
-    /// Appends the pages as the next chunk of a row group of so many rows.
+    /// Writes the pages as the next chunk of a row group; what the file's metadata says of it.
     pub(super) fn close<W: Write + Send>(
         self,
-        rows: usize,
         descriptor: ColumnDescPtr,
         statistics: Option<Statistics>,
         zstd: &Compressor,
-        row_group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<()> {
-        let bytes = Bytes::from(self.sink.map_or(Ok(Vec::new()), TrackedWrite::into_inner)?);
-        let encodings = self.stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
+        file: &mut TrackedWrite<W>,
+    ) -> Result<ColumnChunkMetaData> {
+        let begin = file.bytes_written();
+        let (mut dictionary, mut data, mut uncompressed) = (None, None, 0);
+        let mut stats: Vec<PageEncodingStats> = Vec::new();
+        let mut writer = SerializedPageWriter::new(file);
+        for page in self.pages {
+            let (page_type, encoding, is_data) = (page.page_type(), page.encoding(), page.compressed_page().is_data_page());
+            let written = writer.write_page(page)?;
+            let first = if is_data { &mut data } else { &mut dictionary };
+            first.get_or_insert(written.offset);
+            uncompressed += written.uncompressed_size;
+            match stats.last_mut() {
+                Some(last) if (last.page_type, last.encoding) == (page_type, encoding) => last.count += 1,
+                _ => stats.push(PageEncodingStats { page_type, encoding, count: 1 }),
+            }
+        }
+        let encodings = stats.iter().map(|stats| stats.encoding).chain([Encoding::RLE]).collect::<Vec<_>>();
         let mut metadata = ColumnChunkMetaData::builder(descriptor)
             .set_compression(Compression::ZSTD(zstd.level))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
-            .set_page_encoding_stats(self.stats)
-            .set_total_compressed_size(signed(bytes.len())?)
-            .set_total_uncompressed_size(signed(self.uncompressed)?)
+            .set_page_encoding_stats(stats)
+            .set_total_compressed_size(signed(file.bytes_written() - begin)?)
+            .set_total_uncompressed_size(signed(uncompressed)?)
             .set_num_values(signed(self.values)?)
-            .set_data_page_offset(self.data.unwrap_or_default())
-            .set_dictionary_page_offset(self.dictionary);
+            .set_data_page_offset(data.map_or(Ok(0), signed)?)
+            .set_dictionary_page_offset(dictionary.map(signed).transpose()?);
         if let Some(statistics) = statistics {
             metadata = metadata.set_statistics(statistics);
         }
-        let close = ColumnCloseResult {
-            bytes_written: bytes.len() as u64,
-            rows_written: rows as u64,
-            metadata: metadata.build()?,
-            bloom_filter: None,
-            column_index: None,
-            offset_index: None,
-        };
-        row_group.append_column(&bytes, close)
+        metadata.build()
     }
 }
 
@@ -317,8 +341,8 @@ fn external(error: std::io::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
-fn signed(bytes: usize) -> Result<i64> {
-    i64::try_from(bytes).map_err(|error| ParquetError::External(Box::new(error)))
+fn signed<T: TryInto<i64, Error: std::error::Error + Send + Sync + 'static>>(bytes: T) -> Result<i64> {
+    bytes.try_into().map_err(|error| ParquetError::External(Box::new(error)))
 }
 
 #[cfg(test)]
@@ -330,9 +354,10 @@ mod tests {
     use arrow::datatypes::{DataType, Field, Schema};
     use parquet::arrow::ArrowSchemaConverter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::types::SchemaDescriptor;
     use rand::{Rng as _, SeedableRng as _};
 
+    use super::super::chunk_file::ChunkFile;
     use super::super::leaf::Column;
     use super::super::places::Taken;
     use super::super::texts::Recoding;
@@ -347,8 +372,8 @@ mod tests {
         let field = Field::new(name, DataType::Utf8, true);
         let schema = Schema::new(vec![field.clone()]);
         let root = ArrowSchemaConverter::new().convert(&schema).unwrap().root_schema_ptr();
-        let mut file = SerializedFileWriter::new(File::create(&path).unwrap(), root, Arc::default()).unwrap();
-        let descriptor = file.schema_descr().column(0);
+        let schema = Arc::new(SchemaDescriptor::new(root));
+        let mut file = ChunkFile::new(File::create(&path).unwrap(), Arc::clone(&schema), Arc::default()).unwrap();
         let texts: ArrayRef = Arc::new(rows.iter().collect::<StringArray>());
         let places: Vec<_> = (0..rows.len()).map(|row| (0, row)).collect();
         let coded = Field::new_dictionary(name, DataType::UInt32, DataType::Utf8, true);
@@ -356,10 +381,9 @@ mod tests {
             Column::new(if is_coded { &coded } else { &field }, if is_raw { Stored::AS_IT_IS } else { Stored::COMPRESSED }).unwrap();
         let mut zstd = Compressor::new(ZstdLevel::default()).unwrap();
         column.gather(&[&texts], &Taken::new(&places, 1).unwrap(), &mut Recoding::default(), &mut zstd).unwrap();
-        let mut group = file.next_row_group().unwrap();
-        column.close(rows.len(), &mut std::iter::once((descriptor, true)), &mut zstd, &mut group).unwrap();
-        group.close().unwrap();
-        file.close().unwrap();
+        let mut descriptors = std::iter::once((schema.column(0), true));
+        file.group(rows.len(), |file, chunks| column.close(&mut descriptors, &mut zstd, file, chunks)).unwrap();
+        file.finish().unwrap();
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
         let texts = || rows.iter().flatten().map(String::as_bytes);
         let edge = |text: Option<&'_ [u8]>| text.filter(|text| text.len() <= 256).map(<[u8]>::to_vec);

@@ -9,11 +9,12 @@ use arrow::datatypes::{ArrowNativeType as _, DataType, Field, TimeUnit, Timestam
 use hashbrown::HashMap;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
-use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::file::writer::TrackedWrite;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages, Stored};
+use super::chunk::{Compressor, Defined, Levels, PAGE_BYTES, Pages, PlainValues, Stored};
 use super::codes::NULL;
 use super::encoding::push_text;
 use super::places::{Place, Taken};
@@ -92,14 +93,14 @@ impl Column {
         }
     }
 
-    /// Appends what was added to a row group; the column is empty after. `statistics` says of a leaf whether readers search
-    /// by it.
+    /// Writes what was added, a chunk for each leaf; the column is empty after. `descriptors` says of each leaf whether readers
+    /// search by it.
     pub(super) fn close<W: Write + Send>(
         &mut self,
-        rows: usize,
         descriptors: &mut impl Iterator<Item = (ColumnDescPtr, bool)>,
         zstd: &mut Compressor,
-        row_group: &mut SerializedRowGroupWriter<'_, W>,
+        file: &mut TrackedWrite<W>,
+        chunks: &mut Vec<ColumnChunkMetaData>,
     ) -> ParquetResult<()> {
         let stored = self.stored;
         match &mut self.form {
@@ -120,7 +121,7 @@ impl Column {
                 };
                 pages.coded(distinct, codes, &Levels::flat(defined), zstd)?;
                 let statistics = is_searched.then(|| texts_between(distinct.iter().min(), distinct.iter().max(), nulls));
-                pages.close(rows, descriptor, statistics, zstd, row_group)?;
+                chunks.push(pages.close(descriptor, statistics, zstd, file)?);
                 builder.clear();
             }
             Form::Plain(plain) => {
@@ -128,7 +129,7 @@ impl Column {
                 plain.end_page(zstd)?;
                 let statistics = plain.statistics().filter(|_| is_searched);
                 let done = std::mem::replace(plain, Plain::of(plain.kind, stored));
-                done.pages.close(rows, descriptor, statistics, zstd, row_group)?;
+                chunks.push(done.pages.close(descriptor, statistics, zstd, file)?);
             }
             Form::Nested(leaves) => {
                 for leaf in leaves {
@@ -142,7 +143,7 @@ impl Column {
                         most_repeated: leaf.most_repeated,
                     };
                     pages.coded(distinct, codes, &levels, zstd)?;
-                    pages.close(rows, descriptor, None, zstd, row_group)?;
+                    chunks.push(pages.close(descriptor, None, zstd, file)?);
                     *leaf = Leaf::new(leaf.most_defined, leaf.most_repeated);
                 }
             }
@@ -171,7 +172,7 @@ pub(super) struct Plain {
     kind: Kind,
     pages: Pages,
     /// Of the page at hand: its values, and for each row whether it has one.
-    values: Vec<u8>,
+    values: PlainValues,
     present: Vec<u32>,
     /// Flags that do not fill a byte yet.
     flags: Vec<bool>,
@@ -187,7 +188,8 @@ fn texts_between(least: Option<&[u8]>, most: Option<&[u8]>, nulls: usize) -> Sta
 
 impl Plain {
     fn of(kind: Kind, stored: Stored) -> Self {
-        Self { kind, pages: Pages::new(stored), values: Vec::new(), present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
+        let (pages, values) = (Pages::new(stored), PlainValues::new());
+        Self { kind, pages, values, present: Vec::new(), flags: Vec::new(), between: None, nulls: 0 }
     }
 
     fn gather(&mut self, columns: &[&ArrayRef], places: &[Place], zstd: &mut Compressor) -> Result<()> {
@@ -196,12 +198,12 @@ impl Plain {
                 let columns: Vec<StringArray> = all(columns, |column| column.as_string_opt().cloned())?;
                 let (bytes, rows) =
                     columns.iter().fold((0, 1), |(bytes, rows), column| (bytes + column.value_data().len(), rows + column.len()));
-                self.values.reserve((places.len() * (bytes / rows + size_of::<u32>()) / 4 * 5).min(PAGE_BYTES));
+                self.values.end().reserve((places.len() * (bytes / rows + size_of::<u32>()) / 4 * 5).min(PAGE_BYTES));
                 self.present.reserve(places.len());
                 for (column, row) in places {
                     let texts = columns.get(*column).filter(|texts| *row < texts.len() && texts.is_valid(*row));
                     self.text(texts.map(|texts| texts.value(*row).as_bytes()))?;
-                    if self.values.len() >= PAGE_BYTES {
+                    if self.values.bytes().len() >= PAGE_BYTES {
                         self.end_page(zstd)?;
                     }
                 }
@@ -214,7 +216,7 @@ impl Plain {
                 };
                 let columns = all(columns, number)?;
                 self.present.reserve(places.len());
-                self.values.reserve(places.len() * size_of::<i64>());
+                self.values.end().reserve(places.len() * size_of::<i64>());
                 for (column, row) in places {
                     let numbers = columns.get(*column).filter(|numbers| *row < numbers.len() && numbers.is_valid(*row));
                     self.number(numbers.and_then(|numbers| numbers.values().get(*row).copied()));
@@ -234,7 +236,7 @@ impl Plain {
 
     fn text(&mut self, text: Option<&[u8]>) -> ParquetResult<()> {
         self.present.push(u32::from(text.is_some()));
-        text.map_or(Ok(()), |text| push_text(&mut self.values, text))
+        text.map_or(Ok(()), |text| push_text(self.values.end(), text))
     }
 
     fn number(&mut self, number: Option<i64>) {
@@ -244,7 +246,7 @@ impl Plain {
             Some(number) => {
                 let (least, most) = self.between.unwrap_or((number, number));
                 self.between = Some((least.min(number), most.max(number)));
-                self.values.extend_from_slice(&number.to_le_bytes());
+                self.values.end().extend_from_slice(&number.to_le_bytes());
             }
         }
     }
@@ -252,7 +254,7 @@ impl Plain {
     /// A number for each row of the page at hand, which holds all rows of columns of numbers and flags.
     fn numbers(&self) -> Vec<u32> {
         let mut known: HashMap<&[u8], u32, foldhash::fast::FixedState> = HashMap::default();
-        let mut values = self.values.chunks_exact(size_of::<i64>());
+        let mut values = self.values.bytes().chunks_exact(size_of::<i64>());
         let mut flags = self.flags.iter();
         let mut number = |present: &u32| match (self.kind, present) {
             (_, 0) => Some(0),
@@ -274,12 +276,12 @@ impl Plain {
 
     fn end_page(&mut self, zstd: &mut Compressor) -> ParquetResult<()> {
         for flags in self.flags.chunks(8) {
-            self.values.push(flags.iter().rev().fold(0, |byte, flag| byte << 1 | u8::from(*flag)));
+            self.values.end().push(flags.iter().rev().fold(0, |byte, flag| byte << 1 | u8::from(*flag)));
         }
         if !self.present.is_empty() {
             let all = !self.present.contains(&0);
             let defined = if all { Defined::All(self.present.len()) } else { Defined::Each(&self.present) };
-            self.pages.plain(&self.values, &Levels::flat(defined), zstd)?;
+            self.pages.plain(&mut self.values, &Levels::flat(defined), zstd)?;
         }
         self.values.clear();
         self.present.clear();

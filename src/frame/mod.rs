@@ -1,6 +1,7 @@
 //! Columns: the tables' schemas, Arrow in memory, Parquet at rest, polars for the summary.
 
 mod chunk;
+mod chunk_file;
 mod chunk_reader;
 mod chunk_values;
 mod codes;

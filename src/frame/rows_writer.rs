@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesPtr};
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::TypePtr;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::chunk::{Compressor, Pages, Stored};
+use super::chunk_file::ChunkFile;
 use super::leaf::Column;
 use super::parquet::{create_private, properties, put, write_error, zstd_level};
 use super::places::{Place, Taken};
@@ -33,7 +33,7 @@ const WRITE_BYTES: usize = 256 << 10;
 
 /// What all files of a table have in common.
 pub(super) struct Files {
-    schema: TypePtr,
+    schema: SchemaDescPtr,
     properties: WriterPropertiesPtr,
 }
 
@@ -41,7 +41,8 @@ impl Files {
     /// Those of a table.
     pub(super) fn of(table: &Table) -> Result<Self> {
         let schema = ArrowSchemaConverter::new().convert(&table.schema)?;
-        Ok(Self { schema: schema.root_schema_ptr(), properties: Arc::new(properties(table)?) })
+        let schema = SchemaDescriptor::new(schema.root_schema_ptr());
+        Ok(Self { schema: Arc::new(schema), properties: Arc::new(properties(table)?) })
     }
 }
 
@@ -50,7 +51,7 @@ impl Files {
 pub(super) struct RowsWriter {
     path: PathBuf,
     temporary: PathBuf,
-    file: SerializedFileWriter<BufWriter<File>>,
+    file: ChunkFile<BufWriter<File>>,
     zstd: Compressor,
     columns: Vec<Column>,
     recoding: Recoding,
@@ -67,7 +68,7 @@ impl RowsWriter {
         let file = BufWriter::with_capacity(WRITE_BYTES, create_private(&temporary)?);
         Ok(Self {
             path: path.to_path_buf(),
-            file: SerializedFileWriter::new(file, Arc::clone(&files.schema), Arc::clone(&files.properties))?,
+            file: ChunkFile::new(file, Arc::clone(&files.schema), Arc::clone(&files.properties))?,
             temporary,
             zstd: Compressor::new(zstd_level()?)?,
             columns: fields.iter().map(|field| Column::new(field, stored(field))).collect::<Result<_>>()?,
@@ -138,23 +139,23 @@ impl RowsWriter {
     }
 
     fn write_group(&mut self, numbers: &[Vec<u32>]) -> ParquetResult<()> {
-        let properties = Arc::clone(self.file.properties());
-        let descriptors = self.file.schema_descr().columns().to_vec();
-        let mut descriptors = descriptors.into_iter().map(|descriptor| {
+        let Self { file, zstd, columns, .. } = self;
+        let (schema, properties) = file.described_by();
+        let mut descriptors = schema.columns().iter().map(|descriptor| {
             let is_searched = properties.statistics_enabled(descriptor.path()) != EnabledStatistics::None;
-            (descriptor, is_searched)
+            (Arc::clone(descriptor), is_searched)
         });
-        let mut group = self.file.next_row_group()?;
-        for column in &mut self.columns {
-            column.close(self.rows, &mut descriptors, &mut self.zstd, &mut group)?;
-        }
-        for (numbers, (descriptor, _)) in numbers.iter().zip(&mut descriptors) {
-            let mut pages = Pages::new(Stored::AS_IT_IS);
-            pages.counted(numbers, &mut self.zstd)?;
-            pages.close(self.rows, descriptor, None, &self.zstd, &mut group)?;
-        }
-        group.close()?;
-        Ok(())
+        file.group(self.rows, |file, chunks| {
+            for column in columns {
+                column.close(&mut descriptors, zstd, file, chunks)?;
+            }
+            for (numbers, (descriptor, _)) in numbers.iter().zip(&mut descriptors) {
+                let mut pages = Pages::new(Stored::AS_IT_IS);
+                pages.counted(numbers, zstd)?;
+                chunks.push(pages.close(descriptor, None, zstd, file)?);
+            }
+            Ok(())
+        })
     }
 
     /// Ends the file and puts it in its place; `rest` ends the last row group. That the content survives a loss of power is left
@@ -166,7 +167,7 @@ impl RowsWriter {
         if self.rows > 0 {
             rest(&mut self)?;
         }
-        let file = self.file.into_inner().map_err(|error| write_error(&self.path, error))?;
+        let file = self.file.finish().map_err(|error| write_error(&self.path, error))?;
         file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
         put(&self.temporary, &self.path)
     }
