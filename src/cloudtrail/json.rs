@@ -23,6 +23,50 @@ impl<'a> Json<'a> {
     }
 }
 
+/// The name of a member as it stands before its value: in quotation marks, with a colon. It is compared as two numbers, without a
+/// call, which would take longer than to compare.
+pub(super) struct Name {
+    text: &'static str,
+    bytes: [u128; 2],
+    /// Which of their bytes the name has.
+    mask: [u128; 2],
+}
+
+impl Name {
+    /// The most bytes of one.
+    const LONGEST: usize = 32;
+
+    /// That of a text of up to 32 bytes.
+    pub(super) const fn new(text: &'static str) -> Self {
+        assert!(text.len() <= Self::LONGEST, "the name of a member is too long");
+        let ([mut low, mut high], [mut low_mask, mut high_mask]) = ([0, 0], [0, 0]);
+        let (mut rest, mut at) = (text.as_bytes(), 0);
+        while let [byte, after @ ..] = rest {
+            if at < 16 {
+                low |= (*byte as u128) << (8 * at);
+                low_mask |= 0xff << (8 * at);
+            } else {
+                high |= (*byte as u128) << (8 * (at - 16));
+                high_mask |= 0xff << (8 * (at - 16));
+            }
+            (rest, at) = (after, at + 1);
+        }
+        Self { text, bytes: [low, high], mask: [low_mask, high_mask] }
+    }
+
+    /// Whether it is a member's name without quotation marks and colon.
+    pub(super) fn is(&self, key: &str) -> bool {
+        self.text.get(1..self.text.len() - 2) == Some(key)
+    }
+
+    #[inline]
+    fn begins(&self, text: &[u8; Self::LONGEST]) -> bool {
+        let ([low, high], [low_mask, high_mask]) = (self.bytes, self.mask);
+        let half = |bytes: Option<&[u8; 16]>| bytes.map_or(0, |bytes| u128::from_le_bytes(*bytes));
+        (half(text.first_chunk()) ^ low) & low_mask | (half(text.last_chunk()) ^ high) & high_mask == 0
+    }
+}
+
 /// Levels of lists and objects in a value beyond which it is not usual.
 const DEPTH: usize = 16;
 
@@ -102,18 +146,25 @@ impl<'t> Scan<'t> {
     /// Passes a text, if it comes next without white space.
     #[inline]
     pub(super) fn passes(&mut self, text: &str) -> bool {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        // Without a call, which would take longer than to compare: the first and the last bytes, which may overlap.
-        let passes = match (rest.get(..text.len()), text.as_bytes().first_chunk::<8>(), text.as_bytes().last_chunk::<8>()) {
-            (Some(rest), Some(first), Some(last)) if text.len() <= 16 => {
-                rest.first_chunk() == Some(first) && rest.last_chunk() == Some(last)
-            }
-            (rest, ..) => rest == Some(text.as_bytes()),
-        };
+        let passes = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(text.as_bytes()));
         if passes {
             self.at += text.len();
         }
         passes
+    }
+
+    /// Passes the first of some names that comes next without white space; its number.
+    #[inline]
+    pub(super) fn passes_one(&mut self, names: &[Name]) -> Option<usize> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let next = rest.first_chunk().copied().unwrap_or_else(|| {
+            let mut next = [0; Name::LONGEST];
+            next.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+            next
+        });
+        let (number, name) = names.iter().enumerate().find(|(_, name)| name.begins(&next))?;
+        self.at += name.text.len();
+        Some(number)
     }
 
     /// The text up to the next quotation mark; `None` if it has escapes, or control characters, which JSON forbids.

@@ -183,6 +183,9 @@ pub struct Record<'a> {
     /// The table does not tell whether the call failed.
     #[serde(skip)]
     pub outcome_unknown: bool,
+    /// A number of `user_identity`: records that have the same number, but for 0, have the same there.
+    #[serde(skip)]
+    pub caller: u64,
 }
 
 /// Any value as it stands in the text; `null` is nothing.
@@ -215,7 +218,7 @@ pub struct TlsDetails<'a> {
 }
 
 /// `userIdentity`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 #[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
 pub struct Identity<'a> {
@@ -231,7 +234,7 @@ pub struct Identity<'a> {
 }
 
 /// `userIdentity.sessionContext`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 #[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
 pub struct SessionContext<'a> {
@@ -244,7 +247,7 @@ pub struct SessionContext<'a> {
 }
 
 /// `sessionIssuer`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 #[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
 pub struct SessionIssuer<'a> {
@@ -257,7 +260,7 @@ pub struct SessionIssuer<'a> {
 }
 
 /// `webIdFederationData`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub struct WebIdFederationData<'a> {
     /// The provider.
@@ -265,7 +268,7 @@ pub struct WebIdFederationData<'a> {
 }
 
 /// `sessionContext.attributes`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
 pub struct SessionAttributes<'a> {
     /// When the credentials were issued.

@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use super::callers::{Caller, Callers};
 use super::rows_writer::coded_fields;
 use super::schema::{MAPPED, check_fields};
 use super::texts::CodedBuilder;
@@ -88,6 +89,8 @@ pub struct EventRow<'a> {
     pub request_context: Vec<(String, Option<Vec<String>>)>,
     /// Position in the file.
     pub source_index: i64,
+    /// Who made the call, as a number: rows that have the same, but for 0, agree in all that is said of the caller.
+    pub caller: u64,
 }
 
 impl Default for EventRow<'_> {
@@ -108,6 +111,7 @@ impl<'a> EventRow<'a> {
             more_checks: Vec::new(),
             request_context: Vec::new(),
             source_index,
+            caller: 0,
         }
     }
 
@@ -141,10 +145,26 @@ pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(coded_fields(&MAPPED, &unique)))
 });
 
+/// Text columns that say who made the call; so do the flags `assumed_root` and `mfa`, and `session_created`.
+const CALLER: [Text; 10] = [
+    Text::PrincipalAccountId,
+    Text::IdentityType,
+    Text::PrincipalArn,
+    Text::PrincipalId,
+    Text::SessionName,
+    Text::SourceIdentity,
+    Text::SessionIssuerArn,
+    Text::FederatedProvider,
+    Text::AccessKeyId,
+    Text::InvokedBy,
+];
+
 #[derive(Debug)]
 enum TextBuilder {
     Plain(StringBuilder),
     Coded(CodedBuilder),
+    /// One of [`CALLER`].
+    Caller(CodedBuilder),
 }
 
 /// Collects event rows into batches of the columns of [`MAPPED`], texts as [`super::Texts`].
@@ -157,23 +177,25 @@ pub struct EventBuilder {
     more_checks: ListBuilder<StructBuilder>,
     request_context: MapBuilder<StringBuilder, ListBuilder<StringBuilder>>,
     source_index: Int64Builder,
+    callers: Callers,
     rows: usize,
     bytes: usize,
 }
 
 impl Default for EventBuilder {
     fn default() -> Self {
-        let text = Text::ALL.map(|column| match UNIQUE.contains(&column) {
-            true => TextBuilder::Plain(StringBuilder::new()),
-            false => TextBuilder::Coded(CodedBuilder::default()),
+        let text = Text::ALL.map(|column| match (UNIQUE.contains(&column), CALLER.contains(&column)) {
+            (true, _) => TextBuilder::Plain(StringBuilder::new()),
+            (_, true) => TextBuilder::Caller(CodedBuilder::default()),
+            _ => TextBuilder::Coded(CodedBuilder::default()),
         });
-        Self::with_room(text.into(), 0)
+        Self::with_room(text.into(), Callers::default(), 0)
     }
 }
 
 impl EventBuilder {
     /// None yet, with room for so many rows.
-    fn with_room(text: Vec<TextBuilder>, rows: usize) -> Self {
+    fn with_room(text: Vec<TextBuilder>, callers: Callers, rows: usize) -> Self {
         let time = || TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(super::schema::timestamp());
         let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
         let checks = ListBuilder::with_capacity(StructBuilder::from_fields(check_fields(), 0), rows);
@@ -186,6 +208,7 @@ impl EventBuilder {
             more_checks: checks.with_field(Field::new("item", DataType::Struct(check_fields()), true)),
             request_context: MapBuilder::with_capacity(Some(names), StringBuilder::new(), context, rows),
             source_index: Int64Builder::with_capacity(rows),
+            callers,
             rows: 0,
             bytes: 0,
         }
@@ -206,6 +229,11 @@ impl EventBuilder {
         self.bytes
     }
 
+    /// Whether a row with a caller of that number is there: what another one says of the caller is not looked at then.
+    pub fn has_caller(&self, caller: u64) -> bool {
+        self.callers.get(caller).is_some()
+    }
+
     /// Adds a row.
     ///
     /// # Errors
@@ -213,20 +241,32 @@ impl EventBuilder {
     pub fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
         // Times, flags, offsets.
         self.bytes += 96;
+        let known = self.callers.get(row.caller).copied();
+        let [assumed_root, mfa] = [Flag::AssumedRoot, Flag::Mfa].map(|flag| row.flags.get(flag as usize).copied().flatten());
+        let first = Caller { row: self.rows, assumed_root, mfa, session_created: row.session_created };
+        let caller = known.unwrap_or(first);
+        if known.is_none() {
+            self.callers.enter(row.caller, first);
+        }
         for (builder, value) in self.text.iter_mut().zip(&row.text) {
             match builder {
                 TextBuilder::Plain(builder) => {
                     builder.append_option(value.as_deref());
                     self.bytes += value.as_ref().map_or(0, |text| text.len());
                 }
-                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref())?,
+                TextBuilder::Caller(builder) if known.is_some() => self.bytes += builder.repeat(caller.row),
+                TextBuilder::Coded(builder) | TextBuilder::Caller(builder) => self.bytes += builder.push(value.as_deref())?,
             }
         }
-        for (builder, value) in self.flags.iter_mut().zip(&row.flags) {
-            builder.append_option(*value);
+        for ((flag, builder), value) in Flag::ALL.into_iter().zip(&mut self.flags).zip(&row.flags) {
+            builder.append_option(match flag {
+                Flag::AssumedRoot => caller.assumed_root,
+                Flag::Mfa => caller.mfa,
+                _ => *value,
+            });
         }
         self.event_time.append_value(row.event_time);
-        self.session_created.append_option(row.session_created);
+        self.session_created.append_option(caller.session_created);
         for check in &row.more_checks {
             self.bytes += 32 + check.action.len() + check.resource.as_ref().map_or(0, |resource| resource.len());
             let values = self.more_checks.values();
@@ -258,8 +298,9 @@ impl EventBuilder {
     /// # Errors
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn finish(&mut self) -> Result<RecordBatch> {
-        let text = std::mem::take(&mut self.text);
-        let next = Self::with_room(text, more_than(self.rows));
+        let (text, mut callers) = (std::mem::take(&mut self.text), std::mem::take(&mut self.callers));
+        callers.clear();
+        let next = Self::with_room(text, callers, more_than(self.rows));
         let mut done = std::mem::replace(self, next);
         let mut fields = Vec::with_capacity(MAPPED.fields().len());
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(MAPPED.fields().len());
@@ -290,7 +331,7 @@ impl EventBuilder {
                 let next = StringBuilder::with_capacity(more_than(builder.len()), more_than(builder.values_slice().len()));
                 Some(Arc::new(std::mem::replace(builder, next).finish()))
             }
-            Some(TextBuilder::Coded(builder)) => Some(builder.finish()?),
+            Some(TextBuilder::Coded(builder) | TextBuilder::Caller(builder)) => Some(builder.finish()?),
             None => None,
         })
     }
@@ -299,4 +340,51 @@ impl EventBuilder {
 /// Room for the next batch, which is about as large: growing to it step by step would copy and touch twice the memory.
 fn more_than(size: usize) -> usize {
     size / 4 * 5
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+
+    /// A row of a caller, which says all of it, or where it is known already nothing.
+    fn row(caller: u64, number: i64, says_all: bool) -> EventRow<'static> {
+        let mut row = EventRow::new(number, number);
+        row.set(Text::EventName, Some(format!("Call{}", number % 3)));
+        if says_all {
+            for (at, column) in CALLER.into_iter().enumerate() {
+                let is_there = caller as usize >> (at % 3) & 1 == 1;
+                row.set(column, is_there.then(|| format!("{at} of {caller}")));
+            }
+            row.flag(Flag::Mfa, [None, Some(true), Some(false)].get(caller as usize % 3).copied().flatten());
+            row.flag(Flag::AssumedRoot, caller.is_multiple_of(2).then_some(true));
+            row.session_created = (!caller.is_multiple_of(4)).then_some(caller.cast_signed());
+        }
+        row
+    }
+
+    #[test]
+    fn rows_of_known_callers_say_what_their_first_one_says() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+        let (mut plain, mut by_caller) = (EventBuilder::default(), EventBuilder::default());
+        let (mut known, mut in_all) = (0, 0);
+        for _ in 0..40 {
+            for number in 0..rng.random_range(0..60) {
+                let (number, caller) = (i64::from(number), rng.random_range(1..9u64));
+                plain.push(&row(caller, number, true)).unwrap();
+                let is_known = by_caller.has_caller(caller);
+                let mut one = row(caller, number, !is_known || rng.random());
+                one.caller = caller;
+                by_caller.push(&one).unwrap();
+                known += u32::from(is_known);
+                in_all += 1;
+            }
+            assert!(plain.bytes() >= by_caller.bytes());
+            if rng.random_bool(0.4) {
+                assert_eq!(plain.finish().unwrap(), by_caller.finish().unwrap());
+            }
+        }
+        assert!(known > in_all / 2, "{known} of {in_all}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Columns: the tables' schemas, Arrow in memory, Parquet at rest, polars for the summary.
 
+mod callers;
 mod chunk;
 mod chunk_file;
 mod chunk_reader;

@@ -201,8 +201,14 @@ pub(super) struct CodedBuilder {
 }
 
 /// Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Recent([(Ends, u32); Recent::KEPT]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self([Default::default(); Self::KEPT])
+    }
+}
 
 /// The length of a text, and its first and last bytes: all of them up to 16.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +219,8 @@ struct Ends {
 }
 
 impl Recent {
-    const KEPT: usize = 16;
+    const KEPT: usize = 1 << Self::BITS;
+    const BITS: u32 = 6;
 }
 
 impl Ends {
@@ -233,7 +240,7 @@ impl Ends {
     #[inline]
     fn place(self) -> usize {
         let mixed = (self.first ^ self.last.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> 60) as usize
+        (mixed >> (u64::BITS - Recent::BITS)) as usize
     }
 
     /// Whether texts with these ends are equal.
@@ -280,6 +287,16 @@ impl CodedBuilder {
                 Ok(CODE)
             }
         }
+    }
+
+    /// Adds a row that has what an earlier one has; returns how many bytes of memory it takes.
+    #[inline]
+    pub(super) fn repeat(&mut self, row: usize) -> usize {
+        match self.codes.get(row) {
+            Some(code) => self.codes.push(*code),
+            None => self.push_null(),
+        }
+        CODE
     }
 
     fn push_text(&mut self, text: &str) -> Result<usize> {

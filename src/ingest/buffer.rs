@@ -50,6 +50,11 @@ impl<'s> Buffers<'s> {
         }
     }
 
+    /// Whether what a row says of the caller of that number is not looked at.
+    pub(super) fn has_caller(&self, caller: u64) -> bool {
+        self.builder.has_caller(caller)
+    }
+
     /// Adds a row.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::content::{self, Opened};
 use super::dataset::{Dataset, Staging, date_text};
 use super::day::{DayMerge, Merged};
 use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
-use super::map::map_record;
+use super::map::map_call;
 use super::merge::{Merge, Run};
 use super::source::{LogFile, Reading, find};
 use super::threads::on_all_threads;
@@ -232,7 +232,8 @@ struct Collector<'c, 'r> {
 
 impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
-        let row = map_record(self.catalog, record, text, self.file, index);
+        let mut row = map_call(self.catalog, record, text, (self.file, index), self.rows.has_caller(record.caller));
+        row.caller = record.caller;
         let pushed = self.rows.push(&row);
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;

@@ -13,19 +13,31 @@ use crate::iam::arn::{self, Arn};
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
 pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
+    map_call(catalog, record, text, (file, index), false)
+}
+
+/// The same; who made the call may be left out where it `has_caller` already.
+pub(super) fn map_call<'a>(
+    catalog: &'a Catalog,
+    record: &'a Record<'a>,
+    text: &str,
+    (file, index): (&'a str, u64),
+    has_caller: bool,
+) -> EventRow<'a> {
     let time = record.event_time.get().and_then(event_time).unwrap_or_default();
     let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
     row.set(Text::SourceFile, Some(file));
     envelope(&mut row, record, text);
-    if let Some(identity) = &record.user_identity.0 {
+    let outcome = catalog.outcome(record.error_code.get());
+    let changes_access = outcome == Outcome::Success && !record.outcome_unknown && changes_access(record);
+    if let Some(identity) = record.user_identity.0.as_ref().filter(|_| !has_caller || changes_access) {
         principal(&mut row, identity);
     }
-    let outcome = catalog.outcome(record.error_code.get());
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters = record.request_parameters.as_ref().and_then(|json| json.value.as_ref());
     let parameters = parameters.filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
     let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
-    if outcome == Outcome::Success && !record.outcome_unknown {
+    if changes_access {
         access_change(&mut row, record);
     }
     let mut reason = not_replayable(record, &mapped, outcome);
@@ -72,13 +84,16 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
     row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
 }
 
+/// Whether it is a call that changes what somebody may do, or issues the key of a session.
+fn changes_access(record: &Record<'_>) -> bool {
+    let source = record.event_source.get().map(str::trim).unwrap_or_default();
+    record.event_name.get().is_some_and(|name| history::changes_access(source, name))
+}
+
 /// Of a call that changes what somebody may do, what was asked and answered; of one that issues the key of a session, the id
 /// of the key, and the rest only where something limits or tags the session.
 fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
     let source = record.event_source.get().map(str::trim).unwrap_or_default();
-    if !record.event_name.get().is_some_and(|name| history::changes_access(source, name)) {
-        return;
-    }
     let issues = source == "sts.amazonaws.com";
     if issues {
         let issued = record.response_elements.and_then(|text| serde_json::from_str::<Issued>(text).ok());

@@ -5,6 +5,7 @@
 //! of `envelope`; so the records of a plain file pay nothing for the other containers. A broken record costs itself:
 //! reading goes on at the next one.
 
+mod callers;
 mod envelope;
 mod look_alike;
 mod salvage;

@@ -5,16 +5,17 @@
 use std::borrow::Cow;
 
 use super::Record;
-use crate::cloudtrail::json::Scan;
+use super::callers::Callers;
+use crate::cloudtrail::json::{Name, Scan};
 use crate::cloudtrail::record::{Identity, Lax, Nested, SessionAttributes, SessionContext, SessionIssuer, TlsDetails, WebIdFederationData};
 
-/// Names of members as they stand in the text, up to the value.
+/// Names of members.
 macro_rules! members {
-    ($($name:literal),* $(,)?) => { [$(concat!("\"", $name, "\":")),*] };
+    ($($name:literal),* $(,)?) => { [$(Name::new(concat!("\"", $name, "\":"))),*] };
 }
 
 /// The members of a record, in the order in which CloudTrail writes them.
-const RECORD: [&str; 27] = members![
+static RECORD: [Name; 27] = members![
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -43,17 +44,19 @@ const RECORD: [&str; 27] = members![
     "addendum",
     "insightDetails",
 ];
-const IDENTITY: [&str; 8] = members!["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
-const CONTEXT: [&str; 6] =
+static IDENTITY: [Name; 8] = members!["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
+static CONTEXT: [Name; 6] =
     members!["sessionIssuer", "webIdFederationData", "attributes", "sourceIdentity", "assumedRoot", "ec2RoleDelivery"];
-const ISSUER: [&str; 5] = members!["type", "principalId", "arn", "accountId", "userName"];
-const ATTRIBUTES: [&str; 2] = members!["creationDate", "mfaAuthenticated"];
+static ISSUER: [Name; 5] = members!["type", "principalId", "arn", "accountId", "userName"];
+static ATTRIBUTES: [Name; 2] = members!["creationDate", "mfaAuthenticated"];
+static FEDERATION: [Name; 1] = members!["federatedProvider"];
+static TLS: [Name; 3] = members!["tlsVersion", "cipherSuite", "clientProvidedHostHeader"];
 
 impl<'t> Scan<'t> {
-    /// Reads a record into an empty one.
-    pub(super) fn record(&mut self, record: &mut Record<'t>) -> Option<()> {
+    /// Reads a record into an empty one. `callers` are those of the records before it.
+    pub(super) fn record(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>) -> Option<()> {
         let begin = self.at;
-        if self.members(&RECORD, |scan, member| scan.member_of_record(record, member)).is_none() {
+        if self.members(&RECORD, |scan, member| scan.member_of_record(record, callers, member)).is_none() {
             self.at = begin;
             let mut values = serde_json::Deserializer::from_str(self.rest()?).into_iter::<Record<'t>>();
             *record = values.next()?.ok()?;
@@ -64,20 +67,19 @@ impl<'t> Scan<'t> {
 
     /// Hands each member of an object that has one of the names to `each`, by the number of the name; `None` as soon as
     /// something is unusual.
-    fn members(&mut self, names: &[&str], mut each: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
+    fn members(&mut self, names: &[Name], mut each: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
         self.token(b'{')?;
         let mut expected = 0;
         let mut follows = !self.is_next(b'}');
         while follows {
             self.peek()?;
             // Mostly it is the next name, or one a few further on.
-            let is_next = names.get(expected).is_some_and(|name| self.passes(name));
-            let mut ahead = names.iter().enumerate().skip(expected + 1).take(3);
-            let member = match is_next.then_some(expected).or_else(|| ahead.find(|(_, name)| self.passes(name)).map(|(member, _)| member)) {
-                Some(member) => Some(member),
+            let ahead = names.get(expected..).unwrap_or_default();
+            let member = match self.passes_one(ahead.get(..4).unwrap_or(ahead)) {
+                Some(member) => Some(expected + member),
                 None => {
                     let key = self.key()?;
-                    names.iter().position(|name| name.get(1..name.len() - 2) == Some(key))
+                    names.iter().position(|name| name.is(key))
                 }
             };
             match member {
@@ -94,10 +96,10 @@ impl<'t> Scan<'t> {
         Some(())
     }
 
-    fn member_of_record(&mut self, record: &mut Record<'t>, member: usize) -> Option<()> {
+    fn member_of_record(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>, member: usize) -> Option<()> {
         let slot = match member {
             0 => &mut record.event_version,
-            1 => return self.nested(&mut record.user_identity, &IDENTITY, Self::member_of_identity),
+            1 => return self.caller(record, callers),
             2 => &mut record.event_time,
             3 => &mut record.event_source,
             4 => &mut record.event_name,
@@ -120,14 +122,36 @@ impl<'t> Scan<'t> {
             21 => &mut record.vpc_endpoint_account_id,
             22 => &mut record.event_category,
             23 => {
-                let version = |scan: &mut Self, tls: &mut TlsDetails<'t>, _| scan.lax(&mut tls.tls_version);
-                return self.nested(&mut record.tls_details, &members!["tlsVersion"], version);
+                let detail = |scan: &mut Self, tls: &mut TlsDetails<'t>, member| match member {
+                    0 => scan.lax(&mut tls.tls_version),
+                    _ => scan.raw().map(|_| ()),
+                };
+                return self.nested(&mut record.tls_details, &TLS, detail);
             }
             24 => &mut record.session_credential_from_console,
             // Addenda and insights are rare.
             _ => return None,
         };
         self.lax(slot)
+    }
+
+    /// `userIdentity`: mostly it stood before, word for word.
+    fn caller(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>) -> Option<()> {
+        self.peek()?;
+        let (begin, rest) = (self.at, self.rest()?);
+        if record.user_identity.0.is_none()
+            && let Some(known) = callers.of(rest)
+        {
+            record.user_identity.0 = Some(known.identity.clone());
+            record.caller = known.number;
+            self.at += known.text.len();
+            return Some(());
+        }
+        self.nested(&mut record.user_identity, &IDENTITY, Self::member_of_identity)?;
+        if let (Some(identity), Some(text)) = (&record.user_identity.0, rest.get(..self.at - begin)) {
+            record.caller = callers.add(text, identity);
+        }
+        Some(())
     }
 
     fn member_of_identity(&mut self, identity: &mut Identity<'t>, member: usize) -> Option<()> {
@@ -149,7 +173,7 @@ impl<'t> Scan<'t> {
             0 => return self.nested(&mut context.session_issuer, &ISSUER, Self::member_of_issuer),
             1 => {
                 let provider = |scan: &mut Self, data: &mut WebIdFederationData<'t>, _| scan.lax(&mut data.federated_provider);
-                return self.nested(&mut context.web_id_federation_data, &members!["federatedProvider"], provider);
+                return self.nested(&mut context.web_id_federation_data, &FEDERATION, provider);
             }
             2 => {
                 let attribute = |scan: &mut Self, attributes: &mut SessionAttributes<'t>, member| match member {
@@ -212,7 +236,7 @@ impl<'t> Scan<'t> {
     fn nested<T: Default>(
         &mut self,
         slot: &mut Nested<T>,
-        names: &[&str],
+        names: &[Name],
         each: impl Fn(&mut Self, &mut T, usize) -> Option<()>,
     ) -> Option<()> {
         if slot.0.is_some() {
@@ -233,12 +257,15 @@ mod tests {
     use super::*;
     use crate::cloudtrail::json::tests::PIECES;
 
+    const IDENTITY: &str = r#"{"type":"AssumedRole","principalId":"AROA:bob","arn":"arn:aws:sts::111122223333:assumed-role/ops/bob","accountId":"111122223333","accessKeyId":"ASIA","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA","arn":"arn:aws:iam::111122223333:role/ops","accountId":"111122223333","userName":"ops"},"webIdFederationData":{},"attributes":{"creationDate":"2026-01-01T00:00:00Z","mfaAuthenticated":"false"}},"invokedBy":"x"}"#;
+
     const USUAL: &str = r#"{"eventVersion":"1.11","userIdentity":{"type":"AssumedRole","principalId":"AROA:bob","arn":"arn:aws:sts::111122223333:assumed-role/ops/bob","accountId":"111122223333","accessKeyId":"ASIA","sessionContext":{"sessionIssuer":{"type":"Role","principalId":"AROA","arn":"arn:aws:iam::111122223333:role/ops","accountId":"111122223333","userName":"ops"},"webIdFederationData":{},"attributes":{"creationDate":"2026-01-01T00:00:00Z","mfaAuthenticated":"false"}},"invokedBy":"x"},"eventTime":"2026-01-01T00:00:01Z","eventSource":"workmail.amazonaws.com","eventName":"CreateUser","awsRegion":"eu-west-1","sourceIPAddress":"192.0.2.1","userAgent":"aws-cli/2 é","errorCode":"AccessDenied","errorMessage":"no","requestParameters":{"organizationId":"m-1","n":[1,2.5e3,null]},"responseElements":null,"additionalEventData":{"a":{"b":"}"}},"requestID":"r","eventID":"e","readOnly":false,"resources":[{"ARN":"arn:x"}],"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"111122223333","eventCategory":"Management","tlsDetails":{"tlsVersion":"TLSv1.3","cipherSuite":"c"},"sessionCredentialFromConsole":"true"}"#;
 
     fn scanned(text: &str) -> Option<String> {
         let mut scan = Scan::new(text);
         let mut record = Record::default();
-        scan.members(&RECORD, |scan, member| scan.member_of_record(&mut record, member))?;
+        scan.members(&RECORD, |scan, member| scan.member_of_record(&mut record, &mut Callers::default(), member))?;
+        record.caller = 0;
         scan.is_at_end().then(|| format!("{record:?}"))
     }
 
@@ -254,6 +281,64 @@ mod tests {
         assert!(scanned(&spaced).is_some());
     }
 
+    /// A text with pieces of JSON put in here and there, or parts left out.
+    fn broken(text: &str, pieces: &[&str], rng: &mut rand_chacha::ChaCha8Rng) -> String {
+        let mut text = text.to_owned();
+        for _ in 0..rng.random_range(1..3) {
+            let mut at = rng.random_range(0..=text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            let mut end = (at + rng.random_range(0..30usize)).min(text.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let end = if rng.random() { at } else { end.max(at) };
+            text.replace_range(at..end, if rng.random_bool(0.7) { pieces[rng.random_range(0..pieces.len())] } else { "" });
+        }
+        text
+    }
+
+    #[test]
+    fn callers_that_stood_before_are_found_as_any_reader_finds_them() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let (mut repeated, mut whole) = (0, 0);
+        for _ in 0..3_000 {
+            let mut identities: Vec<String> = ["ASIA", "ASIB"].iter().map(|key| IDENTITY.replace("ASIA", key)).collect();
+            identities.push(IDENTITY.replace("bob", "alice-with-a-long-name-of-a-session"));
+            identities.push("{\"type\":\"AWSService\",\"invokedBy\":\"x\"}".to_owned());
+            let records = (0..rng.random_range(2..9)).map(|_| {
+                let mut identity = identities[rng.random_range(0..identities.len())].clone();
+                if rng.random_bool(0.3) {
+                    identity = broken(&identity, &PIECES, &mut rng);
+                    identities.push(identity.clone());
+                }
+                format!("{{\"eventVersion\":\"1.11\",\"userIdentity\":{identity},\"eventID\":\"e\"}}")
+            });
+            let records: Vec<String> = records.collect();
+            let text = format!("{{\"Records\":[{}]}}", records.join(","));
+            let mut found: Vec<(u64, String, String)> = Vec::new();
+            let streamed = super::super::stream::stream(&text, |record| {
+                let mut copy: Record<'_> = Record { user_identity: record.user_identity.clone(), ..Record::default() };
+                copy.event_id = record.event_id.clone();
+                copy.event_version = record.event_version.clone();
+                found.push((record.caller, format!("{:?}", record.user_identity), format!("{copy:?}")));
+                true
+            });
+            whole += u32::from(streamed.whole);
+            for (record, (caller, identity, copy)) in records.iter().zip(&found) {
+                // One that is broken may end elsewhere than it was meant to.
+                let Ok(value) = serde_json::from_str::<serde_json::Value>(record) else { break };
+                assert!(read(record).or(read(&value.to_string())).as_ref() == Some(copy), "{record}\n{copy}");
+                for (other, other_identity, _) in &found {
+                    assert!(*caller == 0 || caller != other || identity == other_identity, "{text}");
+                }
+            }
+            repeated += found.len() - found.iter().map(|(caller, ..)| caller).collect::<std::collections::BTreeSet<_>>().len();
+        }
+        assert!(repeated > 2_000 && whole > 500, "{repeated} {whole}");
+    }
+
     #[test]
     fn what_is_found_is_what_any_reader_finds() {
         let members = ["\\\"", "\"eventID\":\"f\",", "\"resources\":null,", "x"];
@@ -261,19 +346,7 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
         let mut found = 0;
         for _ in 0..20_000 {
-            let mut text = USUAL.to_owned();
-            for _ in 0..rng.random_range(1..3) {
-                let mut at = rng.random_range(0..=text.len());
-                while !text.is_char_boundary(at) {
-                    at -= 1;
-                }
-                let mut end = (at + rng.random_range(0..30usize)).min(text.len());
-                while !text.is_char_boundary(end) {
-                    end -= 1;
-                }
-                let end = if rng.random() { at } else { end.max(at) };
-                text.replace_range(at..end, if rng.random_bool(0.7) { pieces[rng.random_range(0..pieces.len())] } else { "" });
-            }
+            let text = broken(USUAL, &pieces, &mut rng);
             if let Some(scanned) = scanned(&text) {
                 found += 1;
                 // Of a member that is null first, the later one counts, as the careful reader has it.
