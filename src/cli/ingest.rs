@@ -20,7 +20,9 @@ const WIDTH: usize = 80;
 
 pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     let mut dataset = Dataset::open_or_create(&arguments.output)?;
-    dataset.memory = usize::try_from(arguments.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    if let Some(memory) = arguments.memory {
+        dataset.memory = usize::try_from(memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+    }
     let before = dataset.ledger.counts;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     name_skipped(&ingested.skipped, printer);

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, DictionaryArray
 use arrow::array::{UInt8Array, UInt16Array, UInt32Array};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowDictionaryKeyType, UInt8Type, UInt16Type, UInt32Type};
-use arrow::error::Result;
+use arrow::error::{ArrowError, Result};
 
 /// The code of a row without text.
 pub(super) const NULL: u32 = u32::MAX;
@@ -44,6 +44,14 @@ impl Codes {
             ..=0x100 => column::<UInt8Type>(codes.iter().map(|code| *code as u8).collect(), valid(codes), texts),
             0x101..=0x1_0000 => column::<UInt16Type>(codes.iter().map(|code| *code as u16).collect(), valid(codes), texts),
             _ => Self::wide_column(codes.to_vec(), texts),
+        }
+    }
+
+    /// The same of up to 65,536 texts, in two bytes however few there are.
+    pub(super) fn short_column(codes: &[u32], texts: StringArray) -> Result<ArrayRef> {
+        match texts.len() {
+            ..=0x1_0000 => column::<UInt16Type>(codes.iter().map(|code| *code as u16).collect(), valid(codes), texts),
+            _ => Err(ArrowError::DictionaryKeyOverflowError),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod read;
 mod row_group;
 mod rows_writer;
 pub mod schema;
+mod staged;
 mod table;
 mod texts;
 
@@ -31,5 +32,6 @@ pub use event_writer::EventWriter;
 pub use grain::Grain;
 pub use places::Place;
 pub use rows_writer::{GatheredTable, Part, in_codes};
+pub use staged::{Gather, STAGED};
 pub use table::{Cell, TableBuilder};
 pub use texts::{Distinct, Texts};

@@ -399,11 +399,23 @@ impl CodedBuilder {
         *self = Self::default();
     }
 
-    /// The rows as a column; the builder is empty after, with room for as many.
+    /// The rows as a column, with codes as narrow as they can be; the builder is empty after, with room for as many.
     ///
     /// # Errors
     /// [`Error::Columns`] beyond 2 GB of text.
     pub(super) fn finish(&mut self) -> Result<ArrayRef> {
+        self.finish_as(Codes::column)
+    }
+
+    /// The same with codes of two bytes.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] beyond 2 GB of text and 65,536 texts.
+    pub(super) fn finish_short(&mut self) -> Result<ArrayRef> {
+        self.finish_as(Codes::short_column)
+    }
+
+    fn finish_as(&mut self, column: impl Fn(&[u32], StringArray) -> arrow::error::Result<ArrayRef>) -> Result<ArrayRef> {
         self.end_nothing();
         // The next batch is about as large: growing to it step by step would copy the texts and hash them again.
         let next = self.distinct.empty_alike();
@@ -413,7 +425,7 @@ impl CodedBuilder {
             return Err(Error::Columns("more than 2 GB of text in a batch".to_owned()));
         }
         let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(distinct.text), None)?;
-        let column = Codes::column(&self.codes, texts);
+        let column = column(&self.codes, texts);
         self.codes.clear();
         *self.recent = Recent::default();
         Ok(column?)

@@ -73,8 +73,8 @@ impl<'s> Buffers<'s> {
         if self.builder.is_empty() {
             return Ok(());
         }
-        self.sorted_bytes += self.builder.bytes();
         let sorted = Arc::new(Sorted::sort(self.builder.finish()?)?);
+        self.sorted_bytes += sorted.bytes();
         for (day, places) in sorted.days() {
             self.collected.marks.entry(day).or_default().read(sorted.batch(), sorted.rows(places))?;
         }

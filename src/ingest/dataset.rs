@@ -34,15 +34,17 @@ pub struct Dataset {
     pub path: PathBuf,
     /// What was loaded.
     pub ledger: Ledger,
-    /// About how many bytes of rows loading holds in memory before it spills to the disk.
+    /// About how many bytes of rows loading holds in memory before it spills to the disk; [`Dataset::THREAD_MEMORY`] for each
+    /// thread if nothing else is asked for.
     pub memory: usize,
     /// About how many rows a file has at most: a day with more is split by event id.
     pub file_rows: u64,
 }
 
 impl Dataset {
-    /// The default of [`Dataset::memory`]: the whole program then stays below 500 MB.
-    pub const MEMORY: usize = 256 << 20;
+    /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, of more each day waits in a few
+    /// files, and loading millions takes hardly more memory than loading these.
+    pub const THREAD_MEMORY: usize = 40 << 20;
 
     /// The default of [`Dataset::file_rows`].
     pub const FILE_ROWS: u64 = 4_000_000;
@@ -74,7 +76,12 @@ impl Dataset {
             }
             waited += Duration::from_millis(20);
         };
-        Ok(Self { path: path.to_path_buf(), ledger, memory: Self::MEMORY, file_rows: Self::FILE_ROWS })
+        Ok(Self {
+            path: path.to_path_buf(),
+            ledger,
+            memory: Self::THREAD_MEMORY * rayon::current_num_threads(),
+            file_rows: Self::FILE_ROWS,
+        })
     }
 
     /// Opens the dataset of a folder, or makes an empty one in a folder that is empty or not there.

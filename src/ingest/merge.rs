@@ -9,9 +9,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringBuilder, new_empty_array};
-use arrow::compute::interleave;
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::ipc::{reader::StreamReader, writer::StreamWriter};
 
@@ -19,7 +17,7 @@ use super::dataset::day_of;
 use super::sorted::{Row, Sorted};
 use crate::error::{Error, Result};
 use crate::frame::schema::MAPPED;
-use crate::frame::{Place, Texts, parquet};
+use crate::frame::{Gather, Place, STAGED, parquet};
 
 /// Rows of a batch that leaves a merge.
 pub(super) const OUTPUT_ROWS: usize = 4_096;
@@ -55,16 +53,6 @@ impl Run {
             }
         }
     }
-}
-
-/// The texts at some places, each a column and a row, as a plain column.
-fn texts(columns: &[&ArrayRef], places: &[Place]) -> ArrayRef {
-    let columns: Vec<Option<Texts>> = columns.iter().map(|column| Texts::new(column)).collect();
-    let found = places.iter().map(|(column, row)| columns.get(*column).and_then(Option::as_ref)?.get(*row));
-    let found: Vec<Option<&str>> = found.collect();
-    let mut builder = StringBuilder::with_capacity(found.len(), found.iter().flatten().map(|text| text.len()).sum());
-    found.into_iter().for_each(|text| builder.append_option(text));
-    Arc::new(builder.finish())
 }
 
 /// Sorted batches, each with the places to take of its order.
@@ -111,13 +99,13 @@ impl RunWriter {
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
     pub(super) fn merge(&mut self, runs: &[Run]) -> Result<Vec<(i32, Run)>> {
-        let mut merge = Merge::new(runs)?;
+        let (mut merge, mut gather) = (Merge::new(runs)?, Gather::default());
         let mut written = Vec::new();
         while let Some(day) = merge.day() {
             let mut failed = None;
             let run = self.run(|writer| {
                 loop {
-                    match merge.batch_of(day) {
+                    match merge.batch_of(day, &mut gather) {
                         Ok(Some(batch)) => writer.write(&batch)?,
                         Ok(None) => return Ok(()),
                         Err(error) => {
@@ -138,7 +126,7 @@ impl RunWriter {
             ArrowError::IoError(_, error) => Error::io("write", path, error),
             error => error.into(),
         };
-        let mut writer = StreamWriter::try_new(&mut self.file, &MAPPED).map_err(failed)?;
+        let mut writer = StreamWriter::try_new(&mut self.file, &STAGED).map_err(failed)?;
         write(&mut writer).and_then(|()| writer.finish()).map_err(failed)?;
         drop(writer);
         let begin = self.at;
@@ -189,7 +177,7 @@ impl Merge {
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
     pub(super) fn new(runs: &[Run]) -> Result<Self> {
-        let mut merge = Self { heads: BinaryHeap::with_capacity(runs.len()), runs: Vec::new(), kept: Vec::new() };
+        let mut merge = Self { heads: BinaryHeap::with_capacity(runs.len()), runs: Vec::new(), kept: Vec::with_capacity(OUTPUT_ROWS / 2) };
         for run in runs {
             merge.runs.push((run.open()?, 0..0));
             merge.refill(merge.runs.len() - 1)?;
@@ -260,9 +248,9 @@ impl Merge {
     }
 
     /// The next rows of a day, all of them kept, as many as a batch of a run has.
-    fn batch_of(&mut self, day: i32) -> Result<Option<RecordBatch>> {
+    fn batch_of(&mut self, day: i32, gather: &mut Gather) -> Result<Option<RecordBatch>> {
         let mut bytes = 0;
-        while bytes < RUN_BATCH_BYTES && self.day() == Some(day) {
+        while bytes < RUN_BATCH_BYTES && self.kept() < Gather::ROWS && self.day() == Some(day) {
             let Some(row) = self.next()? else { break };
             bytes += row.sorted().row_bytes();
             self.keep(row);
@@ -270,20 +258,8 @@ impl Merge {
         if self.kept.is_empty() {
             return Ok(None);
         }
-        let (batches, places) = self.take();
-        plain(&batches, &places).map(Some)
+        let (sorted, places) = self.take();
+        let batches: Vec<&RecordBatch> = sorted.iter().map(|sorted| sorted.batch()).collect();
+        gather.batch(&batches, &places).map(Some)
     }
-}
-
-/// Rows of some batches as one, all its texts plain.
-fn plain(batches: &[Arc<Sorted>], places: &[Place]) -> Result<RecordBatch> {
-    let columns = MAPPED.fields().iter().enumerate().map(|(at, field)| {
-        let columns: Vec<&ArrayRef> = batches.iter().filter_map(|sorted| sorted.batch().columns().get(at)).collect();
-        match field.data_type() {
-            DataType::Utf8 => Ok(texts(&columns, places)),
-            kind if columns.is_empty() => Ok(new_empty_array(kind)),
-            _ => Ok(interleave(&columns.iter().map(|column| column.as_ref()).collect::<Vec<_>>(), places)?),
-        }
-    });
-    Ok(RecordBatch::try_new(MAPPED.clone(), columns.collect::<Result<_>>()?)?)
 }

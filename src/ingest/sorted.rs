@@ -38,8 +38,8 @@ pub(super) struct Sorted {
     index: Int64Array,
     identity_type: Texts,
     context_complete: BooleanArray,
-    /// About how many bytes a row has.
-    row_bytes: usize,
+    /// About how many bytes the rows have.
+    bytes: usize,
 }
 
 impl Sorted {
@@ -57,7 +57,7 @@ impl Sorted {
             index: read::int(&batch, "source_index")?.clone(),
             identity_type: text("identity_type")?,
             context_complete: read::flag(&batch, "request_context_complete")?.clone(),
-            row_bytes: batch.get_array_memory_size() / batch.num_rows().max(1) + 1,
+            bytes: batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum::<Result<_, _>>()?,
             batch,
         })
     }
@@ -103,9 +103,14 @@ impl Sorted {
         }
     }
 
+    /// About how much memory they take: the columns, and for each row its place in the order and the beginning of its id.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.batch.num_rows() * (size_of::<u32>() + size_of::<u64>())
+    }
+
     /// About how many bytes a row has.
     pub(super) fn row_bytes(&self) -> usize {
-        self.row_bytes
+        self.bytes / self.batch.num_rows().max(1) + 1
     }
 
     fn time(&self, row: u32) -> i64 {
