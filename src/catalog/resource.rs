@@ -215,7 +215,7 @@ impl ArnTemplate {
                 Part::Parameter(placeholder) => placeholder.value(parameters, creates),
             };
             match value {
-                Some(value) if !value.bytes().any(|byte| byte == b':') && !value.starts_with("alias/") => arn.push_str(&value),
+                Some(value) if memchr::memchr(b':', value.as_bytes()).is_none() && !value.starts_with("alias/") => arn.push_str(&value),
                 Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
                 _ => {
                     arn.push_str(UNKNOWN_PART);
