@@ -3,12 +3,17 @@
 /// What a row says of its caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
-    /// The row, whose texts are those of the caller.
-    pub(super) row: usize,
+    /// The codes of the texts, column by column.
+    pub(super) codes: [u32; Self::TEXTS],
     pub(super) assumed_root: Option<bool>,
     pub(super) mfa: Option<bool>,
     /// Microseconds since 1970.
     pub(super) session_created: Option<i64>,
+}
+
+impl Caller {
+    /// How many columns have texts that say who it is.
+    pub(super) const TEXTS: usize = 10;
 }
 
 /// Callers of a batch, by their numbers.
@@ -37,7 +42,7 @@ impl Callers {
         }
         let place = place(number);
         if self.known.len() <= place {
-            let none = Caller { row: 0, assumed_root: None, mfa: None, session_created: None };
+            let none = Caller { codes: [0; Caller::TEXTS], assumed_root: None, mfa: None, session_created: None };
             self.known.resize((place + 1).next_power_of_two(), (0, none));
         }
         if let Some(known) = self.known.get_mut(place) {
@@ -63,18 +68,18 @@ mod tests {
 
     #[test]
     fn a_number_is_known_until_it_is_another_caller() {
-        let caller = |row| Caller { row, assumed_root: None, mfa: Some(true), session_created: None };
-        let row = |callers: &Callers, number| callers.get(number).map(|caller| caller.row);
+        let caller = |code| Caller { codes: [code; Caller::TEXTS], assumed_root: None, mfa: Some(true), session_created: None };
+        let code = |callers: &Callers, number| callers.get(number).map(|caller| caller.codes[0]);
         let mut callers = Callers::default();
         callers.enter(0, caller(9));
-        assert_eq!([row(&callers, 0), row(&callers, 1)], [None; 2]);
+        assert_eq!([code(&callers, 0), code(&callers, 1)], [None; 2]);
         for number in [1, 2_048, 2_047, 5_000] {
-            callers.enter(number, caller(number as usize));
-            assert_eq!(row(&callers, number), Some(number as usize));
+            callers.enter(number, caller(number as u32));
+            assert_eq!(code(&callers, number), Some(number as u32));
         }
         callers.enter(1 + 2_048, caller(7));
-        assert_eq!([row(&callers, 1), row(&callers, 2_049), row(&callers, 2_048)], [None, Some(7), Some(2_048)]);
+        assert_eq!([code(&callers, 1), code(&callers, 2_049), code(&callers, 2_048)], [None, Some(7), Some(2_048)]);
         callers.clear();
-        assert_eq!([row(&callers, 2_048), row(&callers, 2_049)], [None; 2]);
+        assert_eq!([code(&callers, 2_048), code(&callers, 2_049)], [None; 2]);
     }
 }

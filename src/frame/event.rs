@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::callers::{Caller, Callers};
+use super::codes::NULL;
 use super::rows_writer::coded_fields;
 use super::schema::{MAPPED, check_fields};
 use super::texts::CodedBuilder;
@@ -146,7 +147,7 @@ pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Text columns that say who made the call; so do the flags `assumed_root` and `mfa`, and `session_created`.
-const CALLER: [Text; 10] = [
+const CALLER: [Text; Caller::TEXTS] = [
     Text::PrincipalAccountId,
     Text::IdentityType,
     Text::PrincipalArn,
@@ -242,21 +243,29 @@ impl EventBuilder {
         // Times, flags, offsets.
         self.bytes += 96;
         let known = self.callers.get(row.caller).copied();
-        let [assumed_root, mfa] = [Flag::AssumedRoot, Flag::Mfa].map(|flag| row.flags.get(flag as usize).copied().flatten());
-        let first = Caller { row: self.rows, assumed_root, mfa, session_created: row.session_created };
-        let caller = known.unwrap_or(first);
-        if known.is_none() {
-            self.callers.enter(row.caller, first);
-        }
+        let mut caller = known.unwrap_or_else(|| {
+            let [assumed_root, mfa] = [Flag::AssumedRoot, Flag::Mfa].map(|flag| row.flags.get(flag as usize).copied().flatten());
+            Caller { codes: [NULL; Caller::TEXTS], assumed_root, mfa, session_created: row.session_created }
+        });
+        let mut codes = caller.codes.iter_mut();
         for (builder, value) in self.text.iter_mut().zip(&row.text) {
             match builder {
                 TextBuilder::Plain(builder) => {
                     builder.append_option(value.as_deref());
                     self.bytes += value.as_ref().map_or(0, |text| text.len());
                 }
-                TextBuilder::Caller(builder) if known.is_some() => self.bytes += builder.repeat(caller.row),
-                TextBuilder::Coded(builder) | TextBuilder::Caller(builder) => self.bytes += builder.push(value.as_deref())?,
+                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref())?,
+                TextBuilder::Caller(builder) => match (codes.next(), &known) {
+                    (Some(code), Some(_)) => self.bytes += builder.repeat(*code),
+                    (code, _) => {
+                        self.bytes += builder.push(value.as_deref())?;
+                        code.into_iter().for_each(|code| *code = builder.last());
+                    }
+                },
             }
+        }
+        if known.is_none() {
+            self.callers.enter(row.caller, caller);
         }
         for ((flag, builder), value) in Flag::ALL.into_iter().zip(&mut self.flags).zip(&row.flags) {
             builder.append_option(match flag {

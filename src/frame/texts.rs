@@ -289,14 +289,19 @@ impl CodedBuilder {
         }
     }
 
-    /// Adds a row that has what an earlier one has; returns how many bytes of memory it takes.
+    /// Adds a row with the code of an earlier one, or [`NULL`]; returns how many bytes of memory it takes.
     #[inline]
-    pub(super) fn repeat(&mut self, row: usize) -> usize {
-        match self.codes.get(row) {
-            Some(code) => self.codes.push(*code),
-            None => self.push_null(),
+    pub(super) fn repeat(&mut self, code: u32) -> usize {
+        match code {
+            NULL => self.push_null(),
+            code => self.codes.push(code),
         }
         CODE
+    }
+
+    /// The code of the last row; [`NULL`] if it has no text.
+    pub(super) fn last(&self) -> u32 {
+        self.codes.last().copied().unwrap_or(NULL)
     }
 
     fn push_text(&mut self, text: &str) -> Result<usize> {

@@ -107,11 +107,12 @@ fn beginning(text: &[u8]) -> Option<u64> {
     text.get(36..84).map(|text| mixed(0, text))
 }
 
-/// A number of some bytes, eight by eight, whose highest bits depend on all of them.
+/// A number of some bytes, eight by eight, whose highest bits depend on all of them. One word does not wait for the other.
 #[inline]
 fn mixed(number: u64, bytes: &[u8]) -> u64 {
     let (eights, _) = bytes.as_chunks();
-    eights.iter().fold(number, |number, eight| (number.rotate_left(5) ^ u64::from_le_bytes(*eight)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    let words = eights.iter().zip(1u32..).map(|(eight, at)| u64::from_le_bytes(*eight).rotate_left(11 * at));
+    words.fold(number.rotate_left(5), |all, word| all ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]
