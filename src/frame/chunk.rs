@@ -16,6 +16,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use super::chunk_file::number;
 use super::codes::NULL;
 use super::encoding::{push_hybrid, push_run, push_text, width_of};
 use super::texts::Distinct;
@@ -292,11 +293,11 @@ impl Pages {
             .set_compression(Compression::ZSTD(zstd.level))
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(stats)
-            .set_total_compressed_size(signed(file.bytes_written() - begin)?)
-            .set_total_uncompressed_size(signed(uncompressed)?)
-            .set_num_values(signed(self.values)?)
-            .set_data_page_offset(data.map_or(Ok(0), signed)?)
-            .set_dictionary_page_offset(dictionary.map(signed).transpose()?);
+            .set_total_compressed_size(number(file.bytes_written() - begin)?)
+            .set_total_uncompressed_size(number(uncompressed)?)
+            .set_num_values(number(self.values)?)
+            .set_data_page_offset(data.map_or(Ok(0), number)?)
+            .set_dictionary_page_offset(dictionary.map(number).transpose()?);
         if let Some(statistics) = statistics {
             metadata = metadata.set_statistics(statistics);
         }
@@ -339,10 +340,6 @@ pub(super) fn stored_in_one(frame: &[u8]) -> Option<&[u8]> {
 
 fn external(error: std::io::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
-}
-
-fn signed<T: TryInto<i64, Error: std::error::Error + Send + Sync + 'static>>(bytes: T) -> Result<i64> {
-    bytes.try_into().map_err(|error| ParquetError::External(Box::new(error)))
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ impl<W: Write + Send> ChunkFile<W> {
     }
 }
 
-fn number<T: TryFrom<usize, Error: std::error::Error + Send + Sync + 'static>>(number: usize) -> Result<T> {
-    T::try_from(number).map_err(|error| ParquetError::External(Box::new(error)))
+/// A number as the metadata has it.
+pub(super) fn number<N: TryInto<T, Error: std::error::Error + Send + Sync + 'static>, T>(number: N) -> Result<T> {
+    number.try_into().map_err(|error| ParquetError::External(Box::new(error)))
 }
