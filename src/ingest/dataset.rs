@@ -43,7 +43,7 @@ pub struct Dataset {
 
 impl Dataset {
     /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, of more each day waits in a few
-    /// files, and loading millions takes hardly more memory than loading these.
+    /// files, and loading millions takes half as much memory again as loading these.
     pub const THREAD_MEMORY: usize = 40 << 20;
 
     /// The default of [`Dataset::file_rows`].
