@@ -19,6 +19,7 @@ pub(super) struct Buffers<'s> {
     sorted: Vec<Arc<Sorted>>,
     /// About how much memory they take.
     sorted_bytes: usize,
+    /// How much they may take.
     budget: usize,
     staging: &'s Path,
     thread: usize,
@@ -36,6 +37,9 @@ pub(super) struct Collected {
 }
 
 impl<'s> Buffers<'s> {
+    /// Which part of the budget is used again after rows have spilled.
+    const LESS: usize = 4;
+
     /// Buffers of one thread, which spill to `staging` beyond `budget` bytes.
     pub(super) fn new(staging: &'s Path, thread: usize, budget: usize) -> Self {
         Self {
@@ -89,6 +93,10 @@ impl<'s> Buffers<'s> {
         let runs: Vec<Run> = self.sorted.drain(..).map(whole).collect();
         for (day, run) in writer.merge(&runs)? {
             self.collected.runs.entry(day).or_default().push(run);
+        }
+        // Most rows will wait in files, and the last ones in memory until all are written: no need to fill as much of it again.
+        if self.staged == 1 {
+            self.budget /= Self::LESS;
         }
         self.sorted_bytes = 0;
         writer.finish()

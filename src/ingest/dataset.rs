@@ -5,7 +5,7 @@
 //! that is interrupted, the next run goes on with it. Files are moved by rename, so each is old or new, and the ledger
 //! goes last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub struct Dataset {
 
 impl Dataset {
     /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, of more each day waits in a few
-    /// files, and loading millions takes half as much memory again as loading these.
+    /// files, and loading millions takes hardly more memory than loading these.
     pub const THREAD_MEMORY: usize = 40 << 20;
 
     /// The default of [`Dataset::file_rows`].
@@ -194,11 +194,9 @@ fn roll_forward(path: &Path) -> Result<()> {
     if let Some(ledger) = Ledger::read(&commit.join(LEDGER))? {
         let staged: BTreeSet<PathBuf> = entries(&commit)?.into_iter().collect();
         let is_staged = |date: &str, day: &Day| (0..day.files).any(|file| staged.contains(&commit.join(staged_name(date, file))));
-        let days: BTreeMap<&String, &Day> = ledger.days.iter().filter(|(date, day)| is_staged(date, day)).collect();
-        for (date, day) in &days {
-            put_day(path, &commit, date, day)?;
-        }
-        days.keys().try_for_each(|date| sync(&path.join(date_folder(date))))?;
+        let days: Vec<(&String, &Day)> = ledger.days.iter().filter(|(date, day)| is_staged(date, day)).collect();
+        days.par_iter().try_for_each(|(date, day)| put_day(path, &commit, date, day))?;
+        days.par_iter().try_for_each(|(date, _)| sync(&path.join(date_folder(date))))?;
         sync(path)?;
         rename(&commit.join(LEDGER), &folder.join(LEDGER))?;
         sync(&folder)?;
