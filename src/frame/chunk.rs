@@ -24,6 +24,9 @@ use super::texts::Distinct;
 /// About the most bytes of a page of plain values.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
 
+/// A page of fewer bytes is not compressed: what that would save of a small file is less than what it takes to find out.
+const SMALL_BYTES: usize = 512;
+
 /// How the pages of a chunk are stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stored {
@@ -257,7 +260,7 @@ impl Pages {
     }
 
     fn page(&mut self, content: &[u8], zstd: &mut Compressor, page: impl FnOnce(Bytes) -> Page) -> Result<()> {
-        let page = page(match self.stored.is_raw {
+        let page = page(match self.stored.is_raw || content.len() < SMALL_BYTES {
             true => Bytes::from(stored(content)?),
             false => Bytes::from(zstd.zstd.compress(content).map_err(external)?),
         });

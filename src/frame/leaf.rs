@@ -253,15 +253,15 @@ impl Plain {
 
     /// A number for each row of the page at hand, which holds all rows of columns of numbers and flags.
     fn numbers(&self) -> Vec<u32> {
-        let mut known: HashMap<&[u8], u32, foldhash::fast::FixedState> = HashMap::default();
-        let mut values = self.values.bytes().chunks_exact(size_of::<i64>());
+        let mut known: HashMap<[u8; 8], u32, foldhash::fast::FixedState> = HashMap::default();
+        let mut values = self.values.bytes().as_chunks().0.iter();
         let mut flags = self.flags.iter();
         let mut number = |present: &u32| match (self.kind, present) {
             (_, 0) => Some(0),
             (Kind::Flag, _) => flags.next().map(|flag| 1 + u32::from(*flag)),
             _ => {
                 let next = u32::try_from(known.len() + 1).unwrap_or(u32::MAX);
-                values.next().map(|value| *known.entry(value).or_insert(next))
+                values.next().map(|value| *known.entry(*value).or_insert(next))
             }
         };
         self.present.iter().map(|present| number(present).unwrap_or_default()).collect()
