@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
@@ -142,7 +143,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
 #[expect(missing_docs, reason = "the fields have the names of the record's members, documented by AWS")]
 pub struct Record<'a> {
     pub event_version: Lax<'a>,
-    pub user_identity: Nested<Identity<'a>>,
+    #[serde(deserialize_with = "shared")]
+    pub user_identity: Nested<Rc<Identity<'a>>>,
     pub event_time: Lax<'a>,
     pub event_source: Lax<'a>,
     pub event_name: Lax<'a>,
@@ -191,6 +193,11 @@ pub struct Record<'a> {
 /// Any value as it stands in the text; `null` is nothing.
 fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a str>, D::Error> {
     Ok(Option::<&'a RawValue>::deserialize(deserializer)?.map(RawValue::get))
+}
+
+/// An object that records may have in common.
+fn shared<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Nested<Rc<T>>, D::Error> {
+    Ok(Nested(Nested::<T>::deserialize(deserializer)?.0.map(Rc::new)))
 }
 
 /// Any value; `null` is nothing.

@@ -9,7 +9,7 @@ use super::content::{self, Opened};
 use super::dataset::{Dataset, Staging, date_text};
 use super::day::{DayMerge, Merged};
 use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
-use super::map::map_call;
+use super::map::map_into;
 use super::merge::{Merge, Run};
 use super::source::{LogFile, Reading, find};
 use super::threads::on_all_threads;
@@ -17,7 +17,7 @@ use super::twins::{Marks, Twins};
 use crate::catalog::Catalog;
 use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
-use crate::frame::{parquet, read};
+use crate::frame::{EventRow, parquet, read};
 use crate::progress::Progress;
 
 /// About how much memory it takes to write one day.
@@ -232,8 +232,8 @@ struct Collector<'c, 'r> {
 
 impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
-        let mut row = map_call(self.catalog, record, text, (self.file, index), self.rows.has_caller(record.caller));
-        row.caller = record.caller;
+        let mut row = EventRow { caller: record.caller, ..EventRow::default() };
+        map_into(&mut row, self.catalog, record, text, (self.file, index), self.rows.has_caller(record.caller));
         let pushed = self.rows.push(&row);
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;

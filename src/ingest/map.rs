@@ -13,32 +13,35 @@ use crate::iam::arn::{self, Arn};
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
 pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
-    map_call(catalog, record, text, (file, index), false)
+    let mut row = EventRow::default();
+    map_into(&mut row, catalog, record, text, (file, index), false);
+    row
 }
 
-/// The same; who made the call may be left out where it `has_caller` already.
-pub(super) fn map_call<'a>(
+/// The same into an empty row; who made the call may be left out where it `has_caller` already.
+pub(super) fn map_into<'a>(
+    row: &mut EventRow<'a>,
     catalog: &'a Catalog,
     record: &'a Record<'a>,
     text: &str,
     (file, index): (&'a str, u64),
     has_caller: bool,
-) -> EventRow<'a> {
-    let time = record.event_time.get().and_then(event_time).unwrap_or_default();
-    let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
+) {
+    row.event_time = record.event_time.get().and_then(event_time).unwrap_or_default();
+    row.source_index = i64::try_from(index).unwrap_or(i64::MAX);
     row.set(Text::SourceFile, Some(file));
-    envelope(&mut row, record, text);
+    envelope(row, record, text);
     let outcome = catalog.outcome(record.error_code.get());
     let changes_access = outcome == Outcome::Success && !record.outcome_unknown && changes_access(record);
     if let Some(identity) = record.user_identity.0.as_ref().filter(|_| !has_caller || changes_access) {
-        principal(&mut row, identity);
+        principal(row, identity);
     }
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters = record.request_parameters.as_ref().and_then(|json| json.value.as_ref());
     let parameters = parameters.filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
-    let mapped = authorization(catalog, &mut row, record, Parameters(parameters), outcome);
+    let mapped = authorization(catalog, row, record, Parameters(parameters), outcome);
     if changes_access {
-        access_change(&mut row, record);
+        access_change(row, record);
     }
     let mut reason = not_replayable(record, &mapped, outcome);
     if record.partial {
@@ -47,7 +50,6 @@ pub(super) fn map_call<'a>(
         reason = reason.or(Some("no_identity"));
     }
     row.set(Text::NotReplayable, reason);
-    row
 }
 
 fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {

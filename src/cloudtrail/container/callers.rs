@@ -2,6 +2,7 @@
 //! record says of the caller is the same text, word for word, and need not be found in it again.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cloudtrail::record::Identity;
@@ -28,7 +29,7 @@ pub(super) struct Callers<'t> {
 pub(super) struct Caller<'t> {
     /// As it stands in the text.
     pub(super) text: &'t str,
-    pub(super) identity: Identity<'t>,
+    pub(super) identity: Rc<Identity<'t>>,
     /// A number that no other caller has, of this or another text.
     pub(super) number: u64,
 }
@@ -64,7 +65,7 @@ impl<'t> Callers<'t> {
     }
 
     /// Adds an identity that was read from a text, in place of one that is looked up alike; its number, or 0 if it is not added.
-    pub(super) fn add(&mut self, text: &'t str, identity: &Identity<'t>) -> u64 {
+    pub(super) fn add(&mut self, text: &'t str, identity: &Rc<Identity<'t>>) -> u64 {
         let Some(beginning) = beginning(text.as_bytes()) else { return 0 };
         let key_at = match &identity.access_key_id.0 {
             Some(Cow::Borrowed(key)) => key.as_ptr().addr().checked_sub(text.as_ptr().addr()).and_then(|at| u16::try_from(at).ok()),
@@ -76,7 +77,7 @@ impl<'t> Callers<'t> {
         let Some(known) = self.place(text.as_bytes()).and_then(|place| self.number.get_mut(place)) else { return 0 };
         let number = self.next;
         self.next += 1;
-        let caller = Caller { text, identity: identity.clone(), number };
+        let caller = Caller { text, identity: Rc::clone(identity), number };
         match usize::from(*known).checked_sub(1).and_then(|known| self.known.get_mut(known)) {
             Some(known) => *known = caller,
             None => {
@@ -109,7 +110,7 @@ fn beginning(text: &[u8]) -> Option<u64> {
 
 /// A number of some bytes, eight by eight, whose highest bits depend on all of them. One word does not wait for the other.
 #[inline]
-fn mixed(number: u64, bytes: &[u8]) -> u64 {
+pub(super) fn mixed(number: u64, bytes: &[u8]) -> u64 {
     let (eights, _) = bytes.as_chunks();
     let words = eights.iter().zip(1u32..).map(|(eight, at)| u64::from_le_bytes(*eight).rotate_left(11 * at));
     words.fold(number.rotate_left(5), |all, word| all ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
@@ -125,8 +126,8 @@ mod tests {
         )
     }
 
-    fn read(text: &str) -> Identity<'_> {
-        serde_json::from_str(text).unwrap()
+    fn read(text: &str) -> Rc<Identity<'_>> {
+        Rc::new(serde_json::from_str(text).unwrap())
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! reading goes on at the next one.
 
 mod callers;
+mod endings;
 mod envelope;
 mod look_alike;
 mod salvage;

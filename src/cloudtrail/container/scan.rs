@@ -3,9 +3,11 @@
 //! one that `serde_json` finds, and only the way there is shorter.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::Record;
 use super::callers::Callers;
+use super::endings::Endings;
 use crate::cloudtrail::json::{Name, Scan};
 use crate::cloudtrail::record::{Identity, Lax, Nested, SessionAttributes, SessionContext, SessionIssuer, TlsDetails, WebIdFederationData};
 
@@ -52,11 +54,23 @@ static ATTRIBUTES: [Name; 2] = members!["creationDate", "mfaAuthenticated"];
 static FEDERATION: [Name; 1] = members!["federatedProvider"];
 static TLS: [Name; 3] = members!["tlsVersion", "cipherSuite", "clientProvidedHostHeader"];
 
+/// The number of `eventType` among the members of a record.
+const EVENT_TYPE: usize = 16;
+/// Those that an ending may have after it.
+const OF_ENDING: [usize; 7] = [17, 18, 20, 21, 22, 23, 24];
+
+/// What stood in the records before.
+#[derive(Default)]
+pub(super) struct Before<'t> {
+    callers: Callers<'t>,
+    endings: Endings<'t>,
+}
+
 impl<'t> Scan<'t> {
-    /// Reads a record into an empty one. `callers` are those of the records before it.
-    pub(super) fn record(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>) -> Option<()> {
+    /// Reads a record into an empty one.
+    pub(super) fn record(&mut self, record: &mut Record<'t>, before: &mut Before<'t>) -> Option<()> {
         let begin = self.at;
-        if self.members(&RECORD, |scan, member| scan.member_of_record(record, callers, member)).is_none() {
+        if self.members(&RECORD, |scan, member| scan.member_of_record(record, before, member)).is_none() {
             self.at = begin;
             let mut values = serde_json::Deserializer::from_str(self.rest()?).into_iter::<Record<'t>>();
             *record = values.next()?.ok()?;
@@ -67,10 +81,20 @@ impl<'t> Scan<'t> {
 
     /// Hands each member of an object that has one of the names to `each`, by the number of the name; `None` as soon as
     /// something is unusual.
-    fn members(&mut self, names: &[Name], mut each: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
+    fn members(&mut self, names: &[Name], each: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
         self.token(b'{')?;
-        let mut expected = 0;
-        let mut follows = !self.is_next(b'}');
+        let follows = !self.is_next(b'}');
+        self.members_from(names, 0, follows, each)
+    }
+
+    /// The same of the rest of an object, where the name of a number is expected if one `follows`.
+    fn members_from(
+        &mut self,
+        names: &[Name],
+        mut expected: usize,
+        mut follows: bool,
+        mut each: impl FnMut(&mut Self, usize) -> Option<()>,
+    ) -> Option<()> {
         while follows {
             self.peek()?;
             // Mostly it is the next name, or one a few further on.
@@ -96,10 +120,10 @@ impl<'t> Scan<'t> {
         Some(())
     }
 
-    fn member_of_record(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>, member: usize) -> Option<()> {
+    fn member_of_record(&mut self, record: &mut Record<'t>, before: &mut Before<'t>, member: usize) -> Option<()> {
         let slot = match member {
             0 => &mut record.event_version,
-            1 => return self.caller(record, callers),
+            1 => return self.caller(record, &mut before.callers),
             2 => &mut record.event_time,
             3 => &mut record.event_source,
             4 => &mut record.event_name,
@@ -114,7 +138,7 @@ impl<'t> Scan<'t> {
             13 => &mut record.event_id,
             14 => &mut record.read_only,
             15 => return self.kept(&mut record.resources, Self::raw),
-            16 => &mut record.event_type,
+            EVENT_TYPE => return self.ending(record, before),
             17 => &mut record.management_event,
             18 => &mut record.recipient_account_id,
             19 => &mut record.shared_event_id,
@@ -139,18 +163,46 @@ impl<'t> Scan<'t> {
     fn caller(&mut self, record: &mut Record<'t>, callers: &mut Callers<'t>) -> Option<()> {
         self.peek()?;
         let (begin, rest) = (self.at, self.rest()?);
-        if record.user_identity.0.is_none()
-            && let Some(known) = callers.of(rest)
-        {
-            record.user_identity.0 = Some(known.identity.clone());
+        if record.user_identity.0.is_some() {
+            return None;
+        }
+        if let Some(known) = callers.of(rest) {
+            record.user_identity.0 = Some(Rc::clone(&known.identity));
             record.caller = known.number;
             self.at += known.text.len();
             return Some(());
         }
-        self.nested(&mut record.user_identity, &IDENTITY, Self::member_of_identity)?;
-        if let (Some(identity), Some(text)) = (&record.user_identity.0, rest.get(..self.at - begin)) {
-            record.caller = callers.add(text, identity);
+        let mut identity = Nested::default();
+        self.nested(&mut identity, &IDENTITY, Self::member_of_identity)?;
+        if let (Some(identity), Some(text)) = (identity.0.map(Rc::new), rest.get(..self.at - begin)) {
+            record.caller = callers.add(text, &identity);
+            record.user_identity.0 = Some(identity);
         }
+        Some(())
+    }
+
+    /// `eventType`, and all that comes after it in the record: mostly another one ended so, word for word.
+    fn ending(&mut self, record: &mut Record<'t>, before: &mut Before<'t>) -> Option<()> {
+        self.peek()?;
+        let (begin, rest) = (self.at, self.rest()?);
+        if let Some(length) = before.endings.end(record, rest) {
+            self.at += length;
+            return Some(());
+        }
+        let mut is_ending = Endings::may_follow(record);
+        self.lax(&mut record.event_type)?;
+        let follows = self.follows(b'}')?;
+        self.members_from(&RECORD, EVENT_TYPE + 1, follows, |scan, member| {
+            // Twice would be a second ending in this one.
+            (member != EVENT_TYPE).then_some(())?;
+            is_ending &= OF_ENDING.contains(&member);
+            scan.member_of_record(record, before, member)
+        })?;
+        if is_ending {
+            before.endings.add(record, rest, self.at - begin);
+        }
+        // The brace is left to whoever reads the members.
+        self.at -= 1;
         Some(())
     }
 
@@ -262,7 +314,7 @@ mod tests {
     fn scanned(text: &str) -> Option<String> {
         let mut scan = Scan::new(text);
         let mut record = Record::default();
-        scan.members(&RECORD, |scan, member| scan.member_of_record(&mut record, &mut Callers::default(), member))?;
+        scan.members(&RECORD, |scan, member| scan.member_of_record(&mut record, &mut Before::default(), member))?;
         record.caller = 0;
         scan.is_at_end().then(|| format!("{record:?}"))
     }
@@ -295,6 +347,53 @@ mod tests {
             text.replace_range(at..end, if rng.random_bool(0.7) { pieces[rng.random_range(0..pieces.len())] } else { "" });
         }
         text
+    }
+
+    #[test]
+    fn endings_that_stood_before_are_found_as_any_reader_finds_them() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(9);
+        let usual = USUAL.split_once("\"eventType\":").unwrap().1;
+        let members =
+            ["\"eventID\":\"f\",", "\"eventType\":null,", "\"eventCategory\":\"Data\",", "\"resources\":[],", "\"x\":{\"y\":\"}\"},"];
+        let pieces: Vec<&str> = PIECES.into_iter().chain(members).collect();
+        let without_caller = |record: &str| record.split(", caller: ").next().map(str::to_owned);
+        let (mut repeated, mut found) = (0, 0);
+        for _ in 0..5_000 {
+            let mut endings = vec![usual.to_owned(), usual.replace("TLSv1.3", "TLSv1.2"), "\"AwsApiCall\"}".to_owned()];
+            let records = (0..rng.random_range(2..9)).map(|_| {
+                let mut ending = endings[rng.random_range(0..endings.len())].clone();
+                if rng.random_bool(0.2) {
+                    ending = broken(&ending, &pieces, &mut rng);
+                    endings.push(ending.clone());
+                }
+                let before = ["", "", "", "\"eventCategory\":\"Data\","][rng.random_range(0..4)];
+                format!("{{\"eventSource\":\"workmail.amazonaws.com\",{before}\"eventID\":\"e\",\"eventType\":{ending}")
+            });
+            let records: Vec<String> = records.collect();
+            let text = format!("{{\"Records\":[{}]}}", records.join(","));
+            let mut scan = Scan::new(&text);
+            let mut before = Before::default();
+            scan.at = "{\"Records\":[".len();
+            for record in &records {
+                let begin = scan.at;
+                let mut one = Record::default();
+                if scan.record(&mut one, &mut before).is_none() {
+                    break;
+                }
+                // One that is broken may end elsewhere than it was meant to.
+                let Ok(value) = serde_json::from_str::<serde_json::Value>(record) else { break };
+                let read = read(record).or(read(&value.to_string())).as_deref().and_then(without_caller);
+                assert!(read == without_caller(&format!("{one:?}")), "{record}\n{one:?}");
+                found += 1;
+                // Of one that stood before, the texts are those that stand there.
+                let stands_at = one.event_type.get().map_or(begin, |kind| kind.as_ptr().addr().saturating_sub(text.as_ptr().addr()));
+                repeated += u32::from(stands_at < begin);
+                if scan.follows(b']').is_none() {
+                    break;
+                }
+            }
+        }
+        assert!(found > 5_000 && repeated > 1_000, "{repeated} of {found}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Everything unusual is left to the careful reader, which goes on at the record where this one stopped.
 
 use super::Record;
-use super::callers::Callers;
+use super::scan::Before;
 use crate::cloudtrail::json::Scan;
 
 /// How far a file was read.
@@ -30,10 +30,10 @@ fn records<'t>(text: &'t str, taken: &mut u64, each: &mut impl FnMut(&Record<'t>
     (scan.key()? == "Records").then_some(())?;
     scan.token(b'[')?;
     let mut follows = !scan.is_next(b']');
-    let mut callers = Callers::default();
+    let mut before = Before::default();
     while follows {
         let mut record = Record::default();
-        scan.record(&mut record, &mut callers)?;
+        scan.record(&mut record, &mut before)?;
         each(&record).then_some(())?;
         *taken += 1;
         follows = scan.follows(b']')?;
