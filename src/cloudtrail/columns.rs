@@ -68,6 +68,23 @@ const NAMES: [&str; 52] = [
 /// How many of [`NAMES`] stand at the top of a record.
 const TOP: usize = 29;
 
+/// Members that are a service's own: names in them are not CloudTrail's.
+const OWN: [&str; 3] = ["requestParameters", "responseElements", "additionalEventData"];
+
+/// The others of [`NAMES`] that are objects or lists. All that are neither are texts, whatever these begin with: user agents stand
+/// in brackets.
+const NESTED: [&str; 9] = [
+    "userIdentity",
+    "resources",
+    "serviceEventDetails",
+    "addendum",
+    "tlsDetails",
+    "sessionContext",
+    "sessionIssuer",
+    "webIdFederationData",
+    "attributes",
+];
+
 /// Columns whose absence would be taken for a fact: no error, no endpoint, no parameters.
 const NEEDED: [&str; 10] = [
     "userIdentity",
@@ -118,7 +135,7 @@ impl Columns {
             if let [only] = path.as_slice() {
                 NEEDED.iter().zip(&mut found).filter(|(needed, _)| *needed == only).for_each(|(_, found)| *found = true);
             }
-            let value = value(path.last().map_or("", String::as_str), cell.trim());
+            let value = value(&path, cell.trim());
             if !value.is_null() {
                 insert(&mut record, &path, value);
             }
@@ -146,8 +163,7 @@ fn path(column: &str) -> Option<Vec<String>> {
     let top = NAMES.iter().take(TOP).find(|known| known.eq_ignore_ascii_case(first))?;
     // Names inside of the parameters are the service's own: they keep their spelling.
     let spelled = column.split_once('.').map(|(_, rest)| rest);
-    let is_own = matches!(*top, "requestParameters" | "responseElements" | "additionalEventData");
-    let rest = if is_own { spelled } else { rest };
+    let rest = if OWN.contains(top) { spelled } else { rest };
     let nested = rest.into_iter().flat_map(|rest| rest.split('.')).take(DEPTH).map(canonical);
     Some(std::iter::once((*top).to_owned()).chain(nested).collect())
 }
@@ -177,14 +193,17 @@ fn insert(record: &mut Map<String, Value>, path: &[String], value: Value) {
     }
 }
 
-fn value(name: &str, cell: &str) -> Value {
+fn value(path: &[String], cell: &str) -> Value {
+    let name = path.last().map_or("", String::as_str);
+    let is_own = path.first().is_some_and(|top| OWN.contains(&top.as_str()));
     match name {
         _ if matches!(cell, "" | "null" | "NULL") => Value::Null,
         "eventTime" => Value::String(time(cell)),
         // A spreadsheet makes 5.28758E+11 of an account id: that is none.
         "recipientAccountId" if !is_account_id(cell) => Value::Null,
         _ if !cell.starts_with(['{', '[']) => Value::String(cell.to_owned()),
-        "requestParameters" | "responseElements" | "additionalEventData" => nested_json(cell).unwrap_or_else(|| parameters(cell)),
+        _ if !is_own && NAMES.contains(&name) && !NESTED.contains(&name) => Value::String(cell.to_owned()),
+        _ if OWN.contains(&name) => nested_json(cell).unwrap_or_else(|| parameters(cell)),
         _ => nested_json(cell).map(with_known_names).or_else(|| printed(cell)).unwrap_or_else(|| Value::String(cell.to_owned())),
     }
 }
@@ -300,6 +319,32 @@ mod tests {
         for text in ["{", "{a", "{a=", "{a=1", "{a=1}}", "{a=1, a=2}", "{a=x, y, b=1}", "[", "[}", "{a=[}}", "x"] {
             assert_eq!(printed(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_a_text_stays_one() {
+        let agent = "[AWSCloudTrail, aws-internal/3 aws-sdk-java/1.11.920]";
+        let cells = [
+            ("User agent", agent),
+            ("errorMessage", "{\"message\":\"no\"}"),
+            ("userIdentity.userName", "[alice]"),
+            ("tlsDetails", "{tlsVersion=TLSv1.3}"),
+            ("resources", "[{\"ARN\":\"arn:x\"}]"),
+            ("requestParameters", "{\"userName\":\"bob\"}"),
+            ("responseElements.arn", "[\"a\",\"b\"]"),
+        ];
+        let cells = cells.into_iter().map(|(name, cell)| (name.to_owned(), cell.to_owned()));
+        let record: Value = serde_json::from_str(&Columns(cells.collect()).rebuilt().json).unwrap();
+        let expected = json!({
+            "userAgent": agent,
+            "errorMessage": "{\"message\":\"no\"}",
+            "userIdentity": {"userName": "[alice]"},
+            "tlsDetails": {"tlsVersion": "TLSv1.3"},
+            "resources": [{"ARN": "arn:x"}],
+            "requestParameters": {"userName": "bob"},
+            "responseElements": {"arn": ["a", "b"]},
+        });
+        assert_eq!(record, expected);
     }
 
     #[test]

@@ -130,6 +130,19 @@ fn quirk_3_query_results_with_all_columns_are_records() {
 }
 
 #[test]
+fn quirk_14_a_user_agent_in_brackets_is_a_text_in_every_table() {
+    const AGENT: &str = "[AWSCloudTrail, aws-internal/3 aws-sdk-java/1.11.920]";
+    let mut columns = query_result();
+    columns.iter_mut().filter(|(name, _)| name.eq_ignore_ascii_case("userAgent")).for_each(|(_, cell)| *cell = AGENT);
+    let history = format!(
+        "{NEW_HEADER}\nerin,AKIAEXAMPLE,2026-01-01T12:00:00Z,workmail.amazonaws.com,DescribeUser,eu-west-1,192.0.2.7,\"{AGENT}\",,,r-1,e-1,true,AwsApiCall,111122223333,Management\n"
+    );
+    for container in [csv_of(&columns), json_of(&columns), history] {
+        assert_eq!(load(&[&container]).text(0, "user_agent"), Some(AGENT), "{container}");
+    }
+}
+
+#[test]
 fn quirk_3_query_results_never_say_more_than_their_columns() {
     let resource = |loaded: &Loaded| loaded.text(0, "resource").map(str::to_owned);
     // Where one value ends and the next key begins cannot be told: kept, and unknown.
