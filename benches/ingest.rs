@@ -35,7 +35,7 @@ impl Counting {
 }
 
 impl Sink for Counting {
-    fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
+    fn record(&mut self, index: u64, _: i64, record: &Record<'_>, text: &str) {
         self.rows += 1;
         if self.stage >= Stage::Map {
             let row = map_record(Catalog::builtin(), black_box(record), text, "log.json.gz", index);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json_borrow::Value;
 
-use super::service::{Operation, Service};
+use super::service::{Operation, ResourceTemplate, Service};
 use crate::iam::pattern::UNKNOWN_PART;
 
 /// The text that AWS puts in place of values that it hides.
@@ -123,12 +123,11 @@ impl Service {
         {
             return Some(Resolved { arn: arn.into_owned(), complete: true });
         }
-        let templates = || operation.resource.iter().filter_map(|kind| self.resources.get(kind));
-        let mut expanded = templates().map(|template| template.arn.expand(parameters, place, operation.creates));
-        match templates().take(2).count() {
-            0 => None,
-            1 => expanded.next(),
-            _ => expanded.find(|resolved| resolved.complete),
+        let mut templates = operation.resource.iter().filter_map(|kind| self.resources.get(kind));
+        let expand = |template: &ResourceTemplate| template.arn.expand(parameters, place, operation.creates);
+        match (templates.next(), templates.next()) {
+            (first, None) => first.map(expand),
+            (first, second) => first.into_iter().chain(second).chain(templates).map(expand).find(|resolved| resolved.complete),
         }
     }
 

@@ -26,6 +26,9 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     let before = dataset.ledger.counts;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     name_skipped(&ingested.skipped, printer);
+    if dataset.ledger.counts.events == 0 {
+        printer.warn("no event could be read: all that was read is skipped");
+    }
     let text = match arguments.format {
         Format::Json => as_json(&ingested, &dataset.ledger)?,
         Format::Text => format!("{}: {}", arguments.output.display(), as_text(&ingested, before, &dataset.ledger)),

@@ -1,7 +1,7 @@
 //! One day of the dataset, written anew: its runs and its files merged, each event once.
 
 use std::collections::BTreeSet;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -160,12 +160,14 @@ impl Output {
     pub(super) fn push_rows(&mut self, batches: &[&RecordBatch], places: &[Place]) -> Result<()> {
         let ids = batches.iter().map(|batch| read::text(batch, "event_id")).collect::<Result<Vec<_>>>()?;
         let accounts = batches.iter().map(|batch| Texts::of(batch, "account_id")).collect::<Result<Vec<_>>>()?;
-        let hasher = foldhash::fast::FixedState::default();
+        let hashes = foldhash::fast::FixedState::default();
         self.ids.reserve(places.len());
         for (batch, row) in places {
             let id = ids.get(*batch).and_then(|ids| read::get(ids, *row));
             let account = accounts.get(*batch).and_then(|accounts| accounts.get(*row));
-            self.id_conflicts += u64::from(!self.ids.insert(hasher.hash_one((id, account))));
+            let mut hasher = hashes.build_hasher();
+            [id, account].into_iter().for_each(|text| hasher.write(text.unwrap_or_default().as_bytes()));
+            self.id_conflicts += u64::from(!self.ids.insert(hasher.finish()));
         }
         self.events += places.len() as u64;
         self.writer.push(batches, places)

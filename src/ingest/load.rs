@@ -231,9 +231,10 @@ struct Collector<'c, 'r> {
 }
 
 impl Sink for Collector<'_, '_> {
-    fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
-        let mut row = EventRow { caller: record.caller, ..EventRow::default() };
-        map_into(&mut row, self.catalog, record, text, (self.file, index), self.rows.has_caller(record.caller));
+    fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str) {
+        let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
+        row.caller = record.caller;
+        map_into(&mut row, self.catalog, record, text, self.file, self.rows.has_caller(record.caller));
         let pushed = self.rows.push(&row);
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;

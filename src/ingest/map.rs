@@ -13,37 +13,39 @@ use crate::iam::arn::{self, Arn};
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
 pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
-    let mut row = EventRow::default();
-    map_into(&mut row, catalog, record, text, (file, index), false);
+    let time = record.event_time.get().and_then(event_time).unwrap_or_default();
+    let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
+    map_into(&mut row, catalog, record, text, file, false);
     row
 }
 
-/// The same into an empty row; who made the call may be left out where it `has_caller` already.
+/// The same into a row of which time and place are known; who made the call may be left out where it `has_caller` already.
 pub(super) fn map_into<'a>(
     row: &mut EventRow<'a>,
     catalog: &'a Catalog,
     record: &'a Record<'a>,
     text: &str,
-    (file, index): (&'a str, u64),
+    file: &'a str,
     has_caller: bool,
 ) {
-    row.event_time = record.event_time.get().and_then(event_time).unwrap_or_default();
-    row.source_index = i64::try_from(index).unwrap_or(i64::MAX);
+    let source = record.event_source.get().map(str::trim);
     row.set(Text::SourceFile, Some(file));
+    row.set(Text::EventSource, source);
+    let source = source.unwrap_or_default();
     envelope(row, record, text);
     let outcome = catalog.outcome(record.error_code.get());
-    let changes_access = outcome == Outcome::Success && !record.outcome_unknown && changes_access(record);
+    let changes_access = outcome == Outcome::Success && !record.outcome_unknown && changes_access(source, record);
     if let Some(identity) = record.user_identity.0.as_ref().filter(|_| !has_caller || changes_access) {
         principal(row, identity);
     }
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters = record.request_parameters.as_ref().and_then(|json| json.value.as_ref());
     let parameters = parameters.filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
-    let mapped = authorization(catalog, row, record, Parameters(parameters), outcome);
+    let mapped = authorization(catalog, row, (source, record), Parameters(parameters), outcome);
     if changes_access {
-        access_change(row, record);
+        access_change(row, source, record);
     }
-    let mut reason = not_replayable(record, &mapped, outcome);
+    let mut reason = not_replayable(source, record, &mapped, outcome);
     if record.partial {
         // What the table lacks is unknown: nobody can be said to have made this call.
         row.flag(Flag::RequestContextComplete, Some(false));
@@ -66,7 +68,6 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
         (Text::EventVersion, record.event_version.get()),
         (Text::EventType, record.event_type.get()),
         (Text::EventCategory, record.event_category.get()),
-        (Text::EventSource, record.event_source.get().map(str::trim)),
         (Text::EventName, record.event_name.get()),
         (Text::Region, record.aws_region.get()),
         (Text::SourceIp, record.source_ip_address.get()),
@@ -87,15 +88,13 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
 }
 
 /// Whether it is a call that changes what somebody may do, or issues the key of a session.
-fn changes_access(record: &Record<'_>) -> bool {
-    let source = record.event_source.get().map(str::trim).unwrap_or_default();
+fn changes_access(source: &str, record: &Record<'_>) -> bool {
     record.event_name.get().is_some_and(|name| history::changes_access(source, name))
 }
 
 /// Of a call that changes what somebody may do, what was asked and answered; of one that issues the key of a session, the id
 /// of the key, and the rest only where something limits or tags the session.
-fn access_change<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>) {
-    let source = record.event_source.get().map(str::trim).unwrap_or_default();
+fn access_change<'a>(row: &mut EventRow<'a>, source: &str, record: &'a Record<'a>) {
     let issues = source == "sts.amazonaws.com";
     if issues {
         let issued = record.response_elements.and_then(|text| serde_json::from_str::<Issued>(text).ok());
@@ -195,11 +194,10 @@ fn role_of_session(session_arn: &str) -> Option<String> {
 fn authorization<'a>(
     catalog: &'a Catalog,
     row: &mut EventRow<'a>,
-    record: &'a Record<'a>,
+    (source, record): (&str, &'a Record<'a>),
     parameters: Parameters<'_>,
     outcome: Outcome,
 ) -> MappedAction<'a> {
-    let source = record.event_source.get().unwrap_or_default();
     let name = record.event_name.get().unwrap_or_default();
     let (mut mapped, mut action) = catalog.map_event(source, name);
     let denial = match (outcome, record.error_message.get()) {
@@ -384,13 +382,12 @@ fn denied_by(record: &Record<'_>, denial: &denial::Denial<'_>) -> Option<String>
 }
 
 /// Why no policy can decide the event; `None` if one can.
-fn not_replayable(record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
+fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
     let event_type = record.event_type.get().unwrap_or("AwsApiCall");
-    let source = record.event_source.get().unwrap_or_default();
     if record.event_category.get() == Some("NetworkActivity") || event_type == "AwsVpceEvents" {
         return Some("network_activity");
     }
-    if event_type.eq_ignore_ascii_case("AwsConsoleSignIn") || source.trim().eq_ignore_ascii_case("signin.amazonaws.com") {
+    if event_type.eq_ignore_ascii_case("AwsConsoleSignIn") || source.eq_ignore_ascii_case("signin.amazonaws.com") {
         return Some("sign_in");
     }
     if event_type != "AwsApiCall" {

@@ -190,6 +190,15 @@ fn ingest_names_broken_logs_and_keeps_the_good_events() {
 }
 
 #[test]
+fn ingest_says_so_where_nothing_is_an_event() {
+    let room = Room::new();
+    room.write("logs/notes.json", "{\"a\":1}");
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0).says(&["no event could be read"]);
+    let loaded = room.logs().run(&["ingest", "logs", "-o", "events"]).exits(0);
+    assert!(!loaded.stderr.contains("no event could be read"), "{}", loaded.stderr);
+}
+
+#[test]
 fn a_dangling_link_that_is_named_directly_is_a_broken_file_too() {
     if !cfg!(unix) {
         return;

@@ -12,7 +12,7 @@ struct Collected {
 }
 
 impl Sink for Collected {
-    fn record(&mut self, index: u64, record: &Record<'_>, _: &str) {
+    fn record(&mut self, index: u64, _: i64, record: &Record<'_>, _: &str) {
         self.records.push((index, record.event_name.get().unwrap_or_default().to_owned(), record.partial));
     }
     fn skipped(&mut self, skipped: Skipped) {
@@ -140,6 +140,35 @@ fn a_broken_record_costs_itself() {
     let collected = collect(&text);
     assert_eq!(collected.names(), ["A", "B"]);
     assert_eq!(collected.reasons(), [(Some(1), SkipReason::NotAnObject), (Some(3), SkipReason::NotAnObject)]);
+}
+
+#[test]
+fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
+    let a = record("A");
+    for (text, told) in [
+        (
+            format!("{{\"Records\":[\n{a},\n{{\"eventVersion\":\"1.11\",\n \"eventName\": Create}}]}}"),
+            "expected value at line 2 column 15 of the record, near `",
+        ),
+        ("AnalysisType: rule\nEnabled: true\n".to_owned(), "expected value: it begins `AnalysisType: rule Enabled: true`"),
+        (format!("{{\"Records\":[{a},{{\"eventVersion\":\"1.1"), "EOF while parsing a string at line 1 column 21 of the record"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_owned(),
+            "a pointer of Git LFS: `git lfs pull` fetches the file that it stands for",
+        ),
+        (
+            "TimeGenerated,EventName,Identity\n2026-01-01,Get,\"{\"\"type\"\":\"\"IAMUser\"\"}\"\n".to_owned(),
+            "a table without the columns of CloudTrail: it begins `TimeGenerated,EventName,Identity",
+        ),
+        (r#"{"kinesis":{"data":"H4sI"}}"#.to_owned(), "data of Kinesis: decode base64 and gzip of `kinesis.data` first"),
+    ] {
+        let collected = collect(&text);
+        let details: Vec<&str> = collected.skipped.iter().map(|skipped| skipped.detail.as_str()).collect();
+        assert!(matches!(details.as_slice(), [detail] if detail.starts_with(told)), "{text}\n{details:?}");
+        assert_eq!(collected.names().len(), text.matches(&a).count(), "{text}");
+    }
+    // What looks like a header may stand before records.
+    assert_eq!(collect(&format!("events, as they came\n{a}\n")).names(), ["A"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const OBJECTS: [(&str, SkipReason, &str); 24] = [
     ("configurationItem", SkipReason::NotCloudtrail, "an item of AWS Config"),
     ("s3ObjectKey", SkipReason::NotCloudtrail, "a delivery notification: read the log file that it names"),
     ("awslogs", SkipReason::NotCloudtrail, "compressed CloudWatch Logs data: decode base64 and gzip of `awslogs.data` first"),
-    ("kinesis", SkipReason::NotCloudtrail, "a notification of Kinesis"),
+    ("kinesis", SkipReason::NotCloudtrail, "data of Kinesis: decode base64 and gzip of `kinesis.data` first"),
     ("dynamodb", SkipReason::NotCloudtrail, "a notification of DynamoDB"),
     ("codecommit", SkipReason::NotCloudtrail, "a notification of CodeCommit"),
     ("Sns", SkipReason::NotCloudtrail, "a notification of SNS"),
@@ -39,6 +39,9 @@ const OBJECTS: [(&str, SkipReason, &str); 24] = [
 pub(super) fn of_text(text: &str) -> Option<&'static str> {
     if text.starts_with("PK\u{3}\u{4}") {
         return Some("a zip archive: unpack it first");
+    }
+    if text.starts_with("version https://git-lfs.github.com/spec/") {
+        return Some("a pointer of Git LFS: `git lfs pull` fetches the file that it stands for");
     }
     let head = text.get(..text.floor_char_boundary(256)).unwrap_or("");
     let mut words = head.lines().next().unwrap_or("").split_ascii_whitespace();

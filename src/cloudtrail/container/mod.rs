@@ -21,8 +21,9 @@ use super::skipped::{SkipReason, Skipped};
 
 /// Takes what a text holds, in order.
 pub trait Sink {
-    /// A record: its index in the file and the text of its JSON, which may be left out (empty) if it has an id.
-    fn record(&mut self, index: u64, record: &Record<'_>, text: &str);
+    /// A record: its index in the file, its time in microseconds since 1970, and the text of its JSON, which may be left out
+    /// (empty) if it has an id.
+    fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str);
     /// Something that is not a record, or is broken.
     fn skipped(&mut self, skipped: Skipped);
 }
@@ -52,6 +53,9 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     }
 }
 
+/// How many bytes of broken JSON are quoted.
+const QUOTED: usize = 60;
+
 /// How many wrappers deep records are looked for.
 const DEPTH: usize = 6;
 
@@ -70,16 +74,16 @@ impl<S: Sink> Decoder<'_, S> {
     /// The file as a trail delivers it, in one pass, up to the first record that asks for care; `true` if that was all.
     fn stream(&mut self, text: &str) -> bool {
         let streamed = stream::stream(text, |record| {
-            let plain = record.event_id.get().is_some()
+            let is_plain = record.event_id.get().is_some()
                 && record.user_identity.0.is_some()
                 && is_named(record)
-                && look_alike::of_record(record, "").is_none()
-                && record.event_time.get().and_then(event_time).is_some();
-            if plain {
-                self.sink.record(self.index, record, "");
+                && look_alike::of_record(record, "").is_none();
+            let time = record.event_time.get().filter(|_| is_plain).and_then(event_time);
+            if let Some(time) = time {
+                self.sink.record(self.index, time, record, "");
                 self.index += 1;
             }
-            plain
+            time.is_some()
         });
         self.index = 0;
         self.taken = streamed.taken;
@@ -112,7 +116,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn elements(&mut self, text: &str, depth: usize) {
         match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(elements) => elements.into_iter().for_each(|element| self.element(element.get(), depth)),
-            Err(error) => self.skip(SkipReason::BrokenJson, &error.to_string(), text),
+            Err(error) => self.skip(SkipReason::BrokenJson, &told(&error, text), text),
         }
     }
 
@@ -139,7 +143,7 @@ impl<S: Sink> Decoder<'_, S> {
                 let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
                 match last_wins.as_deref().map(serde_json::from_str::<Record<'_>>) {
                     Ok(Ok(record)) => self.offer(&record, text, depth),
-                    _ => self.skip(SkipReason::BrokenJson, &error.to_string(), text),
+                    _ => self.skip(SkipReason::BrokenJson, &told(&error, text), text),
                 }
             }
         }
@@ -151,20 +155,17 @@ impl<S: Sink> Decoder<'_, S> {
         if may_wrap && depth < DEPTH && self.unwrap(text, depth) {
             return;
         }
-        let time = record.event_time.get();
-        let microseconds = time.and_then(event_time);
-        let refused = look_alike::of_record(record, text).or_else(|| {
-            let detail = || match time {
-                Some(time) => format!("`eventTime` is `{}`", shorten(time)),
-                None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
-            };
-            microseconds.is_none().then(|| (SkipReason::NoEventTime, detail()))
-        });
-        match refused {
-            None => self.sink.record(self.index, record, text),
-            Some((reason, detail)) => {
+        let time = record.event_time.get().and_then(event_time);
+        let taken = match (look_alike::of_record(record, text), time) {
+            (Some(refused), _) => Err(refused),
+            (None, Some(time)) => Ok(time),
+            (None, None) => Err((SkipReason::NoEventTime, no_time(record))),
+        };
+        match taken {
+            Ok(time) => self.sink.record(self.index, time, record, text),
+            Err((reason, detail)) => {
                 let mut skipped = Skipped::new(Some(self.index), reason, detail, text.as_bytes());
-                skipped.event_time = microseconds;
+                skipped.event_time = time;
                 self.sink.skipped(skipped);
             }
         }
@@ -177,15 +178,46 @@ impl<S: Sink> Decoder<'_, S> {
     }
 }
 
-/// Whether a text that is no table of CloudTrail has a header all the same, and no JSON object below it.
+/// Whether a text that is no table of CloudTrail has a header all the same, and no JSON object below it but in cells, where
+/// quotation marks stand twice.
 fn is_other_table(text: &str) -> bool {
     let header = text.trim_start().lines().next().unwrap_or("");
-    header.contains(',') && !header.starts_with('[') && memchr::memchr(b'{', text.as_bytes()).is_none()
+    let begins_object = |at: usize| {
+        let inside = text.get(at + 1..).unwrap_or_default().trim_start();
+        inside.starts_with('}') || inside.starts_with('"') && !inside.starts_with("\"\"")
+    };
+    header.contains(',')
+        && !header.contains('{')
+        && !header.starts_with('[')
+        && !memchr::memchr_iter(b'{', text.as_bytes()).any(begins_object)
+}
+
+/// What is wrong with the JSON of a record, or of what stands in its place, and where in it.
+fn told(error: &serde_json::Error, text: &str) -> String {
+    let message = error.to_string();
+    let (line, column) = (error.line(), error.column());
+    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    let begin = text.floor_char_boundary(salvage::failed_at(error, text).saturating_sub(QUOTED / 2));
+    let quoted = text.get(begin..text.floor_char_boundary(begin + QUOTED)).unwrap_or_default().split_whitespace();
+    let quoted = quoted.collect::<Vec<_>>().join(" ");
+    match (line, column) {
+        _ if error.is_eof() => format!("{message} at line {line} column {column} of the record"),
+        (0 | 1, 0 | 1) => format!("{message}: it begins `{quoted}`"),
+        _ => format!("{message} at line {line} column {column} of the record, near `{quoted}`"),
+    }
 }
 
 /// Whether it names a call. A row of a table may lack the source.
 fn is_named(record: &Record<'_>) -> bool {
     record.event_name.get().is_some() && (record.event_source.get().is_some() || record.partial)
+}
+
+/// Why a record has no time.
+fn no_time(record: &Record<'_>) -> String {
+    match record.event_time.get() {
+        Some(time) => format!("`eventTime` is `{}`", shorten(time)),
+        None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
+    }
 }
 
 /// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over.

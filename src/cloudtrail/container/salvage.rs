@@ -3,7 +3,7 @@
 use memchr::memchr_iter;
 
 use super::envelope::{LISTS, begins_a_record, begins_like, first_key};
-use super::{Decoder, Sink, SkipReason, read_value};
+use super::{Decoder, Sink, SkipReason, read_value, told};
 
 /// Bytes that may be read in vain, as a multiple of the text's length.
 const MOST_WASTED: usize = 8;
@@ -64,7 +64,7 @@ impl<S: Sink> Decoder<'_, S> {
         self.truncated = error.is_eof();
         let reason = if self.truncated { SkipReason::Truncated } else { SkipReason::BrokenJson };
         let more = if gives_up { "; broken in so many places that the rest is left out" } else { "" };
-        self.skip(reason, &format!("{error}{more}"), broken);
+        self.skip(reason, &format!("{}{more}", told(error, rest)), broken);
         start + end
     }
 }
@@ -111,7 +111,7 @@ fn next_beginning(text: &str, key: Option<&str>) -> usize {
 }
 
 /// How many bytes were read before the error.
-fn failed_at(error: &serde_json::Error, text: &str) -> usize {
+pub(super) fn failed_at(error: &serde_json::Error, text: &str) -> usize {
     if error.is_eof() {
         return text.len();
     }

@@ -154,13 +154,13 @@ impl<S: Sink> Rows<'_, S> {
 }
 
 impl<S: Sink> Sink for Rows<'_, S> {
-    fn record(&mut self, _: u64, record: &Record<'_>, text: &str) {
+    fn record(&mut self, _: u64, time: i64, record: &Record<'_>, text: &str) {
         if !self.lacks.request && !self.lacks.outcome {
-            return self.sink.record(self.index, record, text);
+            return self.sink.record(self.index, time, record, text);
         }
         if let Ok(mut record) = serde_json::from_str::<Record<'_>>(text) {
             (record.partial, record.outcome_unknown) = (self.lacks.request, self.lacks.outcome);
-            self.sink.record(self.index, &record, text);
+            self.sink.record(self.index, time, &record, text);
         }
     }
 

@@ -15,12 +15,12 @@ enum Item {
 }
 
 impl Sink for Collected {
-    fn record(&mut self, index: u64, record: &Record<'_>, text: &str) {
+    fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str) {
         assert_eq!(index, self.items.len() as u64, "records are counted without gaps");
         let left_out = text.is_empty() && record.event_id.get().is_some();
         assert!(left_out || serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text), "{text}");
         assert!(record.event_source.get().is_some() || record.partial, "{text}");
-        assert!(record.event_time.get().and_then(event_time).is_some(), "{text}");
+        assert_eq!(record.event_time.get().and_then(event_time), Some(time), "{text}");
         let name = record.event_name.get().unwrap().to_owned();
         self.items.push(Item::Record { text: text.to_owned(), name, partial: record.partial });
     }
