@@ -147,11 +147,11 @@ fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
     let a = record("A");
     for (text, told) in [
         (
-            format!("{{\"Records\":[\n{a},\n{{\"eventVersion\":\"1.11\",\n \"eventName\": Create}}]}}"),
+            format!("{{\"Records\":[\n{a},\n{{\"eventVersion\":\"1.11\",\n \"eventName\": Create}},\n{a}]}}"),
             "expected value at line 2 column 15 of the record, near `",
         ),
         ("AnalysisType: rule\nEnabled: true\n".to_owned(), "expected value: it begins `AnalysisType: rule Enabled: true`"),
-        (format!("{{\"Records\":[{a},{{\"eventVersion\":\"1.1"), "EOF while parsing a string at line 1 column 21 of the record"),
+        (format!("{{\"Records\":[{a},{{\"eventVersion\":\"1.1"), "EOF while parsing a string at line 1 column 20 of the record"),
         (
             "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_owned(),
             "a pointer of Git LFS: `git lfs pull` fetches the file that it stands for",
