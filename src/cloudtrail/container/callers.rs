@@ -5,22 +5,19 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::latest::{Latest, mixed};
 use crate::cloudtrail::record::Identity;
 
 /// Bits of the numbers by which beginnings of identities are looked up.
 const BEGINNINGS: u32 = 8;
-
-/// The same of identities with their access keys.
-const CREDENTIALS: u32 = 11;
 
 /// User identities that stood in a text, those of latest.
 pub(super) struct Callers<'t> {
     /// By the beginning of an identity, which has the principal's id and the session's name: where in it the id of the access
     /// key stood the last time.
     key_at: [u16; 1 << BEGINNINGS],
-    /// By its beginning and the id of its access key: which of `known` it may be, from 1 on.
-    number: [u16; 1 << CREDENTIALS],
-    known: Vec<Caller<'t>>,
+    /// By its beginning and the id of its access key.
+    known: Latest<Caller<'t>, 2_048>,
     /// The number of the next one.
     next: u64,
 }
@@ -42,24 +39,15 @@ const OF_A_TEXT: u64 = 1 << 32;
 
 impl Default for Callers<'_> {
     fn default() -> Self {
-        Self {
-            key_at: [0; 1 << BEGINNINGS],
-            number: [0; 1 << CREDENTIALS],
-            known: Vec::new(),
-            next: NEXT.fetch_add(OF_A_TEXT, Ordering::Relaxed),
-        }
+        Self { key_at: [0; 1 << BEGINNINGS], known: Latest::default(), next: NEXT.fetch_add(OF_A_TEXT, Ordering::Relaxed) }
     }
 }
 
 impl<'t> Callers<'t> {
-    /// How many there is room for at first: to move a few that are long costs more than to make room for all of a usual file.
-    const ROOM: usize = 256;
-
     /// The identity that a text begins with, if it is known.
     #[inline]
     pub(super) fn of(&self, text: &str) -> Option<&Caller<'t>> {
-        let number = *self.number.get(self.place(text.as_bytes())?)?;
-        let known = self.known.get(usize::from(number).checked_sub(1)?)?;
+        let known = self.known.get(self.credentials(text.as_bytes())?)?;
         // An object that ends where the known one does: what follows cannot belong to it.
         text.as_bytes().starts_with(known.text.as_bytes()).then_some(known)
     }
@@ -74,31 +62,20 @@ impl<'t> Callers<'t> {
         if let Some(known) = self.key_at.get_mut((beginning >> (u64::BITS - BEGINNINGS)) as usize) {
             *known = key_at.unwrap_or_default();
         }
-        let Some(known) = self.place(text.as_bytes()).and_then(|place| self.number.get_mut(place)) else { return 0 };
+        let Some(credentials) = self.credentials(text.as_bytes()) else { return 0 };
         let number = self.next;
         self.next += 1;
-        let caller = Caller { text, identity: Rc::clone(identity), number };
-        match usize::from(*known).checked_sub(1).and_then(|known| self.known.get_mut(known)) {
-            Some(known) => *known = caller,
-            None => {
-                if self.known.len() == self.known.capacity() {
-                    self.known.reserve(self.known.len().max(Self::ROOM));
-                }
-                self.known.push(caller);
-                *known = u16::try_from(self.known.len()).unwrap_or_default();
-            }
-        }
+        self.known.put(credentials, Caller { text, identity: Rc::clone(identity), number });
         number
     }
 
-    /// Where an identity is looked up.
+    /// A number of an identity: of its beginning and its access key.
     #[inline]
-    fn place(&self, text: &[u8]) -> Option<usize> {
+    fn credentials(&self, text: &[u8]) -> Option<u64> {
         let beginning = beginning(text)?;
         let key_at = usize::from(*self.key_at.get((beginning >> (u64::BITS - BEGINNINGS)) as usize)?);
         // What keys of one account differ in stands at their end.
-        let credentials = mixed(beginning, text.get(key_at..)?.get(4..20)?);
-        Some((credentials >> (u64::BITS - CREDENTIALS)) as usize)
+        Some(mixed(beginning, text.get(key_at..)?.get(4..20)?))
     }
 }
 
@@ -106,14 +83,6 @@ impl<'t> Callers<'t> {
 #[inline]
 fn beginning(text: &[u8]) -> Option<u64> {
     text.get(36..84).map(|text| mixed(0, text))
-}
-
-/// A number of some bytes, eight by eight, whose highest bits depend on all of them. One word does not wait for the other.
-#[inline]
-pub(super) fn mixed(number: u64, bytes: &[u8]) -> u64 {
-    let (eights, _) = bytes.as_chunks();
-    let words = eights.iter().zip(1u32..).map(|(eight, at)| u64::from_le_bytes(*eight).rotate_left(11 * at));
-    words.fold(number.rotate_left(5), |all, word| all ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]
@@ -164,6 +133,6 @@ mod tests {
             callers.add(one, &read(one));
             assert!(callers.of(one).is_some());
         }
-        assert!(callers.known.len() > 1_000 && callers.known.len() <= 1 << CREDENTIALS, "{}", callers.known.len());
+        assert!(callers.known.len() > 1_000 && callers.known.len() <= 2_048, "{}", callers.known.len());
     }
 }

@@ -3,24 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::callers::mixed;
+use super::latest::{Latest, mixed};
 use crate::cloudtrail::record::{Lax, Nested, Record, TlsDetails};
 
-/// Bits of the numbers by which endings are looked up.
-const BITS: u32 = 6;
-
-/// Endings of records of a text, those of latest.
-pub(super) struct Endings<'t> {
-    /// By event source, account and TLS: which of `known` it may be, from 1 on.
-    number: [u8; 1 << BITS],
-    known: Vec<Ending<'t>>,
-}
-
-impl Default for Endings<'_> {
-    fn default() -> Self {
-        Self { number: [0; 1 << BITS], known: Vec::new() }
-    }
-}
+/// Endings of records of a text, those of latest, by event source, account and TLS.
+#[derive(Default)]
+pub(super) struct Endings<'t>(Latest<Ending<'t>, 64>);
 
 /// The end of a record.
 struct Ending<'t> {
@@ -59,8 +47,7 @@ impl<'t> Endings<'t> {
     /// Ends a record as another one that ended with the same text, if there is one: its length without the brace.
     #[inline]
     pub(super) fn end(&self, record: &mut Record<'t>, text: &str) -> Option<usize> {
-        let number = *self.number.get(place(record, text)?)?;
-        let known = self.known.get(usize::from(number).checked_sub(1)?)?;
+        let known = self.0.get(kind(record, text)?)?;
         let is_same = text.as_bytes().starts_with(known.text.as_bytes()) && Self::may_follow(record);
         let length = known.text.len().checked_sub(1).filter(|_| is_same)?;
         let (texts, tls) = slots(record);
@@ -72,8 +59,7 @@ impl<'t> Endings<'t> {
     /// Adds how a record ended that had nothing of it before, with the beginning of a text, in place of an ending that is looked up
     /// alike.
     pub(super) fn add(&mut self, record: &mut Record<'t>, rest: &'t str, length: usize) {
-        let Some(number) = place(record, rest).and_then(|place| self.number.get_mut(place)) else { return };
-        let Some(text) = rest.get(..length) else { return };
+        let (Some(kind), Some(text)) = (kind(record, rest), rest.get(..length)) else { return };
         let (texts, tls) = slots(record);
         let texts = texts.map(|slot| borrowed(slot));
         let tls = tls.0.as_ref().map(|tls| borrowed(&tls.tls_version));
@@ -81,14 +67,7 @@ impl<'t> Endings<'t> {
         if texts.contains(&Err(())) || tls == Some(Err(())) {
             return;
         }
-        let ending = Ending { text, values: texts.map(|text| text.ok().flatten()), tls: tls.map(|version| version.ok().flatten()) };
-        match usize::from(*number).checked_sub(1).and_then(|known| self.known.get_mut(known)) {
-            Some(known) => *known = ending,
-            None => {
-                self.known.push(ending);
-                *number = u8::try_from(self.known.len()).unwrap_or_default();
-            }
-        }
+        self.0.put(kind, Ending { text, values: texts.map(|text| text.ok().flatten()), tls: tls.map(|version| version.ok().flatten()) });
     }
 }
 
@@ -100,16 +79,15 @@ fn borrowed<'t>(slot: &Lax<'t>) -> Result<Option<&'t str>, ()> {
     }
 }
 
-/// Where an ending is looked up.
+/// A number of what most endings differ in.
 #[inline]
-fn place(record: &Record<'_>, text: &str) -> Option<usize> {
+fn kind(record: &Record<'_>, text: &str) -> Option<u64> {
     // Services of one family begin alike.
     let source = record.event_source.get().map(str::as_bytes).unwrap_or_default();
     let source = source.first_chunk().map_or(0, |begin| u64::from_le_bytes(*begin)).wrapping_add(source.len() as u64);
     // Of the usual endings, there stand the account of the recipient, what follows the category, and the version of TLS if it does.
     let (text, account, details) = (text.as_bytes(), 56..72, 100..140);
-    let mixed = mixed(mixed(source, text.get(account)?), text.get(details)?);
-    Some((mixed >> (u64::BITS - BITS)) as usize)
+    Some(mixed(mixed(source, text.get(account)?), text.get(details)?))
 }
 
 #[cfg(test)]
@@ -159,6 +137,6 @@ mod tests {
             endings.add(&mut Record::default(), text, *length);
             assert_eq!(endings.end(&mut Record::default(), text), Some(length - 1));
         }
-        assert!(endings.known.len() > 48 && endings.known.len() <= 1 << BITS, "{}", endings.known.len());
+        assert!(endings.0.len() > 48 && endings.0.len() <= 64, "{}", endings.0.len());
     }
 }

@@ -8,6 +8,7 @@
 mod callers;
 mod endings;
 mod envelope;
+mod latest;
 mod look_alike;
 mod salvage;
 mod scan;
