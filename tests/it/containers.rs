@@ -151,6 +151,7 @@ fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
             "expected value at line 2 column 15 of the record, near `",
         ),
         ("AnalysisType: rule\nEnabled: true\n".to_owned(), "expected value: it begins `AnalysisType: rule Enabled: true`"),
+        ("\u{fffd}\u{fffd}\u{1}x".to_owned(), "expected value: it begins with bytes that are no text"),
         (format!("{{\"Records\":[{a},{{\"eventVersion\":\"1.1"), "EOF while parsing a string at line 1 column 20 of the record"),
         (
             "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_owned(),

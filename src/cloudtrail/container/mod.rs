@@ -54,9 +54,6 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     }
 }
 
-/// How many bytes of broken JSON are quoted.
-const QUOTED: usize = 60;
-
 /// How many wrappers deep records are looked for.
 const DEPTH: usize = 6;
 
@@ -117,7 +114,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn elements(&mut self, text: &str, depth: usize) {
         match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(elements) => elements.into_iter().for_each(|element| self.element(element.get(), depth)),
-            Err(error) => self.skip(SkipReason::BrokenJson, &told(&error, text), text),
+            Err(error) => self.skip(SkipReason::BrokenJson, &salvage::told(&error, text), text),
         }
     }
 
@@ -144,7 +141,7 @@ impl<S: Sink> Decoder<'_, S> {
                 let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
                 match last_wins.as_deref().map(serde_json::from_str::<Record<'_>>) {
                     Ok(Ok(record)) => self.offer(&record, text, depth),
-                    _ => self.skip(SkipReason::BrokenJson, &told(&error, text), text),
+                    _ => self.skip(SkipReason::BrokenJson, &salvage::told(&error, text), text),
                 }
             }
         }
@@ -191,21 +188,6 @@ fn is_other_table(text: &str) -> bool {
         && !header.contains('{')
         && !header.starts_with('[')
         && !memchr::memchr_iter(b'{', text.as_bytes()).any(begins_object)
-}
-
-/// What is wrong with the JSON of a record, or of what stands in its place, and where in it.
-fn told(error: &serde_json::Error, text: &str) -> String {
-    let message = error.to_string();
-    let (line, column) = (error.line(), error.column());
-    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-    let begin = text.floor_char_boundary(salvage::failed_at(error, text).saturating_sub(QUOTED / 2));
-    let quoted = text.get(begin..text.floor_char_boundary(begin + QUOTED)).unwrap_or_default().split_whitespace();
-    let quoted = quoted.collect::<Vec<_>>().join(" ");
-    match (line, column) {
-        _ if error.is_eof() => format!("{message} at line {line} column {column} of the record"),
-        (0 | 1, 0 | 1) => format!("{message}: it begins `{quoted}`"),
-        _ => format!("{message} at line {line} column {column} of the record, near `{quoted}`"),
-    }
 }
 
 /// Whether it names a call. A row of a table may lack the source.

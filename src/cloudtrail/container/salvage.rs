@@ -3,10 +3,13 @@
 use memchr::memchr_iter;
 
 use super::envelope::{LISTS, begins_a_record, begins_like, first_key};
-use super::{Decoder, Sink, SkipReason, read_value, told};
+use super::{Decoder, Sink, SkipReason, read_value};
 
 /// Bytes that may be read in vain, as a multiple of the text's length.
 const MOST_WASTED: usize = 8;
+
+/// How many bytes of broken JSON are quoted.
+const QUOTED: usize = 60;
 
 /// How far from the beginning of a broken wrapper its list may begin.
 const HEAD: usize = 4_096;
@@ -110,8 +113,24 @@ fn next_beginning(text: &str, key: Option<&str>) -> usize {
     memchr_iter(b'{', bytes).find(begins).unwrap_or(text.len())
 }
 
+/// What is wrong with the JSON of a record, or of what stands in its place, and where in it.
+pub(super) fn told(error: &serde_json::Error, text: &str) -> String {
+    let message = error.to_string();
+    let (line, column) = (error.line(), error.column());
+    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    let begin = text.floor_char_boundary(failed_at(error, text).saturating_sub(QUOTED / 2));
+    let quoted = text.get(begin..text.floor_char_boundary(begin + QUOTED)).unwrap_or_default().split_whitespace();
+    let quoted = quoted.collect::<Vec<_>>().join(" ");
+    match (line, column) {
+        _ if error.is_eof() => format!("{message} at line {line} column {column} of the record"),
+        (0 | 1, 0 | 1) if quoted.contains(char::REPLACEMENT_CHARACTER) => format!("{message}: it begins with bytes that are no text"),
+        (0 | 1, 0 | 1) => format!("{message}: it begins `{quoted}`"),
+        _ => format!("{message} at line {line} column {column} of the record, near `{quoted}`"),
+    }
+}
+
 /// How many bytes were read before the error.
-pub(super) fn failed_at(error: &serde_json::Error, text: &str) -> usize {
+fn failed_at(error: &serde_json::Error, text: &str) -> usize {
     if error.is_eof() {
         return text.len();
     }
