@@ -93,8 +93,8 @@ pub(super) struct Ingest {
     /// The folder of the events dataset: new, empty, or a dataset to add to
     #[arg(short, long, value_name = "EVENTS")]
     pub(super) output: PathBuf,
-    /// Hold up to about so many MiB of events in memory; what is more waits on the disk until its day is written [default: 40 for
-    /// each thread]
+    /// Hold up to about so many MiB of events in memory; when there are more, days that are complete are written, and the rest waits
+    /// on the disk [default: 40 for each thread]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) memory: Option<u32>,
     /// What to print

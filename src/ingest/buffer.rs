@@ -1,56 +1,57 @@
-//! Event rows on their way into the dataset: columns by day, in memory up to a budget, in staging files beyond it.
+//! Event rows of a thread on their way into the dataset: columns, in memory up to a budget, in staging files beyond it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+
 use super::merge::{Run, RunWriter};
 use super::sorted::Sorted;
-use super::twins::Marks;
+use super::waiting::{NEVER, Waiting};
 use crate::error::Result;
-use crate::frame::{EventBuilder, EventRow};
+use crate::frame::{EventBuilder, EventRow, Gather, Place};
 
-/// About how many bytes of rows are sorted at once.
+/// About how many bytes of rows are sorted at once, and which part of the budget at most.
 const BATCH_BYTES: usize = 3 << 20;
+const BATCH_PART: usize = 8;
 
 /// The rows of one thread. Those of all days stand in the same columns: sorted by time, a day is a stretch of them.
 pub(super) struct Buffers<'s> {
     builder: EventBuilder,
+    /// The time of the first row of the builder.
+    first: i64,
+    /// Where the sorted rows wait for their days.
+    waiting: &'s Waiting,
+    /// Batches of which rows wait in memory.
     sorted: Vec<Arc<Sorted>>,
-    /// About how much memory they take.
-    sorted_bytes: usize,
-    /// How much they may take.
+    /// How much memory they may take at first, and how much from now on.
+    most: usize,
     budget: usize,
     staging: &'s Path,
     thread: usize,
     staged: usize,
-    collected: Collected,
-}
-
-/// What the buffers of a run came to.
-#[derive(Debug, Default)]
-pub(super) struct Collected {
-    /// Sorted rows by day.
-    pub(super) runs: BTreeMap<i32, Vec<Run>>,
-    /// What the rows say about other rows, by day.
-    pub(super) marks: BTreeMap<i32, Marks>,
 }
 
 impl<'s> Buffers<'s> {
-    /// Which part of the budget is used again after rows have spilled.
-    const LESS: usize = 4;
+    /// Which part of the budget is used again once days were written: what the next ones have is all that has to wait.
+    const LESS: usize = 2;
+    /// Which part is used again once rows have spilled: most will wait in files, and the last ones in memory until all are written.
+    const LEAST: usize = 4;
+    /// Which part of it a file may take beyond it, until days are written between two files.
+    const MORE: usize = 4;
 
     /// Buffers of one thread, which spill to `staging` beyond `budget` bytes.
-    pub(super) fn new(staging: &'s Path, thread: usize, budget: usize) -> Self {
+    pub(super) fn new(waiting: &'s Waiting, staging: &'s Path, thread: usize, budget: usize) -> Self {
         Self {
             builder: EventBuilder::default(),
+            first: NEVER,
+            waiting,
             sorted: Vec::new(),
-            sorted_bytes: 0,
+            most: budget,
             budget,
             staging,
             thread,
             staged: 0,
-            collected: Collected::default(),
         }
     }
 
@@ -64,12 +65,20 @@ impl<'s> Buffers<'s> {
     /// # Errors
     /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
     pub(super) fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
+        self.first = self.first.min(row.event_time);
         self.builder.push(row)?;
-        if self.builder.bytes() < BATCH_BYTES.min(self.budget) {
+        if self.builder.bytes() < BATCH_BYTES.min(self.most / BATCH_PART) {
             return Ok(());
         }
         self.sort()?;
-        if self.sorted_bytes < self.budget { Ok(()) } else { self.spill() }
+        if self.bytes() < self.budget + self.budget / Self::MORE { Ok(()) } else { self.spill() }
+    }
+
+    /// How many bytes the batches have of which rows wait in memory.
+    fn bytes(&mut self) -> usize {
+        // Of the others every day is written.
+        self.sorted.retain(|sorted| Arc::strong_count(sorted) > 1);
+        self.sorted.iter().map(|sorted| sorted.bytes()).sum()
     }
 
     /// Sorts the rows of the builder.
@@ -78,50 +87,76 @@ impl<'s> Buffers<'s> {
             return Ok(());
         }
         let sorted = Arc::new(Sorted::sort(self.builder.finish()?)?);
-        self.sorted_bytes += sorted.bytes();
-        for (day, places) in sorted.days() {
-            self.collected.marks.entry(day).or_default().read(sorted.batch(), sorted.rows(places))?;
-        }
+        self.waiting.add(self.thread, &sorted)?;
         self.sorted.push(sorted);
+        self.first = NEVER;
+        Ok(())
+    }
+
+    /// Gives memory free after days were written, if that did not: rows spill.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
+    pub(super) fn make_room(&mut self) -> Result<()> {
+        self.budget = self.budget.min(self.most / Self::LESS);
+        self.gather_scattered()?;
+        if self.bytes() < self.budget { Ok(()) } else { self.spill() }
+    }
+
+    /// Puts what waits of batches of which most is written into batches of its own: a few rows of other days, as of an account
+    /// with few calls, of which a file spans weeks, would keep all of a batch in memory.
+    fn gather_scattered(&mut self) -> Result<()> {
+        let left = self.waiting.left(&self.sorted);
+        let most_is_written = |(left, sorted): &(usize, Arc<Sorted>)| left * 2 < sorted.batch().num_rows();
+        let (scattered, whole): (Vec<_>, Vec<_>) = left.into_iter().zip(self.sorted.drain(..)).partition(most_is_written);
+        self.sorted.extend(whole.into_iter().map(|(_, sorted)| sorted));
+        if scattered.is_empty() {
+            return Ok(());
+        }
+        let scattered: Vec<Arc<Sorted>> = scattered.into_iter().map(|(_, sorted)| sorted).collect();
+        let batches: Vec<&RecordBatch> = scattered.iter().map(|sorted| sorted.batch()).collect();
+        let mut rows: Vec<Place> = Vec::new();
+        for run in self.waiting.take(self.thread, &scattered).into_values().flatten() {
+            let Run::Memory(of, places) = run else { continue };
+            let batch = scattered.iter().position(|sorted| Arc::ptr_eq(sorted, &of)).unwrap_or(usize::MAX);
+            rows.extend(of.rows(places).map(|row| (batch, row)));
+        }
+        let (mut gather, mut runs) = (Gather::default(), Vec::new());
+        for rows in rows.chunks(Gather::ROWS) {
+            let sorted = Arc::new(Sorted::sort(gather.batch(&batches, rows)?)?);
+            runs.extend(sorted.days().into_iter().map(|(day, places)| (day, Run::Memory(Arc::clone(&sorted), places))));
+            self.sorted.push(sorted);
+        }
+        self.waiting.give_back(self.thread, runs, self.first);
         Ok(())
     }
 
     fn spill(&mut self) -> Result<()> {
         self.staged += 1;
         let mut writer = RunWriter::create(self.staging.join(format!("{}-{}.run", self.thread, self.staged)))?;
-        let whole = |sorted: Arc<Sorted>| Run::Memory(Arc::clone(&sorted), 0..sorted.batch().num_rows());
-        let runs: Vec<Run> = self.sorted.drain(..).map(whole).collect();
-        for (day, run) in writer.merge(&runs)? {
-            self.collected.runs.entry(day).or_default().push(run);
+        let mut written = Vec::new();
+        for runs in self.waiting.take(self.thread, &self.sorted).values() {
+            written.extend(writer.merge(runs)?);
         }
-        // Most rows will wait in files, and the last ones in memory until all are written: no need to fill as much of it again.
-        if self.staged == 1 {
-            self.budget /= Self::LESS;
-        }
-        self.sorted_bytes = 0;
-        writer.finish()
+        writer.finish()?;
+        self.waiting.give_back(self.thread, written, self.first);
+        self.sorted.clear();
+        self.budget = self.budget.min(self.most / Self::LEAST);
+        Ok(())
     }
 
-    /// Everything that was pushed.
+    /// A file has ended, and the next row is of another one. Whether it is time to write days that are complete,
+    /// and to [`Self::make_room`] then.
+    pub(super) fn end_file(&mut self) -> bool {
+        self.waiting.end_file(self.thread, self.first);
+        self.bytes() >= self.budget
+    }
+
+    /// Hands on what is not sorted.
     ///
     /// # Errors
     /// [`crate::Error::Columns`].
-    pub(super) fn finish(mut self) -> Result<Collected> {
-        self.sort()?;
-        for sorted in &self.sorted {
-            for (day, places) in sorted.days() {
-                self.collected.runs.entry(day).or_default().push(Run::Memory(Arc::clone(sorted), places));
-            }
-        }
-        Ok(self.collected)
-    }
-}
-
-impl Collected {
-    /// Adds what another thread collected.
-    pub(super) fn merge(mut self, other: Self) -> Self {
-        other.runs.into_iter().for_each(|(day, runs)| self.runs.entry(day).or_default().extend(runs));
-        other.marks.into_iter().for_each(|(day, marks)| self.marks.entry(day).or_default().merge(marks));
-        self
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.sort()
     }
 }

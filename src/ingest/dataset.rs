@@ -34,16 +34,16 @@ pub struct Dataset {
     pub path: PathBuf,
     /// What was loaded.
     pub ledger: Ledger,
-    /// About how many bytes of rows loading holds in memory before it spills to the disk; [`Dataset::THREAD_MEMORY`] for each
-    /// thread if nothing else is asked for.
+    /// About how many bytes of rows loading holds in memory before it writes complete days and spills to the disk;
+    /// [`Dataset::THREAD_MEMORY`] for each thread if nothing else is asked for.
     pub memory: usize,
     /// About how many rows a file has at most: a day with more is split by event id.
     pub file_rows: u64,
 }
 
 impl Dataset {
-    /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, of more each day waits in a few
-    /// files, and loading millions takes hardly more memory than loading these.
+    /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, and loading millions takes little
+    /// more memory than loading these.
     pub const THREAD_MEMORY: usize = 40 << 20;
 
     /// The default of [`Dataset::file_rows`].

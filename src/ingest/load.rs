@@ -1,27 +1,23 @@
-//! Loads log files into a dataset: read, inflate, decode and map in parallel, then write day by day.
+//! Loads log files into a dataset: read, inflate, decode and map in parallel, and write day by day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
-use super::buffer::{Buffers, Collected};
+use super::buffer::Buffers;
 use super::content::{self, Opened};
-use super::dataset::{Dataset, Staging, date_text};
-use super::day::{DayMerge, Merged};
-use super::ledger::{Day, Known, ReadFile, SkippedRow, SourceFile};
+use super::dataset::Dataset;
+use super::days::{Days, Written};
+use super::ledger::{Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_into;
-use super::merge::{Merge, Run};
+use super::order::by_time;
 use super::source::{LogFile, Reading, find};
 use super::threads::on_all_threads;
-use super::twins::{Marks, Twins};
+use super::waiting::Waiting;
 use crate::catalog::Catalog;
 use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
-use crate::frame::{EventRow, parquet, read};
+use crate::frame::EventRow;
 use crate::progress::Progress;
-
-/// About how much memory it takes to write one day.
-const DAY_BYTES: usize = 32 << 20;
 
 /// What a run of ingest did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +45,10 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
     let logs = find(paths, reading)?;
     let staging = dataset.begin()?;
     progress.begin("reading logs", logs.files.len() as u64, logs.files.iter().map(|file| file.bytes).sum());
-    let (collected, mut read) = read_all(&logs.files, reading, dataset, &staging, catalog, progress)?;
+    let ordered = by_time(&logs.files);
+    let waiting = Waiting::new(ordered.iter().map(|(begins, _)| *begins).collect(), &dataset.ledger.replaced);
+    let days = Days { dataset, staging: &staging };
+    let (mut read, written) = read_all(&ordered, reading, &waiting, &days, catalog, progress)?;
     read.sort_by(|a, b| a.source.cmp(&b.source));
     progress.end();
     let ingested = Ingested {
@@ -63,110 +62,45 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
         return Ok(ingested);
     }
     let mut ledger = dataset.ledger.clone();
-    ledger.days.extend(write_days(collected, dataset, &mut ledger.replaced, &staging, progress)?);
+    let (written, replaced) = days.write_rest(waiting, written, progress)?;
+    ledger.days.extend(written);
+    ledger.replaced = replaced;
     ledger.enter(read);
     catalog.version().clone_into(&mut ledger.catalog_version);
     dataset.commit(staging, ledger)?;
     Ok(ingested)
 }
 
-/// Reads all files that are not in the dataset, on all threads.
+/// Reads all files that are not in the dataset, on all threads; when memory gets scarce, writes the days that are complete.
 fn read_all(
-    files: &[LogFile],
+    files: &[(i64, &LogFile)],
     reading: &Reading,
-    dataset: &Dataset,
-    staging: &Staging,
+    waiting: &Waiting,
+    days: &Days<'_>,
     catalog: &Catalog,
     progress: &dyn Progress,
-) -> Result<(Collected, Vec<ReadFile>)> {
+) -> Result<(Vec<ReadFile>, Written)> {
     let mut known: BTreeMap<&str, Vec<&SourceFile>> = BTreeMap::new();
-    dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
-    let budget = dataset.memory / rayon::current_num_threads();
+    days.dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
+    let budget = days.dataset.memory / rayon::current_num_threads();
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
-        let mut reader = Reader { catalog, reading, known: &known, rows: Buffers::new(&staging.folder, thread, budget), read: Vec::new() };
-        while let Some(file) = next().and_then(|at| files.get(at)) {
+        let rows = Buffers::new(waiting, &days.staging.folder, thread, budget);
+        let (mut reader, mut written) = (Reader { catalog, reading, known: &known, rows, read: Vec::new() }, Written::new());
+        while let Some((_, file)) = waiting.next_file(thread, next).and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
-        }
-        Ok((reader.rows.finish()?, reader.read))
-    })?;
-    Ok(threads.into_iter().fold(Default::default(), |(collected, mut all): (Collected, Vec<_>), (more, read)| {
-        all.extend(read);
-        (collected.merge(more), all)
-    }))
-}
-
-/// Writes every day that something was read of into the staging folder. `replaced` is what addenda replace, to which
-/// those of this run are added.
-fn write_days(
-    mut collected: Collected,
-    dataset: &Dataset,
-    replaced: &mut BTreeSet<(Option<String>, String)>,
-    staging: &Staging,
-    progress: &dyn Progress,
-) -> Result<BTreeMap<String, Day>> {
-    let new: BTreeSet<_> = collected.marks.values_mut().flat_map(|marks| std::mem::take(&mut marks.replaced)).collect();
-    let mut dates: BTreeMap<String, (Vec<Run>, Marks)> = BTreeMap::new();
-    for (day, runs) in collected.runs {
-        dates.insert(date_text(day), (runs, collected.marks.remove(&day).unwrap_or_default()));
-    }
-    if !new.is_subset(replaced) {
-        replaced.extend(new.iter().cloned());
-        for (date, day) in dataset.ledger.days.iter().filter(|(date, _)| !dates.contains_key(*date)).collect::<Vec<_>>() {
-            if holds_one_of(&new, &dataset.files_of(date, day))? {
-                dates.insert(date.clone(), Default::default());
+            if reader.rows.end_file() {
+                days.write_complete(thread, waiting, &mut written)?;
+                reader.rows.make_room()?;
             }
         }
-    }
-    progress.begin("writing events", dates.len() as u64, 0);
-    let jobs: Vec<_> = dates.into_iter().map(|(date, input)| Mutex::new(Some((date, input)))).collect();
-    let most = (dataset.memory / DAY_BYTES).max(2);
-    let written = on_all_threads(jobs.len(), most, |_, next| {
-        let mut days = Vec::new();
-        while let Some(job) = next().and_then(|at| jobs.get(at)) {
-            let Some((date, (runs, marks))) = job.lock().ok().and_then(|mut job| job.take()) else { continue };
-            let (day, merged) = write_day(&date, runs, marks, dataset, replaced, staging)?;
-            progress.advance(0, merged.read);
-            days.push((date, day));
-        }
-        Ok(days)
+        reader.rows.finish()?;
+        Ok((reader.read, written))
     })?;
-    progress.end();
-    Ok(written.into_iter().flatten().collect())
-}
-
-/// Whether an event that is replaced stands in one of the files.
-fn holds_one_of(replaced: &BTreeSet<(Option<String>, String)>, files: &[PathBuf]) -> Result<bool> {
-    let ids: BTreeSet<&str> = replaced.iter().map(|(_, id)| id.as_str()).collect();
-    for file in files {
-        let mut found = false;
-        parquet::read_each(file, Some(&["event_id"]), |batch| {
-            found |= read::text(&batch, "event_id")?.iter().flatten().any(|id| ids.contains(id));
-            Ok(())
-        })?;
-        if found {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn write_day(
-    date: &str,
-    mut runs: Vec<Run>,
-    mut marks: Marks,
-    dataset: &Dataset,
-    replaced: &BTreeSet<(Option<String>, String)>,
-    staging: &Staging,
-) -> Result<(Day, Merged)> {
-    if let Some(day) = dataset.ledger.days.get(date) {
-        for file in dataset.files_of(date, day) {
-            marks.read_file(&file)?;
-            runs.push(Run::Events(file));
-        }
-    }
-    let runs = Merge::reduce(runs, &|round| staging.folder.join(format!("{date}-{round}.run")))?;
-    let twins = Twins::find(&marks, &runs)?;
-    DayMerge { date, runs, twins, replaced, file_rows: dataset.file_rows }.write(&staging.folder, marks.rows)
+    Ok(threads.into_iter().fold(Default::default(), |(mut all, mut days): (Vec<_>, Written), (read, written)| {
+        all.extend(read);
+        days.extend(written);
+        (all, days)
+    }))
 }
 
 /// One thread's reading.

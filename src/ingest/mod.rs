@@ -4,6 +4,7 @@ mod buffer;
 mod content;
 pub mod dataset;
 mod day;
+mod days;
 mod inflate;
 mod ledger;
 mod load;
@@ -11,6 +12,7 @@ mod lock;
 mod made;
 mod map;
 mod merge;
+mod order;
 #[cfg(feature = "s3")]
 mod s3;
 mod search;
@@ -19,6 +21,7 @@ mod source;
 mod tabular;
 mod threads;
 mod twins;
+mod waiting;
 
 pub use dataset::Dataset;
 pub use ledger::{DatasetCounts, Day, Ledger, SkippedRow, SourceFile};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use retrial::catalog::Catalog;
 use retrial::frame::{parquet, read};
 use retrial::generate::{self, generate};
 use retrial::ingest::{Dataset, DatasetCounts, Ingested, Reading, ingest};
-use retrial::progress::Silent;
+use retrial::progress::{Progress, Silent};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -297,11 +298,94 @@ fn a_file_that_could_not_be_read_is_read_when_it_can_be() {
 #[test]
 fn the_memory_budget_changes_no_byte() {
     let room = Room::new();
-    let logs = room.generated(1_500);
+    let logs = room.generated(6_000);
     load_with(&room.path("whole"), &[&logs], |_| {});
-    // One row at a time: hundreds of runs, more than are merged at once.
-    load_with(&room.path("spilled"), &[&logs], |dataset| dataset.memory = 1);
-    assert_same(&bytes(&room.path("whole")), &bytes(&room.path("spilled")), "one row at a time");
+    // One row at a time: hundreds of runs, more than are merged at once. Then as few that days are written while logs are read.
+    for memory in [1, 100_000, 2_000_000] {
+        let name = format!("of {memory} bytes");
+        load_with(&room.path(&name), &[&logs], |dataset| dataset.memory = memory);
+        assert_same(&bytes(&room.path("whole")), &bytes(&room.path(&name)), &name);
+    }
+}
+
+/// How many days are left to write when all logs are read.
+#[derive(Default)]
+struct Left(AtomicU64);
+
+impl Progress for Left {
+    fn begin(&self, phase: &str, files: u64, _: u64) {
+        if phase == "writing events" {
+            self.0.store(files, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Log files as CloudTrail delivers them, of three accounts: 40 days with an event every six hours and a file each day, for the third
+/// one a day and a file every 13 days. `late` records, each a time in hours and what it says more, are in the last file.
+fn delivered(room: &Room, late: &[(u32, Value)]) -> Vec<PathBuf> {
+    let date = |day: u32| (3 + day / 20, 1 + day % 20);
+    let at = |hours: u32| {
+        let (month, day) = date(hours / 24);
+        json!({ "eventTime": format!("2026-{month:02}-{day:02}T{:02}:30:00Z", hours % 24) })
+    };
+    let merged = |members: &Value, more: Value| {
+        let mut members = members.clone();
+        members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        members
+    };
+    let mut files = Vec::new();
+    for (account, days, hours) in [("777788889999", 13, 24), ("444455556666", 1, 6), ("111122223333", 1, 6)] {
+        for first in (0..40).step_by(days as usize) {
+            let last = (first + days - 1).min(39);
+            let own = json!({ "recipientAccountId": account });
+            let times = (first * 24..(last + 1) * 24).step_by(hours);
+            let mut records: Vec<Value> = times.map(|time| record(&format!("{account}-{time:03}"), &merged(&own, at(time)))).collect();
+            if last == 39 && account == "111122223333" {
+                records.extend(late.iter().enumerate().map(|(n, (time, more))| record(&format!("late-{n}"), &merged(more, at(*time)))));
+            }
+            let (month, day) = date(last);
+            files.push(room.log(&format!("logs/{account}_CloudTrail_eu-west-1_2026{month:02}{day:02}T2359Z_a.json"), &records));
+        }
+    }
+    files
+}
+
+#[test]
+fn days_are_written_while_logs_are_read_and_again_if_more_of_them_comes() {
+    /// A third of the events.
+    const MEMORY: usize = 60_000;
+    let addendum = |id: &str| json!({ "addendum": { "reason": "UPDATED_DATA", "originalEventID": id } });
+    let network = |id: &str| {
+        let request = format!("request-{id}");
+        json!({ "eventCategory": "NetworkActivity", "eventType": "AwsVpceEvents", "requestID": request, "managementEvent": "absent" })
+    };
+    let cases: [(&str, Vec<(u32, Value)>); 5] = [
+        ("nothing late", Vec::new()),
+        ("an event, and one again", vec![(30, json!({})), (48, json!({ "eventID": "111122223333-048" }))]),
+        ("an addendum of an event of a written day", vec![(950, addendum("111122223333-024"))]),
+        ("network activity of a call of a written day", vec![(24, network("111122223333-024")), (25, network("none"))]),
+        ("many days late", (0..38).map(|day| (day * 24 + 1, json!({}))).collect()),
+    ];
+    for (case, late) in cases {
+        let room = Room::new();
+        let files = delivered(&room, &late);
+        load_with(&room.path("whole"), &files.iter().collect::<Vec<_>>(), |_| {});
+        for threads in [1, 3] {
+            let folder = room.path(&format!("by day, {threads} threads"));
+            let mut dataset = Dataset::open_or_create(&folder).unwrap();
+            dataset.memory = MEMORY;
+            let (left, pool) = (Left::default(), rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+            pool.install(|| ingest(&files, &Reading::default(), &mut dataset, Catalog::builtin(), &left)).unwrap();
+            assert_same(&bytes(&room.path("whole")), &bytes(&folder), &format!("{case}, {threads} threads"));
+            let left = left.0.into_inner();
+            assert!(threads > 1 || late.len() > 2 || left < 30, "{case}: {left} days were left");
+        }
+        // What is there already is one more input of a day.
+        for half in files.chunks(41).rev() {
+            load_with(&room.path("in two runs"), &half.iter().collect::<Vec<_>>(), |set| set.memory = MEMORY);
+        }
+        assert_same(&bytes(&room.path("whole")), &bytes(&room.path("in two runs")), case);
+    }
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! Which days are written, and what each is made of: the rows that wait, and the files that it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::dataset::{Dataset, Staging, date_text};
+use super::day::{DayMerge, Merged, staged_name};
+use super::ledger::Day;
+use super::merge::{Merge, Run};
+use super::threads::on_all_threads;
+use super::twins::Twins;
+use super::waiting::{Replaced, Rows, Waiting};
+use crate::error::{Error, Result};
+use crate::frame::{parquet, read};
+use crate::progress::Progress;
+
+/// About how much memory it takes to write one day.
+const DAY_BYTES: usize = 32 << 20;
+
+/// Days in the staging folder, by date.
+pub(super) type Written = BTreeMap<String, Day>;
+
+/// Where days are written, and where they are read that were loaded before.
+pub(super) struct Days<'d> {
+    pub(super) dataset: &'d Dataset,
+    pub(super) staging: &'d Staging,
+}
+
+impl Days<'_> {
+    /// Writes the days of which no log that is left to read can have more.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn write_complete(&self, thread: usize, waiting: &Waiting, written: &mut Written) -> Result<()> {
+        while thread < self.most_at_once()
+            && let Some((day, rows, replaced)) = waiting.complete_day()
+        {
+            let date = date_text(day);
+            let (day, _) = self.write(&date, rows, self.loaded(&date), &replaced)?;
+            written.insert(date, day);
+        }
+        Ok(())
+    }
+
+    /// Writes every other day that something was read of, those again of which more was read after they were written, and those
+    /// that hold an event which is replaced now. All that were written, and what addenda replace.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Columns`].
+    pub(super) fn write_rest(&self, waiting: Waiting, mut written: Written, progress: &dyn Progress) -> Result<(Written, Replaced)> {
+        let (days, replaced) = waiting.into_rest();
+        let mut dates: BTreeMap<String, Rows> = days.into_iter().map(|(day, rows)| (date_text(day), rows)).collect();
+        let new: BTreeSet<&str> = replaced.difference(&self.dataset.ledger.replaced).map(|(_, id)| id.as_str()).collect();
+        if !new.is_empty() {
+            let others: BTreeSet<&String> = written.keys().chain(self.dataset.ledger.days.keys()).collect();
+            for date in others {
+                if !dates.contains_key(date) && holds_one_of(&new, &self.staged(date, &written).unwrap_or_else(|| self.loaded(date)))? {
+                    dates.insert(date.clone(), Rows::default());
+                }
+            }
+        }
+        progress.begin("writing events", dates.len() as u64, 0);
+        let jobs: Vec<_> = dates.into_iter().map(|job| Mutex::new(Some(job))).collect();
+        let more = on_all_threads(jobs.len(), self.most_at_once(), |_, next| {
+            let mut days = Vec::new();
+            while let Some(job) = next().and_then(|at| jobs.get(at)) {
+                let Some((date, rows)) = job.lock().ok().and_then(|mut job| job.take()) else { continue };
+                let files = match self.staged(&date, &written) {
+                    Some(files) => files.iter().map(|file| set_aside(file)).collect::<Result<_>>()?,
+                    None => self.loaded(&date),
+                };
+                let (day, merged) = self.write(&date, rows, files, &replaced)?;
+                progress.advance(0, merged.read);
+                days.push((date, day));
+            }
+            Ok(days)
+        })?;
+        progress.end();
+        written.extend(more.into_iter().flatten());
+        Ok((written, replaced))
+    }
+
+    /// How many threads write at once.
+    fn most_at_once(&self) -> usize {
+        (self.dataset.memory / DAY_BYTES).max(2)
+    }
+
+    /// The files of a day that were loaded before.
+    fn loaded(&self, date: &str) -> Vec<PathBuf> {
+        self.dataset.ledger.days.get(date).map(|day| self.dataset.files_of(date, day)).unwrap_or_default()
+    }
+
+    /// The files of a day that was written in this run, with what was loaded before; `None` if it was not.
+    fn staged(&self, date: &str, written: &Written) -> Option<Vec<PathBuf>> {
+        Some((0..written.get(date)?.files).map(|file| self.staging.folder.join(staged_name(date, file))).collect())
+    }
+
+    /// Writes a day: its rows, and those of its files.
+    fn write(&self, date: &str, Rows { mut runs, mut marks }: Rows, files: Vec<PathBuf>, replaced: &Replaced) -> Result<(Day, Merged)> {
+        let folder = &self.staging.folder;
+        for file in files {
+            marks.read_file(&file)?;
+            runs.push(Run::Events(file));
+        }
+        let runs = Merge::reduce(runs, &|round| folder.join(format!("{date}-{round}.run")))?;
+        let twins = Twins::find(&marks, &runs)?;
+        DayMerge { date, runs, twins, replaced, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
+    }
+}
+
+/// Gives a staged file another name, as that of a day that is written again.
+fn set_aside(file: &Path) -> Result<PathBuf> {
+    let aside = file.with_extension("before");
+    std::fs::rename(file, &aside).map_err(|error| Error::io("write", &aside, error))?;
+    Ok(aside)
+}
+
+/// Whether an event of those ids stands in one of the files.
+fn holds_one_of(ids: &BTreeSet<&str>, files: &[PathBuf]) -> Result<bool> {
+    for file in files {
+        let mut found = false;
+        parquet::read_each(file, Some(&["event_id"]), |batch| {
+            found |= read::text(&batch, "event_id")?.iter().flatten().any(|id| ids.contains(id));
+            Ok(())
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
