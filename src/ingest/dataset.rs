@@ -42,8 +42,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, and loading millions takes little
-    /// more memory than loading these.
+    /// The part of [`Dataset::memory`] that a thread has: a hundred thousand events are held, and loading millions takes up to
+    /// two thirds more memory than loading these.
     pub const THREAD_MEMORY: usize = 40 << 20;
 
     /// The default of [`Dataset::file_rows`].

@@ -13,14 +13,14 @@ use crate::error::Result;
 /// Account and id of events that addenda replace.
 pub(super) type Replaced = BTreeSet<(Option<String>, String)>;
 
-/// How much later than the name of its file says a record may be delivered, in microseconds: 6 hours, where CloudTrail takes
-/// minutes. One that is later still costs that its day is written twice.
+/// How long before a file may begin its records may be, in microseconds: 6 hours, where CloudTrail delivers within minutes. One
+/// that is older still costs that its day is written twice.
 const DELAY: i64 = 6 * 3_600_000_000;
 
-/// Of how many days rows may come after the day was written, beside one of [`MOST_LATE_OF`]: the logs are in another order then,
-/// and no further day is written before all are read.
+/// Of how many days rows may come after the day was written, and of which part of the written days beside. Of more, the logs are in
+/// another order, and no further day is written before all are read.
 const MOST_LATE: usize = 4;
-const MOST_LATE_OF: usize = 16;
+const MOST_LATE_PART: usize = 16;
 
 /// The rows of one day.
 #[derive(Debug, Default)]
@@ -155,7 +155,7 @@ impl Waiting {
     /// A day of which nothing is left to come, with its rows and what is known to be replaced, for the caller to write.
     pub(super) fn complete_day(&self) -> Option<(i32, Rows, Arc<Replaced>)> {
         let mut state = self.state();
-        if state.late.len() > MOST_LATE + state.handed_out.len() / MOST_LATE_OF {
+        if state.late.len() > MOST_LATE + state.handed_out.len() / MOST_LATE_PART {
             return None;
         }
         let to_begin = self.begins.get(state.begun).copied().unwrap_or(NEVER);
