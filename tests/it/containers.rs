@@ -178,6 +178,15 @@ fn neighbours_that_are_broken_are_counted_apart_and_what_is_nested_is_not() {
     let collected = collect(&format!("{{\"Records\":[{broken},{broken},{}]}}", record("A")));
     assert_eq!(collected.names(), ["A"]);
     assert_eq!(collected.reasons(), [(Some(0), SkipReason::BrokenJson), (Some(1), SkipReason::BrokenJson)]);
+    // The last one takes the end of the list with it: the text is not truncated.
+    let a = record("A");
+    for text in
+        [format!("{{\"Records\":[{a},{broken}]}}"), format!("[{a},\n{broken}\n]\n"), format!("{{\"Records\": [{a}, {broken} ] }}\n")]
+    {
+        let collected = collect(&text);
+        assert_eq!(collected.names(), ["A"], "{text}");
+        assert_eq!(collected.reasons(), [(Some(1), SkipReason::BrokenJson)], "{text}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
     } else {
-        let mut decoder = Decoder { sink, index: 0, taken: 0, truncated: false, wasted: 0 };
+        let mut decoder = Decoder { sink, index: 0, taken: 0, at_end: false, wasted: 0 };
         if decoder.stream(text) {
             return;
         }
@@ -62,8 +62,8 @@ struct Decoder<'s, S> {
     index: u64,
     /// The first elements of the first list, which were handed over already.
     taken: u64,
-    /// The last thing that was skipped is cut off by the end of the text.
-    truncated: bool,
+    /// What was skipped last has the end of its list in it, or is cut off by the end of the text.
+    at_end: bool,
     /// Bytes that were read in vain; bounds the search for what is whole in a text that is broken everywhere.
     wasted: usize,
 }

@@ -43,7 +43,7 @@ impl<S: Sink> Decoder<'_, S> {
                 return text.len() - if wrapped { after_wrapper(end).len() } else { end.len() };
             }
             if rest.is_empty() {
-                if !self.truncated {
+                if !self.at_end {
                     self.skip(SkipReason::Truncated, "the text ends before the list of records does", "");
                 }
                 return at;
@@ -64,8 +64,9 @@ impl<S: Sink> Decoder<'_, S> {
         let gives_up = self.gives_up(text, rest, error);
         let end = if gives_up { rest.len() } else { next_beginning(rest, key) };
         let broken = rest.get(..end).unwrap_or("").trim_end_matches(|c: char| c.is_whitespace() || c == ',');
-        self.truncated = error.is_eof();
-        let reason = if self.truncated { SkipReason::Truncated } else { SkipReason::BrokenJson };
+        let reason = if error.is_eof() { SkipReason::Truncated } else { SkipReason::BrokenJson };
+        // Of a list whose last record is broken, the end stands in what is skipped.
+        self.at_end = error.is_eof() || (end == rest.len() && broken.trim_end_matches(['}', ' ', '\t', '\r', '\n']).ends_with(']'));
         let more = if gives_up { "; broken in so many places that the rest is left out" } else { "" };
         self.skip(reason, &format!("{}{more}", told(error, rest)), broken);
         start + end
