@@ -3,6 +3,10 @@
 //! The forms are those of `User: ARN is not authorized to perform: ACTION on resource: RESOURCE because REASON` and
 //! `... with an explicit deny in a TYPE policy: ARN`; the resource and the reason may be missing, and the resource need not be an ARN.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 /// A denial message, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Denial<'a> {
@@ -30,33 +34,52 @@ const LAYERS: [(&str, &str); 9] = [
     ("assume role policy", "resource"),
 ];
 
+/// What stands between the parts of a message, found as fast as it can be: an estate may be denied millions of times.
+struct Words {
+    action: Finder<'static>,
+    resource: Finder<'static>,
+    explicit: Finder<'static>,
+    implicit: Finder<'static>,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
+    action: Finder::new("not authorized to perform: "),
+    resource: Finder::new("on resource: "),
+    explicit: Finder::new("with an explicit deny in "),
+    implicit: Finder::new(" because no "),
+});
+
+/// What follows the first of some words.
+fn after<'m>(message: &'m str, words: &Finder<'_>) -> Option<&'m str> {
+    message.get(words.find(message.as_bytes())? + words.needle().len()..)
+}
+
 /// Takes a message apart; what is not there is `None`.
 pub fn parse(message: &str) -> Denial<'_> {
     let mut denial = Denial::default();
-    if let Some((_, after)) = message.split_once("not authorized to perform: ") {
-        denial.action =
-            after.split_whitespace().next().map(|action| action.trim_end_matches(['.', ','])).filter(|action| action.contains(':'));
-        if let Some((_, resource)) = after.split_once("on resource: ") {
+    if let Some(after_action) = after(message, &WORDS.action) {
+        let action = after_action.split_whitespace().next().map(|action| action.trim_end_matches(['.', ',']));
+        denial.action = action.filter(|action| action.contains(':'));
+        if let Some(resource) = after(after_action, &WORDS.resource) {
             let resource = resource.split_whitespace().next().unwrap_or("").trim_end_matches([',', '.']).trim_matches('"');
             denial.resource = Some(resource).filter(|text| *text == "*" || text.starts_with("arn:"));
         }
     }
-    let reason = message.split_once("with an explicit deny in ").map(|(_, reason)| (reason, true));
-    let reason = reason.or_else(|| message.split_once(" because no ").map(|(_, reason)| (reason, false)));
+    let reason = after(message, &WORDS.explicit).map(|reason| (reason, true));
+    let reason = reason.or_else(|| after(message, &WORDS.implicit).map(|reason| (reason, false)));
     if let Some((reason, explicit)) = reason
-        && let Some((name, layer)) = LAYERS.iter().find(|(name, _)| starts_with_layer(reason, name))
+        && let Some((layer, rest)) = LAYERS.iter().find_map(|(name, layer)| Some((layer, after_layer(reason, name)?)))
     {
         denial.layer = Some(layer);
         denial.explicit = explicit;
-        let after = reason.split_once(name).map_or("", |(_, after)| after);
-        denial.policy = after.strip_prefix(": ").and_then(|text| text.split_whitespace().next()).filter(|text| text.starts_with("arn:"));
+        denial.policy = rest.strip_prefix(": ").and_then(|text| text.split_whitespace().next()).filter(|text| text.starts_with("arn:"));
     }
     denial
 }
 
-fn starts_with_layer(reason: &str, name: &str) -> bool {
-    let reason = reason.strip_prefix("an ").or_else(|| reason.strip_prefix("a ")).unwrap_or(reason);
-    reason.starts_with(name)
+/// What follows the name of a layer, if the reason begins with it.
+fn after_layer<'r>(reason: &'r str, name: &str) -> Option<&'r str> {
+    reason.strip_prefix("an ").or_else(|| reason.strip_prefix("a ")).unwrap_or(reason).strip_prefix(name)
 }
 
 #[cfg(test)]

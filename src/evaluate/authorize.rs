@@ -7,6 +7,7 @@ use super::evaluator::ActionAnswers;
 use super::program::{BundleId, CompiledBundle, CompiledStatement, Program};
 use super::request::{LayerKind, Layers, Owner};
 use super::statement::{Request, applies_beyond_action};
+use crate::iam::arn::is_account_id;
 use crate::iam::document::Effect;
 use crate::iam::principal::Grant;
 
@@ -257,11 +258,10 @@ impl Program {
 /// The resource's account, if it is known and not the caller's.
 fn cross_account(request: &Request) -> Option<&str> {
     let subject = &request.subject;
-    let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
     subject
         .resource_account
         .as_deref()
-        .filter(|account| *account != subject.caller.account && is_account(account) && is_account(&subject.caller.account))
+        .filter(|account| *account != subject.caller.account && is_account_id(account) && is_account_id(&subject.caller.account))
 }
 
 /// One situation: a truth value for every literal and for the opaque layers.

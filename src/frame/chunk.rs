@@ -195,8 +195,7 @@ impl Pages {
         let width = width_of(u32::try_from(texts - 1).unwrap_or(u32::MAX));
         page.extend(u8::try_from(width));
         if codes.contains(&NULL) {
-            let present: Vec<u32> = codes.iter().copied().filter(|code| *code != NULL).collect();
-            push_hybrid(&mut page, &present, width);
+            push_hybrid(&mut page, &present(codes), width);
         } else {
             push_hybrid(&mut page, codes, width);
         }
@@ -306,6 +305,20 @@ impl Pages {
         }
         metadata.build()
     }
+}
+
+/// The codes of the rows that have one.
+fn present(codes: &[u32]) -> Vec<u32> {
+    // Every code is written, and the next one over it if it is none: which rows have one is hard to foresee.
+    let (mut present, mut count) = (vec![NULL; codes.len()], 0);
+    for code in codes {
+        if let Some(to) = present.get_mut(count) {
+            *to = *code;
+        }
+        count += usize::from(*code != NULL);
+    }
+    present.truncate(count);
+    present
 }
 
 /// The magic number of a frame of zstd, and a header that says that the content's size follows in four bytes.

@@ -16,26 +16,34 @@ pub(super) fn push_text(page: &mut Vec<u8>, text: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Numbers of `width` bits as runs of one number, and groups of eight between them.
+/// Numbers of `width` bits as runs of one number, and groups of eight between them. A run begins where a group of one number would.
 pub(super) fn push_hybrid(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
-    /// A shorter run costs more than its numbers in a group.
-    const RUN: usize = 8;
     let mut rest = numbers;
-    let mut group = 0;
-    while let Some(first) = rest.get(group) {
-        let same = rest.iter().skip(group).take_while(|number| *number == first).count();
-        // A group is filled up before a run can follow it.
-        let fill = (RUN - group % RUN) % RUN;
-        if same < fill + RUN {
-            group += same;
-            continue;
-        }
-        let (before, after) = rest.split_at(group + fill);
+    loop {
+        let (eights, _) = rest.as_chunks::<8>();
+        let groups = eights.iter().take_while(|eight| !is_of_one(eight)).count();
+        let Some((before, run)) = rest.split_at_checked(8 * groups).filter(|_| groups < eights.len()) else { break };
         push_groups(page, before, width);
-        push_run(page, same - fill, *first, width);
-        (rest, group) = (after.get(same - fill..).unwrap_or_default(), 0);
+        let Some(first) = run.first() else { break };
+        let length = length_of_run(run, *first);
+        push_run(page, length, *first, width);
+        rest = run.get(length..).unwrap_or_default();
     }
     push_groups(page, rest, width);
+}
+
+/// Whether all are one number.
+#[inline]
+fn is_of_one([first, others @ ..]: &[u32; 8]) -> bool {
+    others.iter().fold(0, |differ, number| differ | (number ^ first)) == 0
+}
+
+/// How many numbers are one, from the first on.
+fn length_of_run(numbers: &[u32], first: u32) -> usize {
+    let (chunks, _) = numbers.as_chunks::<32>();
+    let is_same = |chunk: &&[u32; 32]| chunk.iter().fold(0, |differ, number| differ | (number ^ first)) == 0;
+    let length = 32 * chunks.iter().take_while(is_same).count();
+    length + numbers.iter().skip(length).take_while(|number| **number == first).count()
 }
 
 pub(super) fn push_run(page: &mut Vec<u8>, length: usize, number: u32, width: u32) {
@@ -49,19 +57,39 @@ fn push_groups(page: &mut Vec<u8>, numbers: &[u32], width: u32) {
     if numbers.is_empty() {
         return;
     }
-    push_varint(page, numbers.len().div_ceil(8) << 1 | 1);
-    let (mut bits, mut held) = (0u64, 0);
-    let padding = numbers.len().next_multiple_of(8) - numbers.len();
-    for number in numbers.iter().copied().chain(std::iter::repeat_n(0, padding)) {
-        bits |= u64::from(number) << held;
-        held += width;
-        if held >= 32 {
-            page.extend(bits.to_le_bytes().iter().take(4));
-            bits >>= 32;
-            held -= 32;
+    let groups = numbers.len().div_ceil(8);
+    push_varint(page, groups << 1 | 1);
+    page.reserve(groups * width as usize);
+    let (eights, rest) = numbers.as_chunks();
+    eights.iter().for_each(|eight| push_group(page, eight, width));
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(to, number)| *to = *number);
+        push_group(page, &last, width);
+    }
+}
+
+#[inline]
+fn push_group(page: &mut Vec<u8>, eight: &[u32; 8], width: u32) {
+    let end = page.len() + width as usize;
+    match width {
+        ..=8 => page.extend_from_slice(&eight.iter().rev().fold(0u64, |word, number| word << width | u64::from(*number)).to_le_bytes()),
+        9..=16 => page.extend_from_slice(&eight.iter().rev().fold(0u128, |word, number| word << width | u128::from(*number)).to_le_bytes()),
+        _ => {
+            let (mut bits, mut held) = (0u64, 0);
+            for number in eight {
+                bits |= u64::from(*number) << held;
+                held += width;
+                if held >= 32 {
+                    page.extend_from_slice(&(bits as u32).to_le_bytes());
+                    bits >>= 32;
+                    held -= 32;
+                }
+            }
+            page.extend_from_slice(&bits.to_le_bytes());
         }
     }
-    page.extend(bits.to_le_bytes().iter().take(held.div_ceil(8) as usize));
+    page.truncate(end);
 }
 
 fn push_varint(page: &mut Vec<u8>, mut number: usize) {

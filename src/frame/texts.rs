@@ -200,6 +200,8 @@ pub(super) struct CodedBuilder {
     /// Rows without text, as long as none has one and there are no codes: a third of the columns has nothing in most batches.
     nothing: usize,
     recent: Box<Recent>,
+    /// The last one of them: many columns say the same in row after row.
+    last: (Ends, u32),
 }
 
 /// Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
@@ -309,17 +311,21 @@ impl CodedBuilder {
     fn push_text(&mut self, text: &str) -> Result<usize> {
         self.end_nothing();
         let ends = Ends::of(text.as_bytes());
+        let is_text = |known: &(Ends, u32)| known.0 == ends && (ends.are_all() || self.distinct.bytes(known.1) == Some(text.as_bytes()));
+        if is_text(&self.last) {
+            self.codes.push(self.last.1);
+            return Ok(CODE);
+        }
         let recent = self.recent.0.get_mut(ends.place());
-        if let Some((known, code)) = &recent
-            && *known == ends
-            && (ends.are_all() || self.distinct.bytes(*code) == Some(text.as_bytes()))
-        {
-            self.codes.push(*code);
+        if let Some(recent) = recent.as_ref().filter(|recent| is_text(recent)) {
+            self.last = **recent;
+            self.codes.push(recent.1);
             return Ok(CODE);
         }
         let (code, is_new) = self.distinct.number(text)?;
+        self.last = (ends, code);
         if let Some(recent) = recent {
-            *recent = (ends, code);
+            *recent = self.last;
         }
         self.codes.push(code);
         Ok(if is_new { text.len() + 4 * CODE } else { CODE })
@@ -435,6 +441,7 @@ impl CodedBuilder {
         let column = column(&self.codes, texts);
         self.codes.clear();
         *self.recent = Recent::default();
+        self.last = Default::default();
         Ok(column?)
     }
 }

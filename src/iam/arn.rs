@@ -43,6 +43,11 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// Whether a text is the id of an account.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The permission set of an Identity Center role ARN: `MailAdmin` of
 /// `arn:aws:iam::...:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_MailAdmin_0123456789abcdef`.
 pub fn permission_set(role_arn: &str) -> Option<&str> {
@@ -56,8 +61,10 @@ pub fn permission_set(role_arn: &str) -> Option<&str> {
 
 /// Whether the role ARN is that of a service-linked role.
 pub fn is_service_linked(role_arn: &str) -> bool {
-    // Few role ARNs have the path: the others are told without splitting them.
-    role_arn.contains("/aws-service-role/") && Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
+    // Few role ARNs have the path: the others are told without splitting them. Nothing before the resource has a slash.
+    let path = memchr::memchr(b'/', role_arn.as_bytes()).and_then(|slash| role_arn.get(slash + 1..));
+    path.is_some_and(|path| path.starts_with("aws-service-role/"))
+        && Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod policies;
 
 use super::{OrganizationEdit, PolicySet};
 use crate::error::{Error, Result};
-use crate::iam::arn::Arn;
+use crate::iam::arn::{Arn, is_account_id};
 
 pub(super) use apply::{Run, gone};
 pub(super) use edit::{Among, Edit, Holder, Managed, Target};
@@ -33,7 +33,7 @@ impl Account {
     /// # Errors
     /// [`Error::Usage`] if it is no account id.
     pub(super) fn given(set: &PolicySet, id: &str) -> Result<Self> {
-        if !is_id(id) {
+        if !is_account_id(id) {
             let next = "write --candidate-account NAME=ID, with the twelve digits of the account";
             return Err(Error::Usage(format!("`{id}` is no account id: {next}")));
         }
@@ -44,18 +44,13 @@ impl Account {
     /// The account that an ARN names.
     pub(super) fn of_arn(text: &str) -> Option<Self> {
         let arn = Arn::parse(text)?;
-        is_id(arn.account).then(|| Self::new(arn.partition, arn.account))
+        is_account_id(arn.account).then(|| Self::new(arn.partition, arn.account))
     }
 
     /// The ARN of an IAM resource: `role/ops/Mail`.
     pub(super) fn arn(&self, resource: &str) -> String {
         format!("arn:{}:iam::{}:{resource}", self.partition, self.id)
     }
-}
-
-/// Whether a text is an account id.
-pub(super) fn is_id(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What an edit comes from, as listings call it.

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::tree::find;
-use super::{ControlType, NodeKind, Organization, is_account};
+use super::{ControlType, NodeKind, Organization};
 use crate::account::load::at;
 use crate::account::names::nearest;
 use crate::error::{PolicyError, Result};
+use crate::iam::arn::is_account_id;
 use crate::iam::json::{Kind, Node, Source};
 use crate::iam::{PolicyDocument, PolicyType, parse};
 
@@ -39,7 +40,7 @@ pub(in crate::account) fn read(
     let id = required(source, &root, members, "id", "write the organization's id, `o-...`")?;
     let help = "write the 12 digits of the management account: it is exempt from the policies";
     let management_account = required(source, &root, members, "management_account", help)?;
-    if !is_account(&management_account) {
+    if !is_account_id(&management_account) {
         let node = find(members, "management_account").unwrap_or(&root);
         return Err(source.error(node, format!("`{management_account}` is no account id"), Some(help)).into());
     }
@@ -105,7 +106,7 @@ impl<'a> Reader<'_, 'a, '_> {
         for account in self.list(&members, "accounts")? {
             let members = self.object(&account, "an account")?;
             known(source, &members, &ACCOUNT, "an account")?;
-            self.enter(&account, &members, NodeKind::Account, Some(&id), is_account)?;
+            self.enter(&account, &members, NodeKind::Account, Some(&id), is_account_id)?;
         }
         for child in self.list(&members, "children")? {
             self.unit(&child, Some(&id))?;

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use super::is_account;
 use crate::error::{Error, Result};
+use crate::iam::arn::is_account_id;
 
 /// The file's name without its ending, in lower case.
 pub(super) fn stem(file: &Path) -> String {
@@ -28,7 +28,7 @@ pub(super) fn target(file: &Path) -> Option<String> {
 fn is_target(text: &str) -> bool {
     let plain = |text: &str| text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let is_unit = |rest: &str| rest.split_once('-').is_some_and(|(root, unit)| plain(root) && plain(unit));
-    text.strip_prefix("ou-").is_some_and(is_unit) || text.strip_prefix("r-").is_some_and(plain) || is_account(text)
+    text.strip_prefix("ou-").is_some_and(is_unit) || text.strip_prefix("r-").is_some_and(plain) || is_account_id(text)
 }
 
 /// The same, or how to name the file: what `of` is to the command.

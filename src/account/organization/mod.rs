@@ -267,11 +267,6 @@ impl Organization {
     }
 }
 
-/// Whether a text is the id of an account.
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::{ControlType, NodeKind, Organization, is_account};
+use super::{ControlType, NodeKind, Organization};
 use crate::error::PolicyError;
-use crate::iam::arn::Arn;
+use crate::iam::arn::{Arn, is_account_id};
 use crate::iam::json::{Kind, Node, Source};
 use crate::iam::parse;
 
@@ -35,7 +35,7 @@ pub(in crate::account) fn read(source: &Source<'_>, members: &Members<'_>, file:
 /// Partition, management account and organization of the ARN of a root, unit or account:
 /// `arn:aws:organizations::111122223333:root/o-1/r-1`.
 pub(super) fn owner(arn: &str) -> Option<(&str, &str, &str)> {
-    let arn = Arn::parse(arn).filter(|arn| arn.service == "organizations" && is_account(arn.account))?;
+    let arn = Arn::parse(arn).filter(|arn| arn.service == "organizations" && is_account_id(arn.account))?;
     let id = arn.resource.split('/').find(|part| part.starts_with("o-"))?;
     Some((arn.partition, arn.account, id))
 }
@@ -88,7 +88,7 @@ impl<'a> Reader<'_, 'a> {
         if let Some(children) = find(members, "Children").filter(|node| node.kind() == Kind::Array) {
             for child in children.elements(source)? {
                 let members = child.members(source)?;
-                let is_account = text(source, &members, "Id")?.is_some_and(|id| is_account(&id));
+                let is_account = text(source, &members, "Id")?.is_some_and(|id| is_account_id(&id));
                 let kind = if is_account { NodeKind::Account } else { NodeKind::Unit };
                 self.node(&child, &members, kind, Some(&id))?;
             }

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::change::ResourceChange;
 use super::configuration::Configuration;
 use super::plan::Entry;
-use crate::account::deployment::{Account, is_id};
+use crate::account::deployment::Account;
 use crate::error::{Error, Result};
-use crate::iam::arn::Arn;
+use crate::iam::arn::{Arn, is_account_id};
 
 /// How sure a sign is; the surer ones stand first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ impl Evidence {
         let text = |name: &str| values.get(name).and_then(Value::as_str);
         let (sure, account) = if kind == "aws_caller_identity" {
             let partition = text("arn").and_then(Arn::parse).map_or("aws", |arn| arn.partition);
-            (Sure::Caller, text("account_id").filter(|id| is_id(id)).map(|id| Account::new(partition, id)))
+            (Sure::Caller, text("account_id").filter(|id| is_account_id(id)).map(|id| Account::new(partition, id)))
         } else if is_data && !kind.starts_with("aws_iam_") {
             // Data sources also look at what other accounts share.
             return;
@@ -182,7 +182,7 @@ fn provider_account(settings: &Value) -> Option<Account> {
     }
     let role = settings.pointer("/expressions/assume_role/0/role_arn/constant_value").and_then(Value::as_str).and_then(Account::of_arn);
     let allowed = || match settings.pointer("/expressions/allowed_account_ids/constant_value").and_then(Value::as_array)?.as_slice() {
-        [only] => only.as_str().filter(|id| is_id(id)).map(|id| Account::new("aws", id)),
+        [only] => only.as_str().filter(|id| is_account_id(id)).map(|id| Account::new("aws", id)),
         _ => None,
     };
     role.or_else(allowed)
