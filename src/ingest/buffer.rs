@@ -24,19 +24,23 @@ pub(super) struct Buffers<'s> {
     waiting: &'s Waiting,
     /// Batches of which rows wait in memory.
     sorted: Vec<Arc<Sorted>>,
-    /// How much memory they may take at first, and how much from now on.
+    /// How much memory they may take at most, and until it is next tried to give some free.
     most: usize,
     budget: usize,
+    /// Whether rows have spilled, and no days were written since that gave much free.
+    has_spilled: bool,
     staging: &'s Path,
     thread: usize,
     staged: usize,
 }
 
 impl<'s> Buffers<'s> {
-    /// Which part of the budget is used again once days were written: what the next ones have is all that has to wait.
+    /// Which part of the memory is used again once days were written: what the next ones have is all that has to wait.
     const LESS: usize = 2;
     /// Which part is used again once rows have spilled: most will wait in files, and the last ones in memory until all are written.
     const LEAST: usize = 4;
+    /// Which part there has to be beyond what waits, or it is time to spill.
+    const ROOM: usize = 8;
     /// Which part of it a file may take beyond it, until days are written between two files.
     const MORE: usize = 4;
 
@@ -49,6 +53,7 @@ impl<'s> Buffers<'s> {
             sorted: Vec::new(),
             most: budget,
             budget,
+            has_spilled: false,
             staging,
             thread,
             staged: 0,
@@ -98,9 +103,16 @@ impl<'s> Buffers<'s> {
     /// # Errors
     /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
     pub(super) fn make_room(&mut self) -> Result<()> {
-        self.budget = self.budget.min(self.most / Self::LESS);
         self.gather_scattered()?;
-        if self.bytes() < self.budget { Ok(()) } else { self.spill() }
+        let left = self.bytes();
+        let room = self.most / Self::ROOM;
+        let is_enough = if self.has_spilled { left < self.budget / 2 } else { left + room < self.most };
+        if !is_enough {
+            return self.spill();
+        }
+        self.budget = (self.most / Self::LESS).max(left + room);
+        self.has_spilled = false;
+        Ok(())
     }
 
     /// Puts what waits of batches of which most is written into batches of its own: a few rows of other days, as of an account
@@ -141,7 +153,8 @@ impl<'s> Buffers<'s> {
         writer.finish()?;
         self.waiting.give_back(self.thread, written, self.first);
         self.sorted.clear();
-        self.budget = self.budget.min(self.most / Self::LEAST);
+        self.budget = self.most / Self::LEAST;
+        self.has_spilled = true;
         Ok(())
     }
 
