@@ -218,13 +218,14 @@ fn decimal(text: &str) -> Option<(bool, (i64, String))> {
     Some((text.starts_with('-'), (exponent, significant.trim_end_matches('0').to_owned())))
 }
 
-/// 3.5: nanoseconds after 1970; digits only are epoch seconds [A-EPOCH], without a zone UTC [A-TZ].
+/// 3.5: nanoseconds after 1970; an integer is epoch seconds [A-EPOCH], without a zone UTC [A-TZ].
 pub(crate) fn instant(text: &str) -> Option<i128> {
     const SECOND: i128 = 1_000_000_000;
     let number = |part: &str, digits: usize| {
         (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i128>().ok()).flatten()
     };
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse::<i128>().ok()?.checked_mul(SECOND);
     }
     let (date, time) = match text.split_once(['T', 't']) {
