@@ -22,10 +22,18 @@ pub struct Parameters<'a>(pub Option<&'a Value<'a>>);
 /// Where a request is made: what the reserved placeholders stand for.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// `awsRegion`.
+    /// `awsRegion`; empty if it is unknown.
     pub region: &'a str,
-    /// The resource's account.
+    /// The resource's account; empty if it is unknown.
     pub account: &'a str,
+    /// The partition, where the region does not tell it.
+    pub partition: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn partition(self) -> Option<&'a str> {
+        if self.region.is_empty() { self.partition } else { Some(partition(self.region)) }
+    }
 }
 
 /// A resource as far as the request tells it.
@@ -205,12 +213,9 @@ impl ArnTemplate {
                     arn.push_str(text);
                     continue;
                 }
-                Part::Partition => {
-                    arn.push_str(partition(place.region));
-                    continue;
-                }
-                Part::Region => Some(place.region.into()),
-                Part::Account => Some(place.account.into()),
+                Part::Partition => place.partition().map(Cow::Borrowed),
+                Part::Region => Some(place.region).filter(|region| !region.is_empty()).map(Cow::Borrowed),
+                Part::Account => Some(place.account).filter(|account| !account.is_empty()).map(Cow::Borrowed),
                 Part::Parameter(placeholder) => placeholder.value(parameters, creates),
             };
             match value {
@@ -262,7 +267,7 @@ mod tests {
     fn resource(action: &str, parameters: &str) -> Option<String> {
         let value: Value<'_> = serde_json::from_str(parameters).unwrap();
         let (service, operation) = Catalog::builtin().action(action).unwrap();
-        let place = Place { region: "eu-west-1", account: "111122223333" };
+        let place = Place { region: "eu-west-1", account: "111122223333", partition: None };
         service.resource(operation, Parameters(Some(&value)), place).map(|resolved| resolved.arn)
     }
 

@@ -219,7 +219,7 @@ fn authorization<'a>(
             (mapped.source, action) = (MappingSource::ErrorMessage, named);
         }
     }
-    let place = Place { region: record.aws_region.get().unwrap_or_default(), account: row.get(Text::AccountId).unwrap_or_default() };
+    let place = place(row, record);
     let named_resource = denial.resource.filter(|_| names_action);
     let (resource, resource_source) = resource(&mapped, record, parameters, place, named_resource);
     let checks = further_checks(catalog, &mapped, &action, parameters, place);
@@ -235,6 +235,19 @@ fn authorization<'a>(
     row.set(Text::Action, Some(action).filter(|action| !action.starts_with(':')));
     row.set(Text::MappingSource, Some(mapped.source.name()));
     mapped
+}
+
+/// Where the request is made, as far as the record tells it.
+fn place<'r>(row: &'r EventRow<'_>, record: &'r Record<'_>) -> Place<'r> {
+    // Logs that were shared have accounts that are masked or were numbers once.
+    let account = row.get(Text::AccountId).filter(|account| arn::is_account_id(account)).unwrap_or_default();
+    match record.aws_region.get() {
+        Some(region) => Place { region, account, partition: None },
+        None => {
+            let caller = record.user_identity.0.as_ref().and_then(|identity| identity.arn.get()).and_then(Arn::parse);
+            Place { region: "", account, partition: caller.map(|arn| arn.partition) }
+        }
+    }
 }
 
 /// An action of a message in the spelling of the catalogue, without version.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 const ORGANIZATION: &str = "m-0123456789abcdef0123456789abcdef";
 const ORGANIZATION_ARN: &str = "arn:aws:workmail:eu-west-1:111122223333:organization/m-0123456789abcdef0123456789abcdef";
-const PLACE: Place<'static> = Place { region: "eu-west-1", account: "111122223333" };
+const PLACE: Place<'static> = Place { region: "eu-west-1", account: "111122223333", partition: None };
 
 /// An action as the documentation has it; `event_source` and `parameters` stand for the operations of the API only.
 #[derive(Deserialize)]

@@ -38,6 +38,13 @@ fn quirk_9_members_are_absent() {
         assert_eq!(loaded.text(0, "not_replayable"), None, "{member}");
     }
     assert_eq!(load_one(&without("eventType")).text(0, "not_replayable"), None);
+    // What is not there is unknown: an ARN has no empty part in its place.
+    let resource = |record: &Value| load_one(record).text(0, "resource").unwrap().to_owned();
+    assert!(resource(&without("awsRegion")).starts_with("arn:aws:workmail:<?>:111122223333:organization/"));
+    let mut nobody = without("awsRegion");
+    nobody["userIdentity"] = Value::Null;
+    nobody["recipientAccountId"] = Value::Null;
+    assert!(resource(&nobody).starts_with("arn:<?>:workmail:<?>:<?>:organization/"), "{}", resource(&nobody));
     let loaded = load_one(&without("recipientAccountId"));
     assert_eq!(loaded.text(0, "account_id"), Some("111122223333"), "the caller's");
     let digest = load_one(&without("eventID")).text(0, "event_id").unwrap().to_owned();
@@ -211,6 +218,11 @@ fn quirk_18_what_is_masked_is_unknown() {
     let loaded = load_one(&cut);
     assert_eq!(loaded.text(0, "principal_arn"), None);
     assert_eq!(loaded.text(0, "session_name"), Some("erin"));
+    for account in ["XXXXXXXXXXXX", "1122223333", "<account>"] {
+        let loaded = load_one(&with(|record| record["recipientAccountId"] = json!(account)));
+        assert!(loaded.text(0, "resource").unwrap().starts_with("arn:aws:workmail:eu-west-1:<?>:organization/"), "{account}");
+        assert_eq!((loaded.text(0, "account_id"), loaded.text(0, "resource_source")), (Some(account), Some("partial")));
+    }
     let placeholder =
         identity(json!({"type": "IAMUser", "principalId": "AIDA1", "arn": "arn:aws:iam::<account>:user/erin", "accountId": "<account>"}));
     assert_eq!(load_one(&placeholder).counts.events, 1);
