@@ -6,7 +6,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
-use super::ledger::Day;
+use super::ledger::{Calls, Day};
 use super::merge::{Merge, OUTPUT_ROWS, Run};
 use super::sorted::{Mark, Row};
 use super::twins::Twins;
@@ -23,6 +23,8 @@ pub(super) struct DayMerge<'m> {
     pub(super) twins: Twins,
     /// Account and id of the events that addenda replace.
     pub(super) replaced: &'m BTreeSet<(Option<String>, String)>,
+    /// The calls of those that were replaced before.
+    pub(super) calls: Calls,
     /// About the most rows of a file: a day with more is split by event id.
     pub(super) file_rows: u64,
 }
@@ -45,7 +47,7 @@ impl DayMerge<'_> {
     pub(super) fn write(&self, folder: &Path, rows: u64) -> Result<(Day, Merged)> {
         let mut files = self.files_for(rows);
         loop {
-            let (mut day, mut merged) = (Day { files, ..Day::default() }, Merged::default());
+            let (mut day, mut merged) = (Day { files, replaced: self.calls.clone(), ..Day::default() }, Merged::default());
             for file in 0..files {
                 self.write_file(folder, (file, files), &mut day, &mut merged)?;
             }
@@ -78,12 +80,21 @@ impl DayMerge<'_> {
                 continue;
             }
             merged.read += 1;
-            match group.last() {
-                // Of equal rows the first stays, which is the one with the smallest file and index.
-                Some(last) if row.has_id_of(last) && row.is_same_event(last) => merged.dropped += 1,
+            // Before rows are compared: what another record takes the place of takes the place of none.
+            if self.gives_way(&row, day) {
+                merged.dropped += 1;
+                continue;
+            }
+            match group.last_mut() {
+                Some(last) if row.has_id_of(last) && row.is_same_event(last) => {
+                    merged.dropped += 1;
+                    if row.is_better_than(last) {
+                        *last = row;
+                    }
+                }
                 Some(last) if row.has_id_of(last) => group.push(row),
                 _ => {
-                    self.keep(&mut group, &mut merge, merged);
+                    keep(&mut group, &mut merge, merged);
                     group.push(row);
                     if merge.kept() >= OUTPUT_ROWS {
                         output.push(&mut merge)?;
@@ -91,26 +102,43 @@ impl DayMerge<'_> {
                 }
             }
         }
-        self.keep(&mut group, &mut merge, merged);
+        keep(&mut group, &mut merge, merged);
         output.push(&mut merge)?;
         output.finish(day)
     }
 
-    /// Keeps the rows of one time and id that no other record takes the place of.
-    fn keep(&self, group: &mut Vec<Row>, merge: &mut Merge, merged: &mut Merged) {
-        let before = group.len();
-        if before > 1 {
-            drop_poor(group);
+    /// Whether another record takes the place of a row, whatever else is there.
+    fn gives_way(&self, row: &Row, day: &mut Day) -> bool {
+        let is_replaced = self.is_replaced(row);
+        if is_replaced {
+            day.replaced.add(row);
         }
-        group.retain(|row| !self.is_replaced(row) && !self.twins.repeats(row));
-        merged.dropped += (before - group.len()) as u64;
-        group.drain(..).for_each(|row| merge.keep(row));
+        is_replaced || self.twins.repeats(row)
     }
 
     /// Whether an addendum takes the place of a row. Addenda stay: two of one event tell different things.
     fn is_replaced(&self, row: &Row) -> bool {
         let named = |account: Option<&str>| self.replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
         !self.replaced.is_empty() && (named(row.account()) || named(None)) && row.mark(Mark::AddendumOf).is_none()
+    }
+}
+
+/// Keeps the rows of one time and id that no other one of them takes the place of.
+fn keep(group: &mut Vec<Row>, merge: &mut Merge, merged: &mut Merged) {
+    let before = group.len();
+    if before > 1 {
+        drop_older(group);
+        drop_poor(group);
+    }
+    merged.dropped += (before - group.len()) as u64;
+    group.drain(..).for_each(|row| merge.keep(row));
+}
+
+/// Drops what was loaded before of a place that a file has filled since: the last row of a table may have been cut.
+fn drop_older(group: &mut Vec<Row>) {
+    if group.iter().any(Row::is_loaded) && !group.iter().all(Row::is_loaded) {
+        let new: Vec<Row> = group.iter().filter(|row| !row.is_loaded()).cloned().collect();
+        group.retain(|row| !row.is_loaded() || !new.iter().any(|other| other.is_at_place_of(row)));
     }
 }
 

@@ -37,7 +37,7 @@ impl Days<'_> {
             && let Some((day, rows, replaced)) = waiting.complete_day()
         {
             let date = date_text(day);
-            let (day, _) = self.write(&date, rows, self.loaded(&date), &replaced)?;
+            let (day, _) = self.write(&date, rows, self.loaded(&date), self.dataset.ledger.days.get(&date), &replaced)?;
             written.insert(date, day);
         }
         Ok(())
@@ -70,7 +70,8 @@ impl Days<'_> {
                     Some(files) => files.iter().map(|file| set_aside(file)).collect::<Result<_>>()?,
                     None => self.loaded(&date),
                 };
-                let (day, merged) = self.write(&date, rows, files, &replaced)?;
+                let before = written.get(&date).or_else(|| self.dataset.ledger.days.get(&date));
+                let (day, merged) = self.write(&date, rows, files, before, &replaced)?;
                 progress.advance(0, merged.read);
                 days.push((date, day));
             }
@@ -96,16 +97,32 @@ impl Days<'_> {
         Some((0..written.get(date)?.files).map(|file| self.staging.folder.join(staged_name(date, file))).collect())
     }
 
-    /// Writes a day: its rows, and those of its files.
-    fn write(&self, date: &str, Rows { mut runs, mut marks }: Rows, files: Vec<PathBuf>, replaced: &Replaced) -> Result<(Day, Merged)> {
+    /// Writes a day: its rows, and those of its files, which hold what it was `before`.
+    fn write(
+        &self,
+        date: &str,
+        Rows { mut runs, mut marks }: Rows,
+        files: Vec<PathBuf>,
+        before: Option<&Day>,
+        replaced: &Replaced,
+    ) -> Result<(Day, Merged)> {
         let folder = &self.staging.folder;
-        for file in files {
-            marks.read_file(&file)?;
-            runs.push(Run::Events(file));
+        let read = marks.rows;
+        for file in &files {
+            marks.read_file(file)?;
         }
-        let runs = Merge::reduce(runs, &|round| folder.join(format!("{date}-{round}.run")))?;
-        let twins = Twins::find(&marks, &runs)?;
-        DayMerge { date, runs, twins, replaced, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
+        if let (Some(before), Some(file)) = (before, files.first())
+            && marks.rows - read != before.events
+        {
+            let (there, noted) = (marks.rows - read, before.events);
+            let what = "something else has changed the dataset; load the logs again into a new folder";
+            return Err(Error::format(file, format!("and the other files of its day hold {there} events, the ledger has {noted}: {what}")));
+        }
+        runs = Merge::reduce(runs, &|round| folder.join(format!("{date}-{round}.run")))?;
+        runs.extend(files.into_iter().map(Run::Events));
+        let calls = before.map(|day| day.replaced.clone()).unwrap_or_default();
+        let twins = Twins::find(&marks, &runs, &calls)?;
+        DayMerge { date, runs, twins, replaced, calls, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
     }
 }
 

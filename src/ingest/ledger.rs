@@ -49,6 +49,24 @@ pub struct Day {
     pub services: BTreeMap<String, u64>,
     /// Rows by identity type.
     pub identities: BTreeMap<String, u64>,
+    /// Which calls the rows were of that addenda took the place of: other records of these repeat them, also later.
+    #[serde(default, skip_serializing_if = "Calls::is_empty")]
+    pub replaced: Calls,
+}
+
+/// What records of one call have in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// Request ids.
+    pub requests: BTreeSet<String>,
+    /// Shared event ids.
+    pub shared: BTreeSet<String>,
+}
+
+impl Calls {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.shared.is_empty()
+    }
 }
 
 /// A file that was loaded.

@@ -49,7 +49,11 @@ impl Run {
             }
             Self::Events(path) => {
                 let batches = parquet::batches(path, None, 1_024)?;
-                Ok(Box::new(batches.map(|batch| whole(retyped(&batch?)?))))
+                Ok(Box::new(batches.map(|batch| {
+                    let sorted = Sorted::loaded(retyped(&batch?)?)?;
+                    let rows = sorted.batch().num_rows();
+                    Ok((Arc::new(sorted), 0..rows))
+                })))
             }
         }
     }

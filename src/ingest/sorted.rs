@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::datatypes::FieldRef;
 
 use super::dataset::day_of;
 use crate::error::{Error, Result};
@@ -36,10 +37,10 @@ pub(super) struct Sorted {
     marks: [Texts; MARKS.len()],
     file: Texts,
     index: Int64Array,
-    identity_type: Texts,
-    context_complete: BooleanArray,
     /// About how many bytes the rows have.
     bytes: usize,
+    /// They come from the dataset, and not from a log.
+    is_loaded: bool,
 }
 
 impl Sorted {
@@ -55,11 +56,15 @@ impl Sorted {
             marks: [text(MARKS[0])?, text(MARKS[1])?, text(MARKS[2])?, text(MARKS[3])?, text(MARKS[4])?],
             file: text("source_file")?,
             index: read::int(&batch, "source_index")?.clone(),
-            identity_type: text("identity_type")?,
-            context_complete: read::flag(&batch, "request_context_complete")?.clone(),
+            is_loaded: false,
             bytes: batch.columns().iter().map(|column| column.to_data().get_slice_memory_size()).sum::<Result<_, _>>()?,
             batch,
         })
+    }
+
+    /// A batch of the dataset.
+    pub(super) fn loaded(batch: RecordBatch) -> Result<Self> {
+        Ok(Self { is_loaded: true, ..Self::new(batch)? })
     }
 
     /// A batch in any order, of any days.
@@ -135,6 +140,9 @@ impl Sorted {
     }
 }
 
+/// How parameters begin that were left out, by CloudTrail or since a table prints them so that they cannot be told apart.
+const OMITTED: &str = r#"{"omitted":true"#;
+
 /// The first eight bytes of a text, as a number that is ordered as they are.
 fn prefix(text: &str) -> u64 {
     let bytes = text.as_bytes();
@@ -202,10 +210,52 @@ impl Row {
         self.from.compare_identity(self.row, &other.from, other.row).is_eq()
     }
 
-    /// Whether the row comes from a format that leaves out who called, and with what.
+    /// Whether the row comes from a form that leaves out who called and with what, or what came of it.
     pub(super) fn is_poor(&self) -> bool {
-        let complete = self.from.context_complete.is_valid(self.row as usize) && self.from.context_complete.value(self.row as usize);
-        self.from.identity_type.get(self.row()).is_none() && !complete
+        let is_there = |name: &str| Texts::of(self.from.batch(), name).is_ok_and(|texts| texts.get(self.row()).is_some());
+        !(self.is_complete() || is_there("identity_type") && is_there("outcome"))
+    }
+
+    /// Whether all is known of the request that policies may ask for.
+    fn is_complete(&self) -> bool {
+        let flags = read::flag(self.from.batch(), "request_context_complete");
+        flags.is_ok_and(|flags| flags.is_valid(self.row()) && flags.value(self.row()))
+    }
+
+    /// Whether the row comes from the dataset, and not from a log.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.from.is_loaded
+    }
+
+    /// Whether the rows have one place in one file: they are two states of it.
+    pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
+        let place = |row: &Self| row.from.index.values().get(row.row()).copied();
+        place(self) == place(other) && self.from.file.get(self.row()) == other.from.file.get(other.row())
+    }
+
+    /// Whether of two rows of one event this one stays: the newer state of a file, or what tells more. Of others that stays which
+    /// has the smallest file and index.
+    pub(super) fn is_better_than(&self, other: &Self) -> bool {
+        match (self.is_loaded(), other.is_loaded()) {
+            (false, true) if self.is_at_place_of(other) => true,
+            (true, false) if self.is_at_place_of(other) => false,
+            _ => self.tells() > other.tells(),
+        }
+    }
+
+    /// How much the row tells, to compare it with another one of the same event: a form that leaves something out tells less.
+    fn tells(&self) -> (bool, bool, usize) {
+        let batch = self.from.batch();
+        let schema = batch.schema();
+        let is_told = |(field, column): &(&FieldRef, &ArrayRef)| match field.name().as_str() {
+            "not_replayable" => false,
+            "request_parameters" => {
+                let text = Texts::new(column);
+                text.as_ref().and_then(|texts| texts.get(self.row())).is_some_and(|text| !text.starts_with(OMITTED))
+            }
+            _ => column.is_valid(self.row()),
+        };
+        (!self.is_poor(), self.is_complete(), schema.fields().iter().zip(batch.columns()).filter(is_told).count())
     }
 
     /// Event source and name.

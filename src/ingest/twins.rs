@@ -6,6 +6,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 
+use super::ledger::Calls;
 use super::merge::{Merge, Run};
 use super::sorted::{Mark, Row};
 use crate::error::Result;
@@ -80,21 +81,31 @@ pub(super) struct Twins {
     shared: HashSet<String>,
 }
 
+impl Calls {
+    /// Adds the call of a row.
+    pub(super) fn add(&mut self, row: &Row) {
+        let (request, shared) = call(row);
+        self.requests.extend(request.map(str::to_owned));
+        self.shared.extend(shared.map(str::to_owned));
+    }
+}
+
 impl Twins {
-    /// Finds the records that the marked ones repeat. Most days have no marks, and their rows are not read for this.
+    /// Finds the records that the marked ones repeat, beside the calls of those that addenda `replaced`. Most days have no marks, and their rows are not read for this.
     ///
     /// # Errors
     /// [`crate::Error::Io`] and [`crate::Error::Columns`].
-    pub(super) fn find(marks: &Marks, runs: &[Run]) -> Result<Self> {
+    pub(super) fn find(marks: &Marks, runs: &[Run], replaced: &Calls) -> Result<Self> {
         let mut twins = Self::default();
         if marks.network.is_empty() && marks.foreign.is_empty() {
             return Ok(twins);
         }
+        twins.requests.extend(replaced.requests.iter().filter(|request| marks.network.contains(*request)).cloned());
+        twins.shared.extend(replaced.shared.iter().filter(|shared| marks.foreign.contains(*shared)).cloned());
         let mut merge = Merge::new(runs)?;
         while let Some(row) = merge.next()? {
-            let request = row.mark(Mark::RequestId).filter(|_| !is_network(&row));
+            let (request, shared) = call(&row);
             twins.requests.extend(request.filter(|request| marks.network.contains(*request)).map(str::to_owned));
-            let shared = row.mark(Mark::SharedEventId).filter(|_| row.account() == row.mark(Mark::PrincipalAccount));
             twins.shared.extend(shared.filter(|shared| marks.foreign.contains(*shared)).map(str::to_owned));
         }
         Ok(twins)
@@ -104,9 +115,17 @@ impl Twins {
     /// that of the caller's account for what other accounts see of it.
     pub(super) fn repeats(&self, row: &Row) -> bool {
         let known = |ids: &HashSet<String>, mark: Mark| !ids.is_empty() && row.mark(mark).is_some_and(|id| ids.contains(id));
-        (known(&self.requests, Mark::RequestId) && is_network(row))
-            || (known(&self.shared, Mark::SharedEventId) && is_foreign(row.account(), row.mark(Mark::PrincipalAccount)))
+        let repeats = (known(&self.requests, Mark::RequestId) && is_network(row))
+            || (known(&self.shared, Mark::SharedEventId) && is_foreign(row.account(), row.mark(Mark::PrincipalAccount)));
+        // What an addendum would repeat may be what it takes the place of.
+        repeats && row.mark(Mark::AddendumOf).is_none()
     }
+}
+
+/// What tells the call of a row that others may repeat: its request id, and where the caller's account has it, its shared id.
+fn call(row: &Row) -> (Option<&str>, Option<&str>) {
+    let request = row.mark(Mark::RequestId).filter(|_| !is_network(row));
+    (request, row.mark(Mark::SharedEventId).filter(|_| row.account() == row.mark(Mark::PrincipalAccount)))
 }
 
 fn is_network(row: &Row) -> bool {

@@ -229,6 +229,90 @@ fn of_one_call_in_several_accounts_the_one_of_the_caller_stays() {
     assert_eq!(leaves(&room, &files, &["alone", "ours"]), counts(3, 1, 0, 0, 2));
 }
 
+/// Rotations of some files: with those that [`leaves`] makes of each, all orders of three.
+fn in_any_order(logs: &[(&str, Value)], expected: &[&str], found: DatasetCounts) {
+    for first in 0..logs.len() {
+        let room = Room::new();
+        let files: Vec<PathBuf> = logs.iter().map(|(name, log)| room.log(&format!("{name}.json"), log.as_array().unwrap())).collect();
+        let rotated: Vec<PathBuf> = files.iter().cycle().skip(first).take(files.len()).cloned().collect();
+        assert_eq!(leaves(&room, &rotated, expected), found, "{logs:?}");
+    }
+}
+
+#[test]
+fn of_what_takes_the_place_of_each_other_one_stays() {
+    let addendum = |id: &str, of: &str| record(id, &json!({ "addendum": { "reason": "UPDATED_DATA", "originalEventID": of } }));
+    let with = |mut record: Value, more: Value| {
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    };
+    let network = json!({ "eventCategory": "NetworkActivity", "requestID": "q" });
+    let call = |id: &str| record(id, &json!({ "requestID": "q" }));
+    // An addendum with the id of what it replaces.
+    in_any_order(&[("1", json!([plain("x")])), ("2", json!([addendum("x", "x")]))], &["x"], counts(2, 1, 0, 0, 1));
+    // Network activity with the id of the call that it repeats.
+    in_any_order(&[("1", json!([record("x", &network)])), ("2", json!([call("x")]))], &["x"], counts(2, 1, 0, 0, 1));
+    in_any_order(
+        &[("1", json!([record("4", &network)])), ("2", json!([call("2")])), ("3", json!([call("4")]))],
+        &["2", "4"],
+        counts(3, 1, 0, 0, 2),
+    );
+    // An addendum that is network activity of what it replaces.
+    in_any_order(&[("1", json!([call("1")])), ("2", json!([with(addendum("2", "1"), network.clone())]))], &["2"], counts(2, 1, 0, 0, 1));
+    // Two that replace each other.
+    in_any_order(
+        &[("1", json!([plain("1"), plain("2")])), ("2", json!([addendum("1", "2"), addendum("2", "1")]))],
+        &["1", "2"],
+        counts(4, 2, 0, 0, 2),
+    );
+    // What repeats a call repeats it also when an addendum has taken the call's place.
+    let shared = |id: &str, account: &str| record(id, &json!({ "sharedEventID": "s", "recipientAccountId": account }));
+    let copy =
+        [("1", json!([shared("1", "111122223333")])), ("2", json!([shared("2", "444455556666")])), ("3", json!([addendum("9", "1")]))];
+    in_any_order(&copy, &["9"], counts(3, 2, 0, 0, 1));
+    let twin = [("1", json!([call("1")])), ("2", json!([record("2", &network)])), ("3", json!([addendum("9", "1")]))];
+    in_any_order(&twin, &["9"], counts(3, 2, 0, 0, 1));
+}
+
+#[test]
+fn a_table_that_has_grown_takes_the_place_of_what_was_cut() {
+    for (last, cell) in [("Recipient Account Id", "111122223333"), ("User agent", "aws-cli/2.0"), ("Error code", "AccessDenied")] {
+        let row = |id: &str| format!("{id},2026-03-04T05:06:07Z,workmail.amazonaws.com,ListUsers,{cell}\r\n");
+        let whole = format!("Event ID,Event time,Event source,Event name,{last}\r\n{}{}{}", row("a"), row("b"), row("c"));
+        let length = whole.len() - row("c").len();
+        for cut in [1, 2, 3, 7] {
+            let room = Room::new();
+            let file = room.write("history.csv", &whole[..length - cut]);
+            room.load("events", &[&file]);
+            room.write("history.csv", &whole);
+            let (dataset, _) = room.load("events", &[&file]);
+            assert_eq!(
+                (dataset.ledger.counts, ids(&dataset)),
+                (counts(3, 0, 0, 0, 3), ["a", "b", "c"].map(str::to_owned).into()),
+                "{last}, {cut}"
+            );
+            room.load("afresh", &[&file]);
+            assert_same(&bytes(&room.path("afresh")), &bytes(&room.path("events")), &format!("{last}, {cut}"));
+        }
+    }
+}
+
+#[test]
+fn a_day_that_something_else_has_changed_is_refused() {
+    let room = Room::new();
+    let [a, b, c] = ["a", "b", "c"].map(|id| room.log(&format!("{id}.json"), &[plain(id)]));
+    let (dataset, _) = room.load("events", &[&a]);
+    let day = dataset.files().unwrap().remove(0);
+    let restored = std::fs::read(&day).unwrap();
+    room.load("events", &[&b]);
+    std::fs::write(&day, restored).unwrap();
+    let before = bytes(&room.path("events"));
+    let mut dataset = Dataset::open(&room.path("events")).unwrap();
+    let error = ingest(&[c], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap_err().to_string();
+    assert!(error.contains("hold 1 events, the ledger has 2: something else has changed the dataset"), "{error}");
+    assert_same(&before, &bytes(&room.path("events")), "nothing was loaded");
+}
+
 #[test]
 fn a_poor_copy_gives_way_to_a_full_one() {
     let room = Room::new();
