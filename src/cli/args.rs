@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::CandidateType;
@@ -42,10 +43,13 @@ pub(super) enum Command {
     Generate(Generate),
 }
 
+/// More threads than any machine has processors are a slip of the keyboard.
+const MOST_THREADS: u64 = 1_024;
+
 #[derive(Debug, Args)]
 pub(super) struct Common {
     /// Threads [default: one for each processor]
-    #[arg(long, global = true, value_name = "N", help_heading = "Output")]
+    #[arg(long, global = true, value_name = "N", help_heading = "Output", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_THREADS))]
     pub(super) threads: Option<usize>,
     /// When to draw a progress bar
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]

@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &args::Explain, printer: &Printer) -> Result<Exit> 
         Format::Json => {
             let output = Output { event_id: &wanted.event, row: wanted.row.as_ref(), explanations: &explained };
             let text = serde_json::to_string_pretty(&output).map_err(|error| Error::Internal(error.to_string()))?;
-            printer.out(&(text + "\n"))?;
+            printer.json(&(text + "\n"))?;
         }
         Format::Text => {
             let style = Style { width: printer.width(), color: printer.color() };

@@ -8,12 +8,16 @@ use super::Exit;
 use super::args::{self, Format};
 use super::printer::Printer;
 use crate::catalog::Catalog;
+use crate::cloudtrail::columns::Unknown;
 use crate::error::{Error, Result};
 use crate::ingest::{Dataset, DatasetCounts, Day, Ingested, Ledger, SkippedRow, ingest};
 use crate::report::{counted, grouped, visible};
 
 /// How many skipped records are named one by one.
 const NAMED: usize = 10;
+
+/// How many missing columns are named.
+const NAMED_COLUMNS: usize = 4;
 
 /// Columns of what is printed.
 const WIDTH: usize = 80;
@@ -26,15 +30,51 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     let before = dataset.ledger.counts;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     name_skipped(&ingested.skipped, printer);
-    if dataset.ledger.counts.events == 0 {
-        printer.warn("no event could be read: all that was read is skipped");
+    name_passed_over(&ingested, printer);
+    name_unknown(&ingested, printer);
+    match dataset.ledger.counts {
+        DatasetCounts { events: 0, skipped: 0, .. } => printer.warn("no event: what was read holds no records"),
+        DatasetCounts { events: 0, .. } => printer.warn("no event could be read: all that was read is skipped"),
+        _ => {}
     }
-    let text = match arguments.format {
-        Format::Json => as_json(&ingested, &dataset.ledger)?,
-        Format::Text => format!("{}: {}", arguments.output.display(), as_text(&ingested, before, &dataset.ledger)),
-    };
-    printer.out(&text)?;
+    match arguments.format {
+        Format::Json => printer.json(&as_json(&ingested, &dataset.ledger)?)?,
+        Format::Text => {
+            let folder = visible(&arguments.output.to_string_lossy());
+            printer.out(&format!("{folder}: {}", as_text(&ingested, before, &dataset.ledger)))?;
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// Names the files that do not look like logs, for those who want to know more.
+pub(super) fn name_passed_over(ingested: &Ingested, printer: &Printer) {
+    for path in &ingested.passed_over {
+        printer.detail(&format!("passed over: `{}`; to read it, name it itself", visible(&path.to_string_lossy())));
+    }
+}
+
+/// Names what is unknown of the events of tables.
+pub(super) fn name_unknown(ingested: &Ingested, printer: &Printer) {
+    for (unknown, events) in &ingested.unknown {
+        let events = counted(*events, "event");
+        printer.warn(&match unknown {
+            Unknown::Columns(names) => {
+                let named: Vec<String> = names.iter().take(NAMED_COLUMNS).map(|name| format!("`{name}`")).collect();
+                let more = names.len().saturating_sub(NAMED_COLUMNS);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!(
+                    "{events} of tables that lack {}{more}: what they would tell is unknown, and who made a call cannot be said; \
+                     such events are kept and not replayed: export all columns",
+                    named.join(", ")
+                )
+            }
+            Unknown::Caller => {
+                format!("{events} with a `userIdentity` that cannot be read: such events are kept and not replayed; export it as JSON")
+            }
+            Unknown::Zone => format!("{events} with the local time of whoever downloaded the table, which is taken as UTC"),
+        });
+    }
 }
 
 /// Names what was skipped, the first few one by one.
@@ -105,7 +145,7 @@ fn as_json(ingested: &Ingested, ledger: &Ledger) -> Result<String> {
     let value = json!({
         "records": records, "duplicates": duplicates, "skipped": not_kept, "id_conflicts": id_conflicts, "events": events,
         "run": {
-            "files": ingested.files, "already_loaded": ingested.already_loaded, "passed_over": ingested.passed_over,
+            "files": ingested.files, "already_loaded": ingested.already_loaded, "passed_over": ingested.passed_over.len(),
             "records": ingested.records, "skipped": ingested.skipped.len()
         },
         "window": first.zip(last).map(|(first, last)| json!({ "first": first, "last": last, "without_events": gaps })),
@@ -121,8 +161,9 @@ fn as_text(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Strin
     if ingested.already_loaded > 0 {
         text.push_str(&format!("; {} loaded before", counted(ingested.already_loaded, "file")));
     }
-    if ingested.passed_over > 0 {
-        text.push_str(&format!("; {} passed over, since they do not look like logs", grouped(ingested.passed_over)));
+    if !ingested.passed_over.is_empty() {
+        let passed_over = grouped(ingested.passed_over.len() as u64);
+        text.push_str(&format!("; {passed_over} passed over, since they do not look like logs"));
     }
     let (counts, found) = (ledger.counts, Found::of(ledger));
     text.push_str(&format!("\n\n{:12}{:>14}{:>14}{:>14}{:>14}\n", "", "records", "events", "duplicates", "skipped"));

@@ -1,5 +1,4 @@
 //! The command line: one file per command. The only room that prints, exits, draws and reads the environment.
-#![expect(clippy::print_stderr, reason = "the command line prints")]
 
 mod args;
 mod catalog;

@@ -6,6 +6,7 @@ use super::args::{Common, When};
 use super::diagnostic;
 use super::progress::Bar;
 use crate::error::{Error, Result};
+use crate::report::{is_hidden, visible};
 
 /// What is printed where, and how.
 #[derive(Debug)]
@@ -57,6 +58,11 @@ impl Printer {
         self.color_out
     }
 
+    /// Data as JSON: standard output. Characters that could drive a terminal are escaped, which JSON takes for the same.
+    pub(super) fn json(&self, text: &str) -> Result<()> {
+        self.out(&escaped(text))
+    }
+
     /// Data: standard output.
     pub(super) fn out(&self, text: &str) -> Result<()> {
         let mut output = std::io::stdout().lock();
@@ -67,32 +73,58 @@ impl Printer {
     /// A remark: standard error, not with `-q`.
     pub(super) fn say(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            to_stderr(text);
         }
     }
 
     /// What decides the exit code: standard error, also with `-q`.
     pub(super) fn always(&self, text: &str) {
-        eprintln!("{text}");
+        to_stderr(text);
     }
 
     /// A remark for `-v`.
     pub(super) fn detail(&self, text: &str) {
         if self.verbose {
-            eprintln!("{text}");
+            to_stderr(text);
         }
     }
 
     pub(super) fn warn(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{}: {text}", if self.color_err { "\u{1b}[33mwarning\u{1b}[0m" } else { "warning" });
+            to_stderr(&format!("{}: {}", if self.color_err { "\u{1b}[33mwarning\u{1b}[0m" } else { "warning" }, shown(text)));
         }
     }
 
     pub(super) fn error(&self, error: &Error) {
         match error {
-            Error::Policy(policy) => eprintln!("{}", diagnostic::render(policy, self.color_err)),
-            other => eprintln!("{}: {other}", if self.color_err { "\u{1b}[31merror\u{1b}[0m" } else { "error" }),
+            Error::Policy(policy) => to_stderr(&diagnostic::render(policy, self.color_err)),
+            other => {
+                let word = if self.color_err { "\u{1b}[31merror\u{1b}[0m" } else { "error" };
+                to_stderr(&format!("{word}: {}", shown(&other.to_string())));
+            }
         }
     }
+}
+
+/// Writes a line to standard error. That it is closed or full changes nothing of what was done.
+pub(super) fn to_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// JSON without characters that are not shown: those stand in its texts only.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_hidden(character) && character != '\n' {
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// A message of several lines whose other control characters, as of names of files, are visible.
+fn shown(message: &str) -> String {
+    message.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::printer::to_stderr;
 use crate::progress::Progress;
 
 /// How often a line is printed where there is no terminal.
@@ -73,7 +74,7 @@ impl Progress for Bar {
             }
             None if !self.quiet && phase.printed.elapsed() >= EVERY => {
                 phase.printed = Instant::now();
-                eprintln!("{}: {message}", phase.name);
+                to_stderr(&format!("{}: {message}", phase.name));
             }
             None => {}
         }
@@ -86,10 +87,10 @@ impl Progress for Bar {
         if let Ok(slot) = self.phase.lock()
             && let Some(bar) = slot.as_ref().and_then(|phase| phase.bar.as_ref())
         {
-            bar.suspend(|| eprintln!("warning: {message}"));
+            bar.suspend(|| to_stderr(&format!("warning: {message}")));
             return;
         }
-        eprintln!("warning: {message}");
+        to_stderr(&format!("warning: {message}"));
     }
 
     fn end(&self) {

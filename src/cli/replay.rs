@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
+use crate::iam::arn::is_account_id;
 use crate::ingest::{Dataset, ingest};
 use crate::replay::{Filter, Manifest, Options, replay_and_hold};
 use crate::report::gate::{Accepted, Gate, Judgement};
@@ -41,7 +42,9 @@ pub(super) fn finish(
     printer: &Printer,
 ) -> Result<Exit> {
     manifest.run.insert("threads".to_owned(), rayon::current_num_threads().to_string());
-    manifest.run.insert("command".to_owned(), std::env::args().collect::<Vec<_>>().join(" "));
+    manifest
+        .run
+        .insert("command".to_owned(), std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" "));
     manifest.write(&staged.path().join("manifest.json"))?;
     let report = Report::open(staged.path())?;
     write_texts(&report, staged.path(), printer)?;
@@ -49,7 +52,7 @@ pub(super) fn finish(
     let report = Report::open(output)?;
     match format {
         Format::Text => print_summary(&report, output, printer)?,
-        Format::Json => printer.out(&crate::report::json::render(&report)?)?,
+        Format::Json => printer.json(&crate::report::json::render(&report)?)?,
     }
     if manifest.counts.events == 0 && manifest.shard.is_none() {
         let why = if manifest.counts.filtered > 0 {
@@ -97,9 +100,12 @@ fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Opti
     let mut dataset = Dataset::open_or_create(path)?;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
     printer.detail(&format!("loaded {} records from {} files", ingested.records, ingested.files));
-    if ingested.passed_over > 0 {
-        printer.warn(&format!("{} passed over, since they do not look like logs", counted(ingested.passed_over, "file")));
+    if !ingested.passed_over.is_empty() {
+        let files = counted(ingested.passed_over.len() as u64, "file");
+        printer.warn(&format!("{files} passed over, since they do not look like logs"));
+        ingest_command::name_passed_over(&ingested, printer);
     }
+    ingest_command::name_unknown(&ingested, printer);
     Ok((dataset, temporary))
 }
 
@@ -230,7 +236,7 @@ impl Parameters {
 fn candidate_accounts(texts: &[String]) -> Result<BTreeMap<String, String>> {
     let mut accounts = BTreeMap::new();
     for text in texts {
-        let pair = text.split_once('=').filter(|(_, id)| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()));
+        let pair = text.split_once('=').filter(|(_, id)| is_account_id(id));
         let Some((name, id)) = pair else {
             return Err(Error::Usage(format!(
                 "`{text}` in --candidate-account is not NAME=ID: the candidate's name and an account id of twelve digits"

@@ -86,14 +86,13 @@ const NESTED: [&str; 9] = [
 ];
 
 /// Columns whose absence would be taken for a fact: no error, no endpoint, no parameters.
-const NEEDED: [&str; 10] = [
+const NEEDED: [&str; 9] = [
     "userIdentity",
     "eventSource",
     "eventType",
     "awsRegion",
     "sourceIPAddress",
     "errorCode",
-    "errorMessage",
     "requestParameters",
     "recipientAccountId",
     "vpcEndpointId",
@@ -109,6 +108,17 @@ const LONGEST: usize = 65_536;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns(pub Vec<(String, String)>);
 
+/// What is unknown of a record that was put together from columns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unknown {
+    /// What these columns would tell, which are not there.
+    Columns(Vec<&'static str>),
+    /// Who made the call: its column cannot be read.
+    Caller,
+    /// The zone of its time, which is that of whoever downloaded the table; taken as UTC.
+    Zone,
+}
+
 /// A record from columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
@@ -118,6 +128,8 @@ pub struct Rebuilt {
     pub partial: bool,
     /// There is no column for the error code.
     pub outcome_unknown: bool,
+    /// What is missing.
+    pub unknown: Vec<Unknown>,
 }
 
 /// A column's name without case, spaces, dashes and underscores.
@@ -130,10 +142,14 @@ impl Columns {
     pub fn rebuilt(&self) -> Rebuilt {
         let mut record = Map::new();
         let mut found = [false; NEEDED.len()];
+        let mut unknown = Vec::new();
         for (name, cell) in &self.0 {
             let Some(path) = path(name) else { continue };
             if let [only] = path.as_slice() {
                 NEEDED.iter().zip(&mut found).filter(|(needed, _)| *needed == only).for_each(|(_, found)| *found = true);
+            }
+            if path.first().is_some_and(|top| top == "eventTime") && local_time(cell.trim()).is_some() {
+                unknown.push(Unknown::Zone);
             }
             let value = value(&path, cell.trim());
             if !value.is_null() {
@@ -142,12 +158,16 @@ impl Columns {
         }
         let identity = record.get("userIdentity");
         let has_identity = identity.is_none_or(Value::is_object);
-        let has_code = NEEDED.iter().zip(found).any(|(needed, found)| found && *needed == "errorCode");
-        Rebuilt {
-            partial: !(has_identity && found.iter().all(|found| *found)),
-            outcome_unknown: !has_code,
-            json: Value::Object(record).to_string(),
+        let missing: Vec<&str> = NEEDED.iter().zip(found).filter(|(_, found)| !found).map(|(needed, _)| *needed).collect();
+        let outcome_unknown = missing.contains(&"errorCode");
+        let partial = !(has_identity && missing.is_empty());
+        if !has_identity && !missing.contains(&"userIdentity") {
+            unknown.push(Unknown::Caller);
         }
+        if !missing.is_empty() {
+            unknown.push(Unknown::Columns(missing));
+        }
+        Rebuilt { partial, outcome_unknown, unknown, json: Value::Object(record).to_string() }
     }
 }
 
@@ -214,8 +234,12 @@ fn is_account_id(text: &str) -> bool {
 
 /// The older Event history table has `2020-05-13, 04:52:01 PM` in the zone of whoever downloaded it; it is taken as UTC.
 fn time(cell: &str) -> String {
-    let local = jiff::civil::DateTime::strptime("%Y-%m-%d, %I:%M:%S %p", cell).ok().filter(|_| event_time(cell).is_none());
-    local.map_or_else(|| cell.to_owned(), |local| format!("{local}Z"))
+    local_time(cell).map_or_else(|| cell.to_owned(), |local| format!("{local}Z"))
+}
+
+fn local_time(cell: &str) -> Option<jiff::civil::DateTime> {
+    let is_local = cell.ends_with(['M', 'm']) && event_time(cell).is_none();
+    is_local.then(|| jiff::civil::DateTime::strptime("%Y-%m-%d, %I:%M:%S %p", cell).ok()).flatten()
 }
 
 fn nested_json(cell: &str) -> Option<Value> {

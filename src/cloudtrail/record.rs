@@ -294,6 +294,8 @@ pub fn event_time(text: &str) -> Option<i64> {
         return Some(time).filter(|time| PLAUSIBLE.contains(time));
     }
     let text = text.trim();
+    // As Athena prints a time with its zone.
+    let text = text.strip_suffix(" UTC").unwrap_or(text);
     if text.len() < 19 {
         return None;
     }

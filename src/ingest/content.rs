@@ -1,5 +1,6 @@
 //! The content of a log file: its bytes and their digest, and what they are, whatever the file is called.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read, Seek as _};
@@ -185,7 +186,7 @@ fn decode_inflated(inflater: &mut Inflater, bytes: &[u8], limit: u64, nested: u8
             format!("{} bytes inflate to more than {limit}, what is beyond is not read: raise --max-inflated if it is a log", bytes.len()),
         ),
     };
-    sink.skipped(Skipped::new(None, reason, detail, &[]));
+    sink.skipped(Skipped::new(None, reason, detail, bytes));
 }
 
 fn decode_text(bytes: &[u8], sink: &mut impl Sink) {
@@ -193,25 +194,30 @@ fn decode_text(bytes: &[u8], sink: &mut impl Sink) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, what, bytes));
         return;
     }
-    match utf16(bytes) {
-        Some(text) => decode(&text, sink),
-        // Bytes that are not UTF-8 become U+FFFD; the records around them are whole.
-        // Checked first: that takes a tenth of the time that replacing takes, also where there is nothing to replace.
-        None => match simdutf8::basic::from_utf8(bytes) {
-            Ok(text) => decode(text, sink),
-            Err(_) => decode(&String::from_utf8_lossy(bytes), sink),
-        },
+    decode(&text(bytes), sink);
+}
+
+/// Bytes as text. Those that are not UTF-8 become U+FFFD; the records around them are whole.
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // Checked first: that takes a tenth of the time that replacing takes, also where there is nothing to replace.
+    match (utf16(bytes), simdutf8::basic::from_utf8(bytes)) {
+        (Some(text), _) => Cow::Owned(text),
+        (None, Ok(text)) => Cow::Borrowed(text),
+        (None, Err(_)) => String::from_utf8_lossy(bytes),
     }
 }
 
-/// Text in UTF-16, as PowerShell's `>` writes it.
+/// Text in UTF-16, as PowerShell's `>` writes it, with its mark or without.
 fn utf16(bytes: &[u8]) -> Option<String> {
-    let unit: fn([u8; 2]) -> u16 = match bytes {
-        [0xff, 0xfe, ..] => u16::from_le_bytes,
-        [0xfe, 0xff, ..] => u16::from_be_bytes,
+    let (unit, mark): (fn([u8; 2]) -> u16, usize) = match bytes {
+        [0xff, 0xfe, ..] => (u16::from_le_bytes, 2),
+        [0xfe, 0xff, ..] => (u16::from_be_bytes, 2),
+        [b'{' | b'[', 0, ..] => (u16::from_le_bytes, 0),
+        [0, b'{' | b'[', ..] => (u16::from_be_bytes, 0),
         _ => return None,
     };
-    let units = bytes.get(2..)?.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
+    let units =
+        bytes.get(mark..)?.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
     Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
 }
 

@@ -39,6 +39,8 @@ impl Default for Inflater {
 impl Inflater {
     /// What this much has grown beyond is not kept for the next file.
     const KEEP: usize = 64 << 20;
+    /// How many bytes there is room for at first.
+    const LEAST: usize = 1 << 20;
 
     /// The plain bytes of gzip or zstd, at most `limit`, as many as could be had, and what went wrong after them.
     pub(super) fn inflate(&mut self, bytes: &[u8], limit: u64) -> (&[u8], Option<Damage>) {
@@ -47,7 +49,7 @@ impl Inflater {
             if let Some(length) = self.one_member(bytes, limit) {
                 return (self.buffer.get(..length).unwrap_or_default(), None);
             }
-            return self.stream(flate2::bufread::MultiGzDecoder::new(bytes), limit);
+            return self.members(bytes, limit);
         }
         match zstd::stream::read::Decoder::with_buffer(bytes) {
             Ok(decoder) => self.stream(decoder, limit),
@@ -78,16 +80,44 @@ impl Inflater {
         (written == hint && !has_second_member(bytes)).then_some(written)
     }
 
-    fn stream(&mut self, reader: impl Read, limit: usize) -> (&[u8], Option<Damage>) {
+    /// Members one after the other. Zeros after the last are padding, as `gzip` takes them.
+    fn members(&mut self, mut bytes: &[u8], limit: usize) -> (&[u8], Option<Damage>) {
         self.buffer.clear();
-        let result = reader.take((limit as u64).saturating_add(1)).read_to_end(&mut self.buffer);
-        let damage = match result {
-            _ if self.buffer.len() > limit => Some(Damage::TooLarge),
-            Ok(_) => None,
-            Err(error) => Some(Damage::Broken(error.to_string())),
-        };
-        self.buffer.truncate(limit);
+        let mut damage = None;
+        while damage.is_none() && bytes.iter().any(|byte| *byte != 0) {
+            if !bytes.starts_with(GZIP) {
+                damage = Some(Damage::Broken(format!("no gzip in the last {} bytes; what is before them was read", bytes.len())));
+                break;
+            }
+            let mut member = flate2::bufread::GzDecoder::new(bytes);
+            damage = self.read_on(&mut member, limit);
+            bytes = member.into_inner();
+        }
         (&self.buffer, damage)
+    }
+
+    fn stream(&mut self, mut reader: impl Read, limit: usize) -> (&[u8], Option<Damage>) {
+        self.buffer.clear();
+        let damage = self.read_on(&mut reader, limit);
+        (&self.buffer, damage)
+    }
+
+    /// Reads up to the limit, and says what went wrong. The buffer doubles, but not beyond the limit.
+    fn read_on(&mut self, reader: &mut impl Read, limit: usize) -> Option<Damage> {
+        loop {
+            let left = limit.saturating_sub(self.buffer.len()).saturating_add(1);
+            let more = left.min(self.buffer.len().max(Self::LEAST));
+            self.buffer.reserve_exact(more);
+            match reader.take(more as u64).read_to_end(&mut self.buffer) {
+                _ if self.buffer.len() > limit => {
+                    self.buffer.truncate(limit);
+                    return Some(Damage::TooLarge);
+                }
+                Ok(read) if read < more => return None,
+                Ok(_) => {}
+                Err(error) => return Some(Damage::Broken(error.to_string())),
+            }
+        }
     }
 }
 

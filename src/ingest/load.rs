@@ -1,7 +1,7 @@
 //! Loads log files into a dataset: read, inflate, decode and map in parallel, and write day by day.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::buffer::Buffers;
 use super::content::{self, Opened};
@@ -14,6 +14,7 @@ use super::source::{LogFile, Reading, find};
 use super::threads::on_all_threads;
 use super::waiting::Waiting;
 use crate::catalog::Catalog;
+use crate::cloudtrail::columns::Unknown;
 use crate::cloudtrail::{Record, Sink, Skipped};
 use crate::error::Result;
 use crate::frame::EventRow;
@@ -26,12 +27,14 @@ pub struct Ingested {
     pub files: u64,
     /// Files that the dataset had already.
     pub already_loaded: u64,
-    /// Files in the folders that are no logs by their name.
-    pub passed_over: u64,
+    /// Files in the folders that are no logs by their name and beginning.
+    pub passed_over: Vec<PathBuf>,
     /// Records that were read, skipped ones included; of a file that has grown since it was loaded, all of them.
     pub records: u64,
     /// What was skipped of the files that were read.
     pub skipped: Vec<SkippedRow>,
+    /// What is unknown of how many events, since the tables that they come from do not tell it.
+    pub unknown: BTreeMap<Unknown, u64>,
 }
 
 /// Loads the log files of `paths`, read as `reading` says, into `dataset`, all or nothing. Files that it has already, by path and content, are
@@ -48,7 +51,7 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
     let ordered = by_time(&logs.files);
     let waiting = Waiting::new(ordered.iter().map(|(begins, _)| *begins).collect(), &dataset.ledger.replaced);
     let days = Days { dataset, staging: &staging };
-    let (mut read, written) = read_all(&ordered, reading, &waiting, &days, catalog, progress)?;
+    let AllRead { mut read, written, unknown } = read_all(&ordered, reading, &waiting, &days, catalog, progress)?;
     read.sort_by(|a, b| a.source.cmp(&b.source));
     progress.end();
     let ingested = Ingested {
@@ -57,6 +60,7 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
         passed_over: logs.passed_over,
         records: read.iter().map(|file| file.source.records).sum(),
         skipped: read.iter().flat_map(|file| file.skipped.clone()).collect(),
+        unknown,
     };
     if read.is_empty() {
         return Ok(ingested);
@@ -71,6 +75,14 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
     Ok(ingested)
 }
 
+/// What reading all files comes to.
+#[derive(Default)]
+struct AllRead {
+    read: Vec<ReadFile>,
+    written: Written,
+    unknown: BTreeMap<Unknown, u64>,
+}
+
 /// Reads all files that are not in the dataset, on all threads; when memory gets scarce, writes the days that are complete.
 fn read_all(
     files: &[(i64, &LogFile)],
@@ -79,13 +91,14 @@ fn read_all(
     days: &Days<'_>,
     catalog: &Catalog,
     progress: &dyn Progress,
-) -> Result<(Vec<ReadFile>, Written)> {
+) -> Result<AllRead> {
     let mut known: BTreeMap<&str, Vec<&SourceFile>> = BTreeMap::new();
     days.dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
     let budget = days.dataset.memory / rayon::current_num_threads();
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
         let rows = Buffers::new(waiting, &days.staging.folder, thread, budget);
-        let (mut reader, mut written) = (Reader { catalog, reading, known: &known, rows, read: Vec::new() }, Written::new());
+        let (mut reader, mut written) =
+            (Reader { catalog, reading, known: &known, rows, read: Vec::new(), unknown: BTreeMap::new() }, Written::new());
         while let Some((_, file)) = waiting.next_file(thread, next).and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
             if reader.rows.end_file() {
@@ -94,13 +107,15 @@ fn read_all(
             }
         }
         reader.rows.finish()?;
-        Ok((reader.read, written))
+        Ok(AllRead { read: reader.read, written, unknown: reader.unknown })
     })?;
-    Ok(threads.into_iter().fold(Default::default(), |(mut all, mut days): (Vec<_>, Written), (read, written)| {
-        all.extend(read);
-        days.extend(written);
-        (all, days)
-    }))
+    let mut all = AllRead::default();
+    for AllRead { read, written, unknown } in threads {
+        all.read.extend(read);
+        all.written.extend(written);
+        unknown.into_iter().for_each(|(what, events)| *all.unknown.entry(what).or_default() += events);
+    }
+    Ok(all)
 }
 
 /// One thread's reading.
@@ -111,12 +126,13 @@ struct Reader<'r> {
     known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
     rows: Buffers<'r>,
     read: Vec<ReadFile>,
+    unknown: BTreeMap<Unknown, u64>,
 }
 
 impl Reader<'_> {
     /// Reads a file, unless the dataset has it; returns the number of its events.
     fn file(&mut self, file: &LogFile) -> Result<u64> {
-        let name = file.path.to_string_lossy().into_owned();
+        let name = name_of(&file.path);
         let opened = content::open(file, self.reading);
         let (size, sha256) = opened.as_ref().map_or_else(|_| (0, String::new()), |opened| (opened.bytes, opened.sha256.clone()));
         let beginning = opened.as_ref().map_or(&[][..], Opened::in_memory);
@@ -126,7 +142,16 @@ impl Reader<'_> {
             Known::Older(source) => Some(source.clone()),
             Known::No => None,
         };
-        let mut sink = Collector { catalog: self.catalog, file: &name, rows: &mut self.rows, skipped: Vec::new(), events: 0, failed: None };
+        let mut sink = Collector {
+            catalog: self.catalog,
+            file: &name,
+            rows: &mut self.rows,
+            skipped: Vec::new(),
+            events: 0,
+            of_next: Vec::new(),
+            unknown: &mut self.unknown,
+            failed: None,
+        };
         match opened {
             Err(skipped) => sink.skipped(skipped),
             Ok(opened) => opened.decode(self.reading, &mut sink),
@@ -140,6 +165,16 @@ impl Reader<'_> {
         self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records }, skipped, replaces });
         Ok(events)
     }
+}
+
+/// The name of a file in the dataset: its path, where bytes that are no text are written out, so that no two files have one name.
+fn name_of(path: &Path) -> String {
+    let mut name = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        name.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| name.push_str(&format!("\\x{byte:02x}")));
+    }
+    name
 }
 
 fn skipped_row(file: &str, skipped: Skipped) -> SkippedRow {
@@ -161,6 +196,9 @@ struct Collector<'c, 'r> {
     rows: &'c mut Buffers<'r>,
     skipped: Vec<Skipped>,
     events: u64,
+    /// What is unknown of the next record, and of how many events so far.
+    of_next: Vec<Unknown>,
+    unknown: &'c mut BTreeMap<Unknown, u64>,
     failed: Option<crate::Error>,
 }
 
@@ -172,9 +210,17 @@ impl Sink for Collector<'_, '_> {
         let pushed = self.rows.push(&row);
         self.failed = self.failed.take().or(pushed.err());
         self.events += 1;
+        for unknown in self.of_next.drain(..) {
+            *self.unknown.entry(unknown).or_default() += 1;
+        }
     }
 
     fn skipped(&mut self, skipped: Skipped) {
+        self.of_next.clear();
         self.skipped.push(skipped);
+    }
+
+    fn unknown(&mut self, unknown: Vec<Unknown>) {
+        self.of_next = unknown;
     }
 }

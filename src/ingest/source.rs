@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::{FileType, Metadata};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::content::Origin;
 use super::dataset::Dataset;
+use crate::cloudtrail::may_hold_records;
 use crate::error::{Error, Result};
 
 /// Folders of a trail's bucket that hold no records of calls.
@@ -18,6 +19,9 @@ const PASSED_OVER: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "Clou
 /// File name endings that are taken from a folder unseen; other files are taken if they begin as a log does, and a file
 /// that is named directly or by a glob is taken in any case.
 const ENDINGS: [&str; 8] = ["json", "gz", "jsonl", "ndjson", "log", "zst", "csv", "parquet"];
+
+/// How many bytes tell what a file is that has another name.
+const HEAD: u64 = 4_096;
 
 /// The path of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -54,7 +58,7 @@ pub struct Logs {
     /// Sorted by path, each once.
     pub files: Vec<LogFile>,
     /// Files in the folders that are no logs by their name and first bytes, and events datasets.
-    pub passed_over: u64,
+    pub passed_over: Vec<PathBuf>,
 }
 
 impl Logs {
@@ -132,11 +136,13 @@ fn origin(metadata: &Metadata) -> Origin {
 }
 
 fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntry, FileType, &mut Logs)) {
-    let datasets = Arc::new(AtomicU64::new(0));
+    let datasets = Arc::new(Mutex::new(Vec::new()));
     let met = Arc::clone(&datasets);
     let wanted = move |entry: &ignore::DirEntry| {
         let is_dataset = entry.file_type().is_some_and(|kind| kind.is_dir()) && Dataset::is_at(entry.path());
-        met.fetch_add(u64::from(is_dataset), Ordering::Relaxed);
+        if is_dataset {
+            met.lock().unwrap_or_else(PoisonError::into_inner).push(entry.path().to_path_buf());
+        }
         !is_dataset && !entry.file_name().to_str().is_some_and(|name| PASSED_OVER.contains(&name))
     };
     for entry in ignore::WalkBuilder::new(folder).standard_filters(false).filter_entry(wanted).build() {
@@ -153,7 +159,7 @@ fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntr
             }
         }
     }
-    logs.passed_over += datasets.load(Ordering::Relaxed);
+    logs.passed_over.append(&mut datasets.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 fn walk(folder: &Path, logs: &mut Logs) {
@@ -178,7 +184,7 @@ fn take(root: &Path, entry: &ignore::DirEntry, kind: FileType, named: bool, logs
         let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         logs.push(path.to_path_buf(), bytes, Origin::File);
     } else {
-        logs.passed_over += 1;
+        logs.passed_over.push(path.to_path_buf());
     }
 }
 
@@ -239,10 +245,10 @@ fn objects(url: &str, reading: &Reading, logs: &mut Logs) -> Result<()> {
         if !wanted || passed_over || (found.bytes == 0 && !named) {
             continue;
         }
-        if named || has_log_ending(&path) || found.object.first(16).is_ok_and(|first| begins_as_log(&first)) {
+        if named || has_log_ending(&path) || found.object.first(HEAD).is_ok_and(|first| begins_as_log(&first)) {
             logs.push(path, found.bytes, Origin::Object(found.object));
         } else {
-            logs.passed_over += 1;
+            logs.passed_over.push(path);
         }
     }
     Ok(())
@@ -260,9 +266,10 @@ fn looks_like_log(path: &Path) -> bool {
     if has_log_ending(path) {
         return true;
     }
-    let mut first = [0; 16];
-    let read = std::fs::File::open(path).and_then(|mut file| std::io::Read::read(&mut file, &mut first)).unwrap_or(0);
-    begins_as_log(first.get(..read).unwrap_or_default())
+    let mut first = Vec::new();
+    // What could be read of a file that fails tells as much.
+    let _ = std::fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut first));
+    begins_as_log(&first)
 }
 
 fn has_log_ending(path: &Path) -> bool {
@@ -270,10 +277,9 @@ fn has_log_ending(path: &Path) -> bool {
     ending.as_deref().is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
-/// Gzip, zstd, Parquet, or the beginning of a JSON object or array.
+/// Gzip, zstd, Parquet, or a text that may hold records.
 fn begins_as_log(first: &[u8]) -> bool {
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
-    super::inflate::is_compressed(first) || first.starts_with(b"PAR1") || text.starts_with(b"{") || text.starts_with(b"[")
+    super::inflate::is_compressed(first) || first.starts_with(b"PAR1") || may_hold_records(&super::content::text(first))
 }
 
 fn error_path(error: &ignore::Error) -> Option<PathBuf> {

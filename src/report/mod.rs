@@ -218,8 +218,12 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 
 /// Control characters of a log as visible text, so that a log cannot drive a terminal or turn a line around.
 pub(crate) fn visible(text: &str) -> String {
-    let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || bidi(c) { format!("\\u{{{:x}}}", c as u32) } else { c.to_string() }).collect()
+    text.chars().map(|c| if is_hidden(c) { format!("\\u{{{:x}}}", c as u32) } else { c.to_string() }).collect()
+}
+
+/// Whether a character is not shown, but does something to what is: controls, marks of direction, spaces without width.
+pub(crate) fn is_hidden(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

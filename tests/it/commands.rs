@@ -190,6 +190,66 @@ fn ingest_names_broken_logs_and_keeps_the_good_events() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn standard_error_that_is_full_or_closed_changes_nothing() {
+    let room = Room::new();
+    room.write("logs/a.json", "no json");
+    for (redirect, code) in [("2> /dev/full", 0), ("2>&-", 0), ("2> /dev/full -o", 2)] {
+        let line = format!("\"$0\" ingest logs -o events {redirect}");
+        let run = std::process::Command::new("sh")
+            .args(["-c", &line, env!("CARGO_BIN_EXE_retrial")])
+            .current_dir(room.path(""))
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(code), "{redirect}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn names_and_logs_cannot_drive_the_terminal() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let room = Room::new();
+    let event = |region: &str| json!({"eventID": region, "eventTime": "2026-01-01T00:00:00Z", "eventSource": "s3.amazonaws.com", "eventName": "A", "awsRegion": region});
+    room.write("logs/a.json", event("x\u{9b}31m\u{202e}\u{7f}\u{200b}y").to_string());
+    let run = room.run(&["ingest", "logs", "-o", "e\u{1b}[31mvents", "--format", "json"]).exits(0);
+    assert!(!run.stdout.chars().any(|c| "\u{9b}\u{202e}\u{7f}\u{200b}".contains(c)), "{}", run.stdout);
+    assert_eq!(run.json()["regions"]["x\u{9b}31m\u{202e}\u{7f}\u{200b}y"], 1);
+    let run = room.run(&["ingest", "logs", "-o", "e\u{1b}[31mvents"]).exits(0);
+    assert!(run.stdout.starts_with("e\\u{1b}[31mvents: ") && !run.stdout.contains('\u{1b}'), "{}", run.stdout);
+    let run = room.run(&["ingest", "nope\u{1b}[31m", "-o", "other"]).exits(2);
+    assert!(!run.stderr.contains('\u{1b}') && run.stderr.contains("nope\\u{1b}"), "{}", run.stderr);
+    // Two files whose names are no text have two names.
+    for (name, region) in [(b"\xfe.json", "one"), (b"\xff.json", "two")] {
+        std::fs::write(room.path("logs").join(std::ffi::OsStr::from_bytes(name)), event(region).to_string()).unwrap();
+    }
+    room.run(&["ingest", "logs", "-o", "bytes"]).exits(0);
+    let ledger = std::fs::read_to_string(room.path("bytes/_retrial/ledger.json")).unwrap();
+    assert!(ledger.contains(r"\\xfe.json") && ledger.contains(r"\\xff.json"), "{ledger}");
+}
+
+#[test]
+fn ingest_says_what_tables_do_not_tell() {
+    let room = Room::new();
+    room.write("logs/lake.csv", "eventID,eventName,eventTime,eventSource,userIdentity,errorCode,awsRegion\n1,A,2026-01-01T00:00:00Z,s3.amazonaws.com,{'type': User},,eu-west-1\n");
+    room.write(
+        "logs/history.csv",
+        "Event ID,Event name,Event time\n2,B,\"2026-01-01, 04:52:01 PM\"\n3,C,\"2026-01-01, 04:52:02 PM\"\n4,D,soon\n",
+    );
+    room.write("logs/notes.md", "# notes");
+    let run = room.run(&["ingest", "logs", "-o", "events", "-v"]).exits(0);
+    run.says(&[
+        "1 event of tables that lack `eventType`, `sourceIPAddress`, `requestParameters`, `recipientAccountId` and 1 more: ",
+        "2 events of tables that lack `userIdentity`, `eventSource`, `eventType`, `awsRegion` and 5 more: ",
+        "1 event with a `userIdentity` that cannot be read: ",
+        "2 events with the local time of whoever downloaded the table, which is taken as UTC",
+        "passed over: `logs/notes.md`",
+    ]);
+    room.write("empty/a.json", "{\"Records\":[]}");
+    room.run(&["ingest", "empty", "-o", "none"]).exits(0).says(&["no event: what was read holds no records"]);
+}
+
+#[test]
 fn ingest_says_so_where_nothing_is_an_event() {
     let room = Room::new();
     room.write("logs/notes.json", "{\"a\":1}");

@@ -1,7 +1,9 @@
 //! What decoding finds in each container, in broken ones and in hostile ones; through the library, without a dataset.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use retrial::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
 
 #[derive(Default)]
@@ -50,6 +52,20 @@ fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 
+/// In base64 of gzip, as CloudWatch Logs hands it to subscribers.
+fn packed(text: &str) -> String {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    base64::engine::general_purpose::STANDARD.encode(encoder.finish().unwrap())
+}
+
+/// The payload of a subscription.
+fn payload(messages: &[&str]) -> String {
+    let events: Vec<String> =
+        messages.iter().map(|message| format!(r#"{{"id":"1","timestamp":1,"message":{}}}"#, quoted(message))).collect();
+    format!(r#"{{"messageType":"DATA_MESSAGE","owner":"1","logEvents":[{}]}}"#, events.join(","))
+}
+
 #[test]
 fn every_plain_container_gives_its_records() {
     let (a, b) = (record("A"), record("B"));
@@ -62,6 +78,16 @@ fn every_plain_container_gives_its_records() {
         format!("\u{feff}{a}\n\n{{\"Records\":[{b}]}}"),
         format!("[{{\"Records\":[{a}]}},{{\"Records\":[{b}]}}]"),
         format!("2026-01-01T00:00:00.000Z {a}\n2026-01-01T00:00:01.000Z {b}\n"),
+        format!("2026-01-01T00:00:00.123000+00:00 111122223333_CloudTrail_eu-west-1 {a}\n2026-01-01T00:00:01+00:00 stream {b}\n"),
+        // `jq -s 'map(.Records)'`, and lists of lists of any kind.
+        format!("[[{a}],[{b}]]"),
+        format!("[[{a},{b}],[]]").replace(",[]", ""),
+        format!("[[{{\"Records\":[{a}]}}],[[{b}]]]"),
+        // The texts of records, as `--query 'Events[].CloudTrailEvent'` and `jq` without `-r` leave them.
+        format!("[{},{}]", quoted(&a), quoted(&b)),
+        format!("{}\n{}\n", quoted(&a), quoted(&b)),
+        packed(&format!("{{\"Records\":[{a},{b}]}}")),
+        format!("{}\n{}\n", packed(&a), packed(&b)),
     ] {
         let collected = collect(&text);
         assert_eq!(collected.names(), ["A", "B"], "{text}");
@@ -99,12 +125,24 @@ fn every_wrapper_gives_its_records() {
         format!(r#"[{{"_raw":{qa},"eventName":"flattened","eventSource":"x","eventTime":"2026-01-01T00:00:00Z"}},{{"_raw":{qb}}}]"#),
         format!(r#"{{"integration":"aws","aws":{a}}}{{"input":{{"message":{qb}}}}}"#),
         format!(r#"{{"@version":"1","message":{qa}}}{{"rule":{{"id":"1"}},"data":{{"aws":{b}}}}}"#),
+        format!(r#"{{"awslogs":{{"data":"{}"}}}}"#, packed(&payload(&[&a, &b]))),
+        format!(
+            r#"{{"Records":[{{"kinesis":{{"data":"{}"}},"eventSource":"aws:kinesis","eventName":"aws:kinesis:record"}},{{"kinesis":{{"data":"{}"}}}}]}}"#,
+            packed(&payload(&[&a])),
+            base64::engine::general_purpose::STANDARD.encode(&b),
+        ),
+        format!(r#"{{"userIdentity":{},{}}}{b}"#, quoted(r#"{"type":"IAMUser"}"#), &members(&a)),
     ] {
         let collected = collect(&text);
         assert_eq!(collected.names(), ["A", "B"], "{text}");
         assert_eq!(collected.reasons(), [], "{text}");
         assert!(collected.records.iter().all(|(_, _, partial)| !partial), "{text}");
     }
+}
+
+/// The members of a record but for its identity.
+fn members(record: &str) -> String {
+    record.replacen(r#""userIdentity":{"type":"IAMUser"},"#, "", 1).trim_matches(['{', '}']).to_owned()
 }
 
 fn csv_cell(text: &str) -> String {
@@ -161,7 +199,11 @@ fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
             "TimeGenerated,EventName,Identity\n2026-01-01,Get,\"{\"\"type\"\":\"\"IAMUser\"\"}\"\n".to_owned(),
             "a table without the columns of CloudTrail: it begins `TimeGenerated,EventName,Identity",
         ),
-        (r#"{"kinesis":{"data":"H4sI"}}"#.to_owned(), "data of Kinesis: decode base64 and gzip of `kinesis.data` first"),
+        (r#"{"kinesis":{"data":"H4sI"}}"#.to_owned(), "broken gzip in base64: "),
+        (r#"{"kinesis":{"data":"eyJh.eyJi.c"}}"#.to_owned(), "data of Kinesis that is neither gzip nor JSON in base64"),
+        (r#"{"awslogs":{"data":"H4sI?"}}"#.to_owned(), "base64 that cannot be read: "),
+        (a.replace(r#""workmail.amazonaws.com""#, "null"), "no `eventSource`"),
+        (a.replace("2026-01-01T00:00:00Z", "1767225600"), "`eventTime` is `1767225600`, and not as `2026-"),
     ] {
         let collected = collect(&text);
         let details: Vec<&str> = collected.skipped.iter().map(|skipped| skipped.detail.as_str()).collect();
@@ -292,6 +334,26 @@ fn rows_of_a_table_that_do_not_fit_cost_themselves() {
             }
         }
     }
+}
+
+#[test]
+fn a_header_that_comes_again_is_no_row() {
+    let table =
+        |name: &str| format!("eventTime,eventSource,eventName,errorCode\r\n2026-01-01T00:00:00Z,workmail.amazonaws.com,{name},\r\n");
+    let collected = collect(&(table("A") + &table("B")));
+    assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![]));
+}
+
+#[test]
+fn rows_of_tables_may_be_objects() {
+    for text in [
+        r#"{"eventversion":"1.11","eventtime":"2026-01-01T00:00:00Z","eventsource":"workmail.amazonaws.com","eventname":"A"}"#,
+        r#"[{"event_name":"A","event_time":"2026-01-01 00:00:00.000 UTC","event_source":"workmail.amazonaws.com","user_identity":{"type":"IAMUser"}}]"#,
+    ] {
+        assert_eq!(collect(text).records, [(0, "A".to_owned(), true)], "{text}");
+    }
+    // Not so the events of `lookup-events`, of which the record is left out.
+    assert_eq!(collect(r#"{"EventName":"A","EventTime":"2026-01-01T00:00:00Z","EventId":"1"}"#).names(), Vec::<&str>::new());
 }
 
 #[test]

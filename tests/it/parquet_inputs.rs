@@ -8,15 +8,16 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use retrial::arrow::array::{
-    Array as _, ArrayRef, BooleanArray, Int32Array, Int64Array, ListArray, MapBuilder, RecordBatch, StringArray, StringBuilder,
-    StructArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    Array as _, ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, ListArray, MapBuilder, RecordBatch,
+    StringArray, StringBuilder, StructArray, TimestampMillisecondArray, TimestampNanosecondArray,
 };
 use retrial::arrow::buffer::OffsetBuffer;
 use retrial::arrow::compute::cast;
 use retrial::arrow::datatypes::{DataType, Field};
 use retrial::arrow::util::display::array_value_to_string;
+use retrial::catalog::Catalog;
 use retrial::frame;
-use retrial::ingest::Reading;
+use retrial::ingest::{Reading, ingest};
 use retrial::progress::Silent;
 use serde_json::{Value, json};
 
@@ -253,6 +254,7 @@ fn every_codec_and_row_group_is_read_and_rows_keep_their_numbers() {
         ("snappy", Compression::SNAPPY),
         ("gzip", Compression::GZIP(GzipLevel::default())),
         ("zstd", Compression::ZSTD(ZstdLevel::default())),
+        ("lz4", Compression::LZ4_RAW),
     ];
     for (name, codec) in codecs {
         let path = room.path(&format!("{name}.parquet"));
@@ -270,7 +272,7 @@ fn every_codec_and_row_group_is_read_and_rows_keep_their_numbers() {
     std::io::Write::write_all(&mut encoder, &std::fs::read(&path).unwrap()).unwrap();
     room.write("again.parquet.gz", encoder.finish().unwrap());
     let counts = load(&[room.path("")]).dataset.ledger.counts;
-    assert_eq!((counts.records, counts.events, counts.duplicates, counts.skipped), (12_500, 2_500, 10_000, 0));
+    assert_eq!((counts.records, counts.events, counts.duplicates, counts.skipped), (15_000, 2_500, 12_500, 0));
     // The limit is for row groups: what is read at a time.
     let loaded = load_with(&Reading { max_inflated: 10_000, ..Reading::default() }, &Silent, &[path]);
     assert_eq!(loaded.only_skipped().0, "too_large");
@@ -456,6 +458,65 @@ fn rows_and_tables_that_are_no_events_are_named() {
     assert!(loaded.only_skipped().1.contains("its columns are `order`, `price`"), "{:?}", loaded.skipped());
     let flow = table(vec![("class_uid", Arc::new(Int32Array::from(vec![4001]))), ("src_endpoint", Arc::new(StringArray::from(vec!["x"])))]);
     assert!(load_table(&flow).only_skipped().1.contains("OCSF of another class"));
+}
+
+#[test]
+fn ids_and_accounts_are_those_of_the_log_in_any_type() {
+    let id = |n: u8| [n; 16];
+    let hyphenated = |n: u8| format!("{0}{0}{0}{0}-{0}{0}-{0}{0}-{0}{0}-{0}{0}{0}{0}{0}{0}", format!("{n:02x}"));
+    let records: Vec<Value> = records()
+        .into_iter()
+        .zip(1..)
+        .map(|(mut record, n)| {
+            record["eventID"] = json!(hyphenated(n));
+            record
+        })
+        .collect();
+    let ids = FixedSizeBinaryArray::try_from_iter((1..=5).map(id)).unwrap();
+    let batch = athena(
+        &records,
+        lower,
+        vec![("eventid", Arc::new(ids)), ("recipientaccountid", Arc::new(Float64Array::from(vec![111_122_223_333.0; 5])))],
+    );
+    let room = Room::new();
+    write(&room.path("a.parquet"), &batch, Compression::SNAPPY, 1_000);
+    let lines: String = records.iter().map(|record| record.to_string() + "\n").collect();
+    let loaded = load(&[room.path("a.parquet"), room.write("b.jsonl", lines)]);
+    let counts = loaded.dataset.ledger.counts;
+    assert_eq!((counts.records, counts.events, counts.duplicates, counts.id_conflicts), (10, 5, 5, 0), "{:?}", rows(&loaded));
+}
+
+#[test]
+fn of_a_table_and_the_log_the_log_stays() {
+    let records = records();
+    let room = Room::new();
+    let lines: String = records.iter().map(|record| record.to_string() + "\n").collect();
+    // The one that comes first would stay if both told as much.
+    let log = room.write("z.jsonl", lines);
+    let whole = athena(&records, lower, vec![]);
+    let without = |name: &str| {
+        let kept: Vec<usize> = (0..whole.num_columns()).filter(|at| whole.schema().field(*at).name() != name).collect();
+        whole.project(&kept).unwrap()
+    };
+    for (name, table) in [
+        ("parameters", without("requestparameters")),
+        ("errors", without("errorcode")),
+        ("callers", without("useridentity")),
+        ("agents", without("useragent")),
+        ("ocsf", ocsf(&records, 2, unmapped(&records, &LEFT_OVER), None)),
+    ] {
+        let path = room.path(&format!("{name}.parquet"));
+        write(&path, &table, Compression::SNAPPY, 1_000);
+        for paths in [[&path, &log], [&log, &path]] {
+            // In two runs, the one before the other.
+            let loaded = load(&[paths[0].clone()]);
+            let mut dataset = loaded.dataset;
+            ingest(&[paths[1].clone()], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
+            let counts = dataset.ledger.counts;
+            assert_eq!((counts.events, counts.duplicates, counts.id_conflicts), (5, 5, 0), "{name}");
+            assert_equal(name, &Loaded { room: loaded.room, dataset });
+        }
+    }
 }
 
 #[test]

@@ -116,6 +116,31 @@ fn globs_name_files_and_folders() {
 }
 
 #[test]
+fn files_of_any_name_are_found_in_folders_by_what_they_hold() {
+    let room = Room::new();
+    room.write("export/stream/000000", format!("2026-01-01T00:00:00.000Z {}\n", record("a")));
+    room.write("tail", format!("2026-01-01T00:00:00.000000+00:00 stream {}\n", record("b")));
+    room.write("event_history", "User name,AWS access key,Event time,Event source,Event name\n");
+    room.write("lake.txt", "\"eventid\";\"eventname\"\n");
+    room.write("payload.b64", "H4sIAAAA");
+    room.write("utf16", [0xff, 0xfe, b'{', 0]);
+    for (name, other) in
+        [("a.md", "# notes"), ("b.txt", "2026-01-01 nothing"), ("c.txt", "name,time\n"), ("d.bin", "\u{0}\u{1}"), ("e", "")]
+    {
+        room.write(&format!("other/{name}"), other);
+    }
+    let logs = find(&[room.path("")], &Reading::default()).unwrap();
+    let names = |paths: Vec<&PathBuf>| paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        names(logs.files.iter().map(|file| &file.path).collect()),
+        ["event_history", "000000", "lake.txt", "payload.b64", "tail", "utf16"]
+    );
+    let mut passed_over = names(logs.passed_over.iter().collect());
+    passed_over.sort();
+    assert_eq!(passed_over, ["a.md", "b.txt", "c.txt", "d.bin", "e"]);
+}
+
+#[test]
 fn a_file_under_two_names_is_read_once() {
     let room = tree();
     let (folder, again) = (room.path(""), room.path("2026-01/../2026-01/eu/a.json.gz"));
@@ -135,7 +160,7 @@ fn what_cannot_be_read_with_these_flags_is_bad_usage() {
     // Inside a folder of logs a dataset is passed over; its files are told as what they are.
     loaded.room.write("e.json", record("e"));
     let logs = find(&[loaded.room.path("")], &Reading::default()).unwrap();
-    assert_eq!((logs.files.len(), logs.passed_over), (1, 1));
+    assert_eq!((logs.files.len(), logs.passed_over.len()), (1, 1));
     let file = load(&[loaded.dataset.files().unwrap()[0].clone()]);
     assert!(file.only_skipped().1.contains("a file that this program wrote (`events/"), "{:?}", file.skipped());
 }
@@ -250,12 +275,17 @@ fn every_packing_is_found_from_the_content() {
     let utf16 = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> { format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect() };
     let plain = text.as_bytes();
     let half = plain.len() / 2 + 1;
+    let bare = |utf16: Vec<u8>| utf16[2..].to_vec();
     for (name, bytes) in [
         ("plain", plain.to_vec()),
         ("byte order mark", [b"\xef\xbb\xbf", plain].concat()),
         ("little-endian UTF-16", utf16(u16::to_le_bytes)),
         ("big-endian UTF-16", utf16(u16::to_be_bytes)),
+        ("little-endian UTF-16 without its mark", bare(utf16(u16::to_le_bytes))),
+        ("big-endian UTF-16 without its mark", bare(utf16(u16::to_be_bytes))),
         ("gzip", gzip(plain)),
+        ("gzip with padding", [gzip(plain), vec![0; 512]].concat()),
+        ("gzip in members with padding", [gzip(&plain[..half]), gzip(&plain[half..]), vec![0]].concat()),
         ("gzip in members", [gzip(&plain[..half]), gzip(&plain[half..])].concat()),
         ("gzip in gzip", gzip(&gzip(plain))),
         ("zstd", zstd(plain)),
@@ -290,6 +320,12 @@ fn damaged_and_foreign_files_are_told_as_what_they_are() {
         let loaded = load(&[room.write("log.json", bytes)]);
         assert!(loaded.only_skipped().1.contains(what), "{what}: {:?}", loaded.skipped());
     }
+    // What is before the rest is whole, and the rest is told with its size.
+    let room = Room::new();
+    let loaded = load(&[room.write("log.gz", [gzip(text.as_bytes()), b"rest".to_vec()].concat())]);
+    assert_eq!(loaded.counts().1, 10_000);
+    assert!(loaded.only_skipped().1.starts_with("no gzip in the last 4 bytes; what is before them was read"), "{:?}", loaded.skipped());
+    assert!(loaded.skipped()[0].length > 4);
     let mut tar = vec![0; 1_024];
     tar[257..262].copy_from_slice(b"ustar");
     let room = Room::new();

@@ -1,12 +1,14 @@
 //! What wraps records: one table of members, whoever made the wrapper.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::packed::is_packed;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, is_named};
 
 /// Members whose list holds records or wrappers of them.
@@ -28,7 +30,7 @@ pub(super) const LISTS: [&str; 7] = [
 ];
 
 /// Members that hold one record, as an object or as the text of its JSON; the first that does is taken.
-const SINGLES: [&str; 17] = [
+const SINGLES: [&str; 19] = [
     // `lookup-events`, EventBridge, CloudTrail Lake.
     "CloudTrailEvent",
     "detail",
@@ -41,6 +43,9 @@ const SINGLES: [&str; 17] = [
     "result",
     "_source",
     "aws",
+    // CloudWatch Logs subscriptions, Kinesis; what is in them is in `data`.
+    "awslogs",
+    "kinesis",
     "data",
     "input",
     "event",
@@ -83,6 +88,18 @@ const BEGINNINGS: [&str; 30] = [
     "tlsDetails",
     "sessionCredentialFromConsole",
     "Records",
+];
+
+/// Members of a record that are objects or lists.
+const NESTED: [&str; 8] = [
+    "userIdentity",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "resources",
+    "serviceEventDetails",
+    "addendum",
+    "tlsDetails",
 ];
 
 /// Whether the text of an object begins as a record does.
@@ -158,9 +175,33 @@ impl<S: Sink> Decoder<'_, S> {
     fn unwrap_member(&mut self, name: &str, raw: &str, depth: usize) -> bool {
         match raw.as_bytes().first() {
             Some(b'{') => self.try_item(name, raw, depth),
-            Some(b'"') => serde_json::from_str::<String>(raw).is_ok_and(|inner| self.try_item(name, inner.trim(), depth)),
+            Some(b'"') => serde_json::from_str::<String>(raw).is_ok_and(|inner| self.try_text(name, inner.trim(), depth)),
             _ => false,
         }
+    }
+
+    /// Takes what a text of a member says, as it is or packed.
+    pub(super) fn try_text(&mut self, name: &str, text: &str, depth: usize) -> bool {
+        (depth <= DEPTH && is_packed(text) && self.payload(text, depth)) || self.try_item(name, text, depth)
+    }
+
+    /// Takes a record whose objects are texts of their JSON, as stores with flat rows export them.
+    pub(super) fn unquoted(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(members) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) else { return false };
+        let inner = |raw: &RawValue| {
+            let text = serde_json::from_str::<String>(raw.get()).ok().filter(|text| text.trim_start().starts_with(['{', '[']))?;
+            RawValue::from_string(text).ok()
+        };
+        if members.get("userIdentity").and_then(|raw| inner(raw)).is_none() {
+            return false;
+        }
+        let read = members.into_iter().map(|(name, raw)| {
+            let object = if NESTED.contains(&&*name) { inner(raw) } else { None };
+            (name, object.unwrap_or_else(|| raw.to_owned()))
+        });
+        let Ok(record) = serde_json::to_string(&read.collect::<BTreeMap<_, _>>()) else { return false };
+        self.item(&record, depth + 1);
+        true
     }
 
     /// Takes a text if it is an object that is or wraps a record, or is meant to be one and is broken.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{Record, SkipReason, is_named, shorten};
 
 /// Members that tell what an object is, most telling first.
-const OBJECTS: [(&str, SkipReason, &str); 24] = [
+const OBJECTS: [(&str, SkipReason, &str); 22] = [
     ("digestS3Object", SkipReason::Digest, "a digest file"),
     ("digestPublicKeyFingerprint", SkipReason::Digest, "a digest file"),
     ("insightDetails", SkipReason::Insight, "an Insights record"),
@@ -16,8 +16,8 @@ const OBJECTS: [(&str, SkipReason, &str); 24] = [
     ("configurationItems", SkipReason::NotCloudtrail, "a history of AWS Config"),
     ("configurationItem", SkipReason::NotCloudtrail, "an item of AWS Config"),
     ("s3ObjectKey", SkipReason::NotCloudtrail, "a delivery notification: read the log file that it names"),
-    ("awslogs", SkipReason::NotCloudtrail, "compressed CloudWatch Logs data: decode base64 and gzip of `awslogs.data` first"),
-    ("kinesis", SkipReason::NotCloudtrail, "data of Kinesis: decode base64 and gzip of `kinesis.data` first"),
+    ("awslogs", SkipReason::NotCloudtrail, "data of CloudWatch Logs that is not base64 of gzip"),
+    ("kinesis", SkipReason::NotCloudtrail, "data of Kinesis that is neither gzip nor JSON in base64"),
     ("dynamodb", SkipReason::NotCloudtrail, "a notification of DynamoDB"),
     ("codecommit", SkipReason::NotCloudtrail, "a notification of CodeCommit"),
     ("Sns", SkipReason::NotCloudtrail, "a notification of SNS"),
@@ -31,8 +31,6 @@ const OBJECTS: [(&str, SkipReason, &str); 24] = [
     ("_raw", SkipReason::NotCloudtrail, "a log message that holds no record:"),
     ("CloudTrailEvent", SkipReason::NotARecord, "`CloudTrailEvent` holds no record:"),
     ("EventId", SkipReason::NotARecord, "an event of `lookup-events` without `CloudTrailEvent`: keep that member, it is the record"),
-    ("eventSource", SkipReason::NotARecord, "no `eventName`"),
-    ("eventName", SkipReason::NotARecord, "no `eventSource`"),
 ];
 
 /// What a text as a whole is, if it is known and no log of CloudTrail.
@@ -88,6 +86,11 @@ fn of_object(record: &Record<'_>, text: &str) -> (SkipReason, String) {
             let value = if detail.ends_with(':') { format!(" `{}`", shorten(value.get().trim_matches('"'))) } else { String::new() };
             return (reason, format!("{detail}{value}"));
         }
+    }
+    match (record.event_source.get(), record.event_name.get()) {
+        (Some(_), None) => return (SkipReason::NotARecord, "no `eventName`".to_owned()),
+        (None, Some(_)) => return (SkipReason::NotARecord, "no `eventSource`".to_owned()),
+        _ => {}
     }
     let names: Vec<&str> = members.keys().map(AsRef::as_ref).take(8).collect();
     (SkipReason::NotARecord, format!("no `eventSource` and no `eventName`; its members: `{}`", shorten(&names.join(", "))))

@@ -10,6 +10,7 @@ mod endings;
 mod envelope;
 mod latest;
 mod look_alike;
+mod packed;
 mod salvage;
 mod scan;
 mod stream;
@@ -17,6 +18,7 @@ mod table;
 
 use serde_json::value::RawValue;
 
+use super::columns::Unknown;
 use super::record::{Record, event_time};
 use super::skipped::{SkipReason, Skipped};
 
@@ -27,6 +29,8 @@ pub trait Sink {
     fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str);
     /// Something that is not a record, or is broken.
     fn skipped(&mut self, skipped: Skipped);
+    /// What is unknown of the next record, which comes from a table.
+    fn unknown(&mut self, _: Vec<Unknown>) {}
 }
 
 /// Hands every record of `text` to `sink`.
@@ -43,6 +47,7 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
             return;
         }
         match table::Table::find(text) {
+            _ if packed::is_packed(text) => decoder.payloads(text),
             Some(table) => decoder.table(table),
             // Another table: none of its cells is a record that went wrong.
             None if is_other_table(text) => {
@@ -52,6 +57,13 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
             None => decoder.values(text),
         }
     }
+}
+
+/// Whether a text that begins so may hold records: objects, lists, a table, lines of `TIME JSON`, what is packed in base64.
+pub fn may_hold_records(head: &str) -> bool {
+    let text = head.trim_start_matches('\u{feff}').trim_start();
+    let value = next_value(text, 0).and_then(|at| text.get(at..)).unwrap_or_default();
+    value.starts_with(['{', '[']) || packed::is_packed(text) || table::Table::find(text).is_some()
 }
 
 /// How many wrappers deep records are looked for.
@@ -118,6 +130,19 @@ impl<S: Sink> Decoder<'_, S> {
         }
     }
 
+    /// The things of a list in a list, none of which was handed over already.
+    fn nested_elements(&mut self, text: &str, depth: usize) {
+        match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(elements) => elements.into_iter().for_each(|element| self.item(element.get(), depth)),
+            Err(error) => self.skip(SkipReason::BrokenJson, &salvage::told(&error, text), text),
+        }
+    }
+
+    /// The text of a record's JSON, as a JSON text.
+    fn quoted(&mut self, text: &str, depth: usize) -> bool {
+        serde_json::from_str::<String>(text).is_ok_and(|inner| self.try_text("a text", inner.trim(), depth + 1))
+    }
+
     /// One thing of a list.
     fn element(&mut self, text: &str, depth: usize) {
         if self.index < self.taken {
@@ -132,6 +157,8 @@ impl<S: Sink> Decoder<'_, S> {
         match text.as_bytes().first() {
             Some(b'{') => {}
             Some(b'[') if depth < DEPTH && self.row(text, depth) => return,
+            Some(b'[') if depth < DEPTH && holds_things(text) => return self.nested_elements(text, depth + 1),
+            Some(b'"') if self.quoted(text, depth) => return,
             _ => return self.skip(SkipReason::NotAnObject, &format!("`{}`", shorten(text)), text),
         }
         match serde_json::from_str::<Record<'_>>(text) {
@@ -150,7 +177,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
         // Flattened copies have the names beside the record itself, but no identity.
         let may_wrap = !is_named(record) || record.user_identity.0.is_none();
-        if may_wrap && depth < DEPTH && self.unwrap(text, depth) {
+        if may_wrap && depth < DEPTH && (self.unwrap(text, depth) || self.unquoted(text, depth) || self.flat_row(text, depth)) {
             return;
         }
         let time = record.event_time.get().and_then(event_time);
@@ -190,6 +217,11 @@ fn is_other_table(text: &str) -> bool {
         && !memchr::memchr_iter(b'{', text.as_bytes()).any(begins_object)
 }
 
+/// Whether there are lists or objects in a list.
+fn holds_things(list: &str) -> bool {
+    list.strip_prefix('[').is_some_and(|inside| inside.trim_start().starts_with(['[', '{']))
+}
+
 /// Whether it names a call. A row of a table may lack the source.
 fn is_named(record: &Record<'_>) -> bool {
     record.event_name.get().is_some() && (record.event_source.get().is_some() || record.partial)
@@ -198,21 +230,27 @@ fn is_named(record: &Record<'_>) -> bool {
 /// Why a record has no time.
 fn no_time(record: &Record<'_>) -> String {
     match record.event_time.get() {
-        Some(time) => format!("`eventTime` is `{}`", shorten(time)),
+        Some(time) => format!("`eventTime` is `{}`, and not as `2026-01-31T08:00:00Z`", shorten(time)),
         None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
     }
 }
 
-/// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over.
+/// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over, and after it
+/// the name of the stream, as `aws logs tail` prints it.
 fn next_value(text: &str, from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     let start = rest.find(|c: char| !c.is_whitespace() && c != ',')?;
     let value = rest.get(start..)?;
     let time = match value.as_bytes().first() {
-        Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 32 && event_time(time).is_some()),
+        Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 40 && event_time(time).is_some()),
         _ => None,
     };
-    Some(from + time.map_or(start, |(_, after)| rest.len() - after.trim_start().len()))
+    let Some((_, after)) = time else { return Some(from + start) };
+    let after = after.trim_start();
+    let after_stream = after.split_once(' ').map(|(stream, after)| (stream, after.trim_start()));
+    let after =
+        after_stream.filter(|(stream, after)| !stream.contains(['{', '\n']) && after.starts_with('{')).map_or(after, |(_, after)| after);
+    Some(from + rest.len() - after.len())
 }
 
 fn read_value(text: &str) -> Result<(&RawValue, usize), serde_json::Error> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::envelope::LISTS;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, shorten};
 use crate::cloudtrail::columns::{Columns, simplified};
 
@@ -83,6 +84,10 @@ impl<S: Sink> Decoder<'_, S> {
             let from = position(&reader).min(rest.len()) - row.len();
             let row = row.trim_end_matches(['\r', '\n']);
             let is_open = memchr::memchr_iter(b'"', row.as_bytes()).count() % 2 == 1;
+            if record.iter().map(str::trim).eq(table.header.iter().map(String::as_str)) {
+                // Files that were put together, each with its header.
+                continue;
+            }
             let fits = record.len() >= table.header.len() && record.iter().skip(table.header.len()).all(str::is_empty);
             if fits && !is_open {
                 let cells = table.header.iter().zip(&record).map(|(name, cell)| (name.clone(), cell.to_owned()));
@@ -109,20 +114,36 @@ impl<S: Sink> Decoder<'_, S> {
 
     /// A row of a query's result: a list of cells, `{"column": value}` or `{"field": column, "value": value}`.
     pub(super) fn row(&mut self, text: &str, depth: usize) -> bool {
-        let Ok(cells) = serde_json::from_str::<Vec<BTreeMap<Key<'_>, &RawValue>>>(text) else { return false };
-        if cells.is_empty() {
-            return false;
-        }
+        let Ok(cells) = serde_json::from_str::<Vec<Members<'_>>>(text) else { return false };
         let mut columns = Vec::new();
         for cell in &cells {
             let value = cell.get(&Key(Cow::Borrowed("value")));
             let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
-            match (name, value) {
-                (Some(name), Some(value)) if cell.len() == 2 => columns.push((plain(name), plain(value))),
-                _ => columns.extend(cell.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value)))),
+            match (name, value, cell.iter().next()) {
+                (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value))),
+                (.., Some((Key(name), value))) if cell.len() == 1 && !LISTS.contains(&name.as_ref()) => {
+                    columns.push((name.clone().into_owned(), plain(value)));
+                }
+                // Not a cell, but a thing of its own.
+                _ => return false,
             }
         }
+        if columns.is_empty() {
+            return false;
+        }
         self.columns(&Columns(columns), text, depth);
+        true
+    }
+
+    /// A row of a table as an object whose members have the names of columns, as Athena and Glue spell them.
+    pub(super) fn flat_row(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return false };
+        let has = |names: [&str; 2]| names.iter().any(|name| members.contains_key(&Key(Cow::Borrowed(name))));
+        if !(has(["eventname", "event_name"]) && (has(["eventtime", "event_time"]) || has(["eventid", "event_id"]))) {
+            return false;
+        }
+        let columns = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value)));
+        self.columns(&Columns(columns.collect()), text, depth);
         true
     }
 
@@ -139,6 +160,9 @@ impl<S: Sink> Decoder<'_, S> {
             Ok(mut record) if record.event_name.get().is_some() => {
                 record.partial = rebuilt.partial;
                 record.outcome_unknown = rebuilt.outcome_unknown;
+                if !rebuilt.unknown.is_empty() {
+                    self.sink.unknown(rebuilt.unknown);
+                }
                 self.offer(&record, &rebuilt.json, DEPTH);
             }
             _ => {
@@ -149,6 +173,9 @@ impl<S: Sink> Decoder<'_, S> {
         }
     }
 }
+
+/// An object, by its members' names.
+type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]

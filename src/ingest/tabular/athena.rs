@@ -98,7 +98,7 @@ pub(super) fn canonical(name: &str) -> Option<&'static str> {
 fn lacks(schema: &Schema) -> Lacks {
     let names = schema.fields().iter().map(|field| (field.name().clone(), String::new()));
     let rebuilt = Columns(names.collect()).rebuilt();
-    Lacks { request: rebuilt.partial, outcome: rebuilt.outcome_unknown }
+    Lacks { request: rebuilt.partial, outcome: rebuilt.outcome_unknown, unknown: rebuilt.unknown }
 }
 
 fn record(row: Row) -> Result<Value, String> {

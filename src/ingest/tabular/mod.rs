@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use self::guard::guarded;
 pub use self::guard::is_guarded;
+use crate::cloudtrail::columns::Unknown;
 use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
 
 /// Rows that are in memory at a time.
@@ -42,7 +43,7 @@ struct Shape {
 /// Hands the record of every row to `sink`; its index is the number of the row.
 pub(super) fn decode_table<R: ChunkReader + 'static>(reader: R, limit: u64, sink: &mut impl Sink) {
     let mut rows = Rows { sink, index: 0, lacks: Lacks::default() };
-    let damaged = |detail: String| (SkipReason::UnreadableFile, format!("damaged Parquet: {detail}"));
+    let damaged = |detail: String| (SkipReason::UnreadableFile, unreadable(&detail));
     let opened = guarded(|| Ok::<_, String>(open(reader, limit)));
     let (shape, mut batches, total) = match opened.map_err(damaged).and_then(|opened| opened) {
         Ok((shape, lacks, batches, total)) => {
@@ -57,26 +58,36 @@ pub(super) fn decode_table<R: ChunkReader + 'static>(reader: R, limit: u64, sink
             Ok(None) => return,
             Err(error) => {
                 let lost = total.saturating_sub(rows.index);
-                return rows.skip_file(SkipReason::UnreadableFile, &format!("damaged Parquet, {lost} of {total} rows are lost: {error}"));
+                return rows.skip_file(SkipReason::UnreadableFile, &format!("{lost} of {total} rows are lost: {}", unreadable(&error)));
             }
         }
     }
 }
 
 /// What a table cannot tell of any record, since columns are not there: it is unknown, not absent.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Lacks {
     /// Something of the request.
     request: bool,
+    /// What.
+    unknown: Vec<Unknown>,
     /// Whether the call failed.
     outcome: bool,
+}
+
+/// Why Parquet cannot be read: few files are damaged that name a codec which this program has not.
+fn unreadable(error: &str) -> String {
+    match error.split_once("Disabled feature at compile time: ") {
+        Some((_, codec)) => format!("Parquet compressed with {codec}, which is not read: write it with zstd, snappy, gzip or lz4"),
+        None => format!("damaged Parquet: {error}"),
+    }
 }
 
 type Refused = (SkipReason, String);
 type Opened = (Shape, Lacks, ParquetRecordBatchReader, u64);
 
 fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refused> {
-    let damaged = |error: ParquetError| (SkipReason::UnreadableFile, format!("damaged Parquet: {error}"));
+    let damaged = |error: ParquetError| (SkipReason::UnreadableFile, unreadable(&error.to_string()));
     // The types of Parquet itself: whoever wrote the file may have wished for others.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(reader, options).map_err(damaged)?;
@@ -160,6 +171,7 @@ impl<S: Sink> Sink for Rows<'_, S> {
         }
         if let Ok(mut record) = serde_json::from_str::<Record<'_>>(text) {
             (record.partial, record.outcome_unknown) = (self.lacks.request, self.lacks.outcome);
+            self.sink.unknown(self.lacks.unknown.clone());
             self.sink.record(self.index, time, &record, text);
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::athena::{canonical, parsed, spelled};
 use super::{Lacks, Row, Shape, plain_name};
 use crate::catalog::PARTIAL;
+use crate::cloudtrail::columns::Unknown;
 
 pub(super) const SHAPE: Shape = Shape { uses: |column| COLUMNS.contains(&column.to_ascii_lowercase().as_str()), lacks, record };
 
@@ -74,12 +75,16 @@ const TYPES: [&str; 13] = [
     "Unknown",
 ];
 
+/// Columns whose absence would be taken for a fact, and older names of them.
+const NEEDED: [[&str; 2]; 4] = [["actor", "identity"], ["src_endpoint", ""], ["cloud", ""], ["unmapped", ""]];
+
 /// `api` as JSON text may hold everything.
 fn lacks(schema: &Schema) -> Lacks {
     let has = |name: &str| schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case(name));
     let api = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case("api")).map(|field| field.data_type());
     let outcome = matches!(api, Some(DataType::Struct(members)) if members.find("response").is_none());
-    Lacks { request: !(has("actor") || has("identity")) || !has("src_endpoint") || !has("cloud"), outcome }
+    let missing: Vec<&str> = NEEDED.into_iter().filter(|names| !names.iter().any(|name| has(name))).map(|[name, _]| name).collect();
+    Lacks { request: !missing.is_empty(), outcome, unknown: if missing.is_empty() { Vec::new() } else { vec![Unknown::Columns(missing)] } }
 }
 
 fn record(row: Row) -> Result<Value, String> {

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType,
+    ArrowTimestampType, DataType, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
@@ -20,6 +20,9 @@ pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<Value> {
         // Older writers do not say that bytes are text.
         DataType::Binary => String::from_utf8_lossy(column.as_binary_opt::<i32>()?.value(row)).into(),
         DataType::LargeBinary => String::from_utf8_lossy(column.as_binary_opt::<i64>()?.value(row)).into(),
+        DataType::FixedSizeBinary(16) => uuid(column.as_fixed_size_binary_opt()?.value(row)).into(),
+        DataType::Float64 => number(column.as_primitive_opt::<Float64Type>()?.value(row)).into(),
+        DataType::Float32 => number(column.as_primitive_opt::<Float32Type>()?.value(row).into()).into(),
         DataType::Boolean => column.as_boolean_opt()?.value(row).into(),
         DataType::Timestamp(unit, _) => instant(column, row, *unit)?.into(),
         DataType::Struct(_) => {
@@ -40,6 +43,20 @@ pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<Value> {
         }
         _ => array_value_to_string(column, row).ok()?.into(),
     })
+}
+
+/// Ids, as every other form of the logs has them.
+fn uuid(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| hex.get(part).unwrap_or_default());
+    parts.join("-")
+}
+
+/// A number that stands for digits, as an account id, is not printed as a fraction.
+fn number(number: f64) -> String {
+    /// Whole numbers up to here are exact.
+    const EXACT: f64 = 9e15;
+    if number.fract() == 0.0 && number.abs() < EXACT { format!("{number:.0}") } else { number.to_string() }
 }
 
 fn list(values: &ArrayRef) -> Value {
