@@ -296,7 +296,8 @@ fn look_alikes_are_told_by_name() {
         ("PK\u{3}\u{4}rest", NotCloudtrail, "unpack"),
         (r#"{"eventSource":"a","eventName":"b"}"#, NoEventTime, "no `eventTime`"),
         (r#"{"eventSource":"a","eventName":"b","@timestamp":"2026-01-01T00:00:00Z"}"#, NoEventTime, "another time"),
-        (r#"{"a":1,"b":2}"#, NotARecord, "a, b"),
+        (r#"{"a":1,"b":2,"c":null}"#, NotARecord, "its members: `a, b`"),
+        (r#"{"eventName":null,"eventSource":null}"#, NotARecord, "its members: none that says anything"),
         ("", EmptyFile, ""),
         ("\"text\"", NotAnObject, "text"),
     ];

@@ -92,6 +92,7 @@ fn of_object(record: &Record<'_>, text: &str) -> (SkipReason, String) {
         (None, Some(_)) => return (SkipReason::NotARecord, "no `eventSource`".to_owned()),
         _ => {}
     }
-    let names: Vec<&str> = members.keys().map(AsRef::as_ref).take(8).collect();
-    (SkipReason::NotARecord, format!("no `eventSource` and no `eventName`; its members: `{}`", shorten(&names.join(", "))))
+    let names: Vec<&str> = members.iter().filter(|(_, raw)| raw.get() != "null").map(|(name, _)| name.as_ref()).take(8).collect();
+    let names = if names.is_empty() { "none that says anything".to_owned() } else { format!("`{}`", shorten(&names.join(", "))) };
+    (SkipReason::NotARecord, format!("no `eventSource` and no `eventName`; its members: {names}"))
 }
