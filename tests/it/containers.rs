@@ -86,6 +86,7 @@ fn every_plain_container_gives_its_records() {
         // The texts of records, as `--query 'Events[].CloudTrailEvent'` and `jq` without `-r` leave them.
         format!("[{},{}]", quoted(&a), quoted(&b)),
         format!("{}\n{}\n", quoted(&a), quoted(&b)),
+        format!("[[{}],[{}]]", quoted(&a), quoted(&b)),
         packed(&format!("{{\"Records\":[{a},{b}]}}")),
         format!("{}\n{}\n", packed(&a), packed(&b)),
     ] {
@@ -201,6 +202,7 @@ fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
         ),
         (r#"{"kinesis":{"data":"H4sI"}}"#.to_owned(), "broken gzip in base64: "),
         (r#"{"kinesis":{"data":"eyJh.eyJi.c"}}"#.to_owned(), "data of Kinesis that is neither gzip nor JSON in base64"),
+        (format!(r#"{{"awslogs":{{"data":"{}"}}}}"#, packed(" ")), "a payload that holds nothing"),
         (r#"{"awslogs":{"data":"H4sI?"}}"#.to_owned(), "base64 that cannot be read: "),
         (a.replace(r#""workmail.amazonaws.com""#, "null"), "no `eventSource`"),
         (a.replace("2026-01-01T00:00:00Z", "1767225600"), "`eventTime` is `1767225600`, and not as `2026-"),

@@ -217,9 +217,10 @@ fn is_other_table(text: &str) -> bool {
         && !memchr::memchr_iter(b'{', text.as_bytes()).any(begins_object)
 }
 
-/// Whether there are lists or objects in a list.
+/// Whether there are lists or objects in a list, or texts of them.
 fn holds_things(list: &str) -> bool {
-    list.strip_prefix('[').is_some_and(|inside| inside.trim_start().starts_with(['[', '{']))
+    let inside = list.strip_prefix('[').unwrap_or_default().trim_start();
+    inside.starts_with(['[', '{']) || inside.starts_with("\"{")
 }
 
 /// Whether it names a call. A row of a table may lack the source.

@@ -67,6 +67,9 @@ impl<S: Sink> Decoder<'_, S> {
             Err(_) => return false,
         };
         let mut rest = text.trim();
+        if rest.is_empty() {
+            self.skip(SkipReason::NotCloudtrail, "a payload that holds nothing", payload);
+        }
         while !rest.is_empty() {
             match read_value(rest) {
                 Ok((raw, length)) => {

@@ -40,7 +40,7 @@ fn collect(text: &str) -> Vec<Item> {
 }
 
 /// Members in which records are looked for.
-const WRAPPERS: [&str; 23] = [
+const WRAPPERS: [&str; 25] = [
     "Records",
     "Events",
     "events",
@@ -58,6 +58,8 @@ const WRAPPERS: [&str; 23] = [
     "result",
     "_source",
     "aws",
+    "awslogs",
+    "kinesis",
     "data",
     "input",
     "event",
@@ -88,7 +90,9 @@ fn is_table(text: &str) -> bool {
 }
 
 fn wraps(text: &str) -> bool {
-    text.contains('\\') || WRAPPERS.iter().any(|name| text.contains(&format!("\"{name}\"")))
+    // A payload in base64 may hold several.
+    let is_packed = text.contains("\"H4sI") || text.contains("\"eyJ");
+    is_packed || text.contains('\\') || WRAPPERS.iter().any(|name| text.contains(&format!("\"{name}\"")))
 }
 
 /// The lengths of all items fill a text without wrappers, but for what separates them.
