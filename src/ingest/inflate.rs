@@ -102,11 +102,13 @@ impl Inflater {
         (&self.buffer, damage)
     }
 
-    /// Reads up to the limit, and says what went wrong. The buffer doubles, but not beyond the limit.
+    /// Reads up to the limit, and says what went wrong. The buffer doubles, but not beyond the limit, nor just before it once more:
+    /// each time it is there twice for a moment.
     fn read_on(&mut self, reader: &mut impl Read, limit: usize) -> Option<Damage> {
         loop {
             let left = limit.saturating_sub(self.buffer.len()).saturating_add(1);
-            let more = left.min(self.buffer.len().max(Self::LEAST));
+            let double = self.buffer.len().max(Self::LEAST);
+            let more = if left / 2 <= double { left } else { double };
             self.buffer.reserve_exact(more);
             match reader.take(more as u64).read_to_end(&mut self.buffer) {
                 _ if self.buffer.len() > limit => {
