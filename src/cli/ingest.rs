@@ -8,6 +8,7 @@ use super::Exit;
 use super::args::{self, Format};
 use super::printer::Printer;
 use crate::catalog::Catalog;
+use crate::cloudtrail::SkipReason;
 use crate::cloudtrail::columns::Unknown;
 use crate::error::{Error, Result};
 use crate::ingest::{Dataset, DatasetCounts, Day, Ingested, Ledger, SkippedRow, ingest};
@@ -43,6 +44,11 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
             let folder = visible(&arguments.output.to_string_lossy());
             printer.out(&format!("{folder}: {}", as_text(&ingested, before, &dataset.ledger)))?;
         }
+    }
+    let is_unreadable = |row: &SkippedRow| row.reason == SkipReason::UnreadableFile.name();
+    let is_nothing = dataset.ledger.counts.events == 0 && !ingested.skipped.is_empty();
+    if is_nothing && ingested.records == ingested.skipped.len() as u64 && ingested.skipped.iter().all(is_unreadable) {
+        return Err(Error::Nothing(format!("nothing could be read, of {}", counted(ingested.files, "file"))));
     }
     Ok(Exit::Done)
 }

@@ -171,6 +171,11 @@ impl Columns {
     }
 }
 
+/// Whether records have a column of that name, however it is spelled.
+pub fn is_column(name: &str) -> bool {
+    path(name).is_some()
+}
+
 /// The place of a column in a record; `None` for columns that records do not have.
 fn path(column: &str) -> Option<Vec<String>> {
     let simple = simplified(column);

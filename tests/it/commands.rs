@@ -256,6 +256,14 @@ fn ingest_says_so_where_nothing_is_an_event() {
     room.run(&["ingest", "logs", "-o", "events"]).exits(0).says(&["no event could be read"]);
     let loaded = room.logs().run(&["ingest", "logs", "-o", "events"]).exits(0);
     assert!(!loaded.stderr.contains("no event could be read"), "{}", loaded.stderr);
+    // Where no file can be read at all, the run could not be done.
+    room.write("damaged/a.parquet", "PAR1");
+    room.write("damaged/b.parquet", "PAR1 and no end");
+    let run = room.run(&["ingest", "damaged", "-o", "damaged-events", "--format", "json"]).exits(2);
+    assert_eq!(run.json()["skipped"], 2);
+    run.says(&["nothing could be read, of 2 files"]);
+    room.write("damaged/c.json", "no json");
+    room.run(&["ingest", "damaged", "-o", "damaged-events"]).exits(0);
 }
 
 #[test]

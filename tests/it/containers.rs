@@ -122,6 +122,8 @@ fn every_wrapper_gives_its_records() {
         format!(r#"{{"QueryStatus":"FINISHED","QueryResultRows":[[{{"eventData":{qa}}}],[{{"eventID":"1"}},{{"eventJson":{qb}}}]]}}"#),
         format!("eventid,eventjson\n1,{}\n2,{}\n", csv_cell(&a), csv_cell(&b)),
         format!("@timestamp,@message\r\n1,{}\r\n2,{}\r\n", csv_cell(&a), csv_cell(&b)),
+        format!(r#"[[{{"CloudTrailEvent":{qa}}},{{"CloudTrailEvent":{qb}}}]]"#),
+        format!(r#"[[{{"_source":{a}}}],[{{"detail":{b}}}]]"#),
         format!(r#"{{"hits":{{"total":2,"hits":[{{"_index":"i","_source":{a}}},{{"_source":{b}}}]}}}}"#),
         format!(r#"[{{"_raw":{qa},"eventName":"flattened","eventSource":"x","eventTime":"2026-01-01T00:00:00Z"}},{{"_raw":{qb}}}]"#),
         format!(r#"{{"integration":"aws","aws":{a}}}{{"input":{{"message":{qb}}}}}"#),

@@ -2,14 +2,14 @@
 //! exports of log stores.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::envelope::LISTS;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, shorten};
-use crate::cloudtrail::columns::{Columns, simplified};
+use crate::cloudtrail::columns::{Columns, is_column, simplified};
 
 /// Columns that hold a whole record as JSON, best first.
 const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
@@ -121,14 +121,16 @@ impl<S: Sink> Decoder<'_, S> {
             let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
             match (name, value, cell.iter().next()) {
                 (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value))),
-                (.., Some((Key(name), value))) if cell.len() == 1 && !LISTS.contains(&name.as_ref()) => {
+                (.., Some((Key(name), value))) if cell.len() == 1 && is_cell(name, value) => {
                     columns.push((name.clone().into_owned(), plain(value)));
                 }
                 // Not a cell, but a thing of its own.
                 _ => return false,
             }
         }
-        if columns.is_empty() {
+        // A row has each column once: of things with one member each, one would hide the other.
+        let names: BTreeSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        if columns.is_empty() || names.len() < columns.len() {
             return false;
         }
         self.columns(&Columns(columns), text, depth);
@@ -172,6 +174,12 @@ impl<S: Sink> Decoder<'_, S> {
             }
         }
     }
+}
+
+/// Whether the only member of an object is a column with its value, and not what wraps records.
+fn is_cell(name: &str, value: &RawValue) -> bool {
+    let is_known = || is_column(name) || WHOLE.contains(&simplified(name).as_str());
+    !LISTS.contains(&name) && (!value.get().starts_with('{') || is_known())
 }
 
 /// An object, by its members' names.
