@@ -342,6 +342,21 @@ fn rows_of_a_table_that_do_not_fit_cost_themselves() {
 }
 
 #[test]
+fn a_broken_record_in_a_text_costs_the_text() {
+    let (a, b) = (record("A"), record("B"));
+    for (broken, reason) in [
+        (quoted(&a[..a.len() - 9]), SkipReason::Truncated),
+        (quoted(&a.replace("\"eventName\"", "eventName")), SkipReason::BrokenJson),
+        ("\"     {\"".to_owned(), SkipReason::Truncated),
+        ("\"{}\"".to_owned(), SkipReason::NotAnObject),
+    ] {
+        let collected = collect(&format!("[{broken},{}]", quoted(&b)));
+        assert_eq!((collected.names(), collected.reasons()), (vec!["B"], vec![(Some(0), reason)]), "{broken}");
+        assert_eq!(collected.skipped[0].length, broken.len() as u64, "{broken}");
+    }
+}
+
+#[test]
 fn a_header_that_comes_again_is_no_row() {
     let table =
         |name: &str| format!("eventTime,eventSource,eventName,errorCode\r\n2026-01-01T00:00:00Z,workmail.amazonaws.com,{name},\r\n");

@@ -140,7 +140,19 @@ impl<S: Sink> Decoder<'_, S> {
 
     /// The text of a record's JSON, as a JSON text.
     fn quoted(&mut self, text: &str, depth: usize) -> bool {
-        serde_json::from_str::<String>(text).is_ok_and(|inner| self.try_text("a text", inner.trim(), depth + 1))
+        let Ok(inner) = serde_json::from_str::<String>(text) else { return false };
+        if packed::is_packed(&inner) {
+            return self.try_text("a text", &inner, depth + 1);
+        }
+        let inner = inner.trim();
+        if inner.starts_with('{')
+            && let Err(error) = serde_json::from_str::<&RawValue>(inner)
+        {
+            let reason = if error.is_eof() { SkipReason::Truncated } else { SkipReason::BrokenJson };
+            self.skip(reason, &format!("in a text: {}", salvage::told(&error, inner)), text);
+            return true;
+        }
+        self.try_item("a text", inner, depth + 1)
     }
 
     /// One thing of a list.
