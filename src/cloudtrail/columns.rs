@@ -86,13 +86,14 @@ const NESTED: [&str; 9] = [
 ];
 
 /// Columns whose absence would be taken for a fact: no error, no endpoint, no parameters.
-const NEEDED: [&str; 9] = [
+const NEEDED: [&str; 10] = [
     "userIdentity",
     "eventSource",
     "eventType",
     "awsRegion",
     "sourceIPAddress",
     "errorCode",
+    "errorMessage",
     "requestParameters",
     "recipientAccountId",
     "vpcEndpointId",

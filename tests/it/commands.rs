@@ -239,8 +239,8 @@ fn ingest_says_what_tables_do_not_tell() {
     room.write("logs/notes.md", "# notes");
     let run = room.run(&["ingest", "logs", "-o", "events", "-v"]).exits(0);
     run.says(&[
-        "1 event of tables that lack `eventType`, `sourceIPAddress`, `requestParameters`, `recipientAccountId` and 1 more: ",
-        "2 events of tables that lack `userIdentity`, `eventSource`, `eventType`, `awsRegion` and 5 more: ",
+        "1 event of tables that lack `eventType`, `sourceIPAddress`, `errorMessage`, `requestParameters` and 2 more: ",
+        "2 events of tables that lack `userIdentity`, `eventSource`, `eventType`, `awsRegion` and 6 more: ",
         "1 event with a `userIdentity` that cannot be read: ",
         "2 events with the local time of whoever downloaded the table, which is taken as UTC",
         "passed over: `logs/notes.md`",
