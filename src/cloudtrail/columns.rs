@@ -172,6 +172,11 @@ impl Columns {
     }
 }
 
+/// Whether a member of a record is an object or a list.
+pub(super) fn is_nested(name: &str) -> bool {
+    OWN.contains(&name) || NESTED.contains(&name)
+}
+
 /// Whether records have a column of that name, however it is spelled.
 pub fn is_column(name: &str) -> bool {
     path(name).is_some()

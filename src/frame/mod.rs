@@ -19,6 +19,7 @@ mod leaf;
 pub mod parquet;
 mod places;
 pub mod read;
+mod recent;
 mod row_group;
 mod rows_writer;
 pub mod schema;

@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 use super::codes::{self, Codes, NULL};
 use super::places::Taken;
 use super::read;
+use super::recent::{Ends, Recent};
 use crate::error::{Error, Result};
 
 /// A text column, in either form.
@@ -199,59 +200,7 @@ pub(super) struct CodedBuilder {
     codes: Vec<u32>,
     /// Rows without text, as long as none has one and there are no codes: a third of the columns has nothing in most batches.
     nothing: usize,
-    recent: Box<Recent>,
-    /// The last one of them: many columns say the same in row after row.
-    last: (Ends, u32),
-}
-
-/// Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
-#[derive(Debug)]
-struct Recent([(Ends, u32); Recent::KEPT]);
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self([Default::default(); Self::KEPT])
-    }
-}
-
-/// The length of a text, and its first and last bytes: all of them up to 16.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Ends {
-    first: u64,
-    last: u64,
-    length: usize,
-}
-
-impl Recent {
-    const KEPT: usize = 1 << Self::BITS;
-    const BITS: u32 = 6;
-}
-
-impl Ends {
-    #[inline]
-    fn of(text: &[u8]) -> Self {
-        let half = |bytes: Option<&[u8; 4]>| bytes.map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
-        let (first, last) = match (text.first_chunk(), text.last_chunk(), half(text.first_chunk()), half(text.last_chunk())) {
-            (Some(first), Some(last), ..) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            (.., Some(first), Some(last)) => (first, last),
-            // A bit before them, so that none of those kept at first is a text.
-            _ => (text.iter().fold(1, |all, byte| all << 8 | u64::from(*byte)), 0),
-        };
-        Self { first, last, length: text.len() }
-    }
-
-    /// Where it is kept among recent ones.
-    #[inline]
-    fn place(self) -> usize {
-        let mixed = (self.first ^ self.last.rotate_left(29) ^ self.length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (mixed >> (u64::BITS - Recent::BITS)) as usize
-    }
-
-    /// Whether texts with these ends are equal.
-    #[inline]
-    fn are_all(self) -> bool {
-        self.length <= 16
-    }
+    recent: Recent,
 }
 
 /// The codes of several columns in one that is put together from them: each text is looked up once.
@@ -311,22 +260,13 @@ impl CodedBuilder {
     fn push_text(&mut self, text: &str) -> Result<usize> {
         self.end_nothing();
         let ends = Ends::of(text.as_bytes());
-        let is_text = |known: &(Ends, u32)| known.0 == ends && (ends.are_all() || self.distinct.bytes(known.1) == Some(text.as_bytes()));
-        if is_text(&self.last) {
-            self.codes.push(self.last.1);
-            return Ok(CODE);
-        }
-        let recent = self.recent.0.get_mut(ends.place());
-        if let Some(recent) = recent.as_ref().filter(|recent| is_text(recent)) {
-            self.last = **recent;
-            self.codes.push(recent.1);
+        let distinct = &self.distinct;
+        if let Some(code) = self.recent.find(ends, |code| distinct.bytes(code) == Some(text.as_bytes())) {
+            self.codes.push(code);
             return Ok(CODE);
         }
         let (code, is_new) = self.distinct.number(text)?;
-        self.last = (ends, code);
-        if let Some(recent) = recent {
-            *recent = self.last;
-        }
+        self.recent.keep(ends, code);
         self.codes.push(code);
         Ok(if is_new { text.len() + 4 * CODE } else { CODE })
     }
@@ -440,8 +380,7 @@ impl CodedBuilder {
         let texts = StringArray::try_new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(distinct.text), None)?;
         let column = column(&self.codes, texts);
         self.codes.clear();
-        *self.recent = Recent::default();
-        self.last = Default::default();
+        self.recent.clear();
         Ok(column?)
     }
 }

@@ -91,7 +91,8 @@ impl Calls {
 }
 
 impl Twins {
-    /// Finds the records that the marked ones repeat, beside the calls of those that addenda `replaced`. Most days have no marks, and their rows are not read for this.
+    /// Finds the records that the marked ones repeat, beside the calls of those that addenda `replaced`. Most days have no marks,
+    /// and their rows are not read for this.
     ///
     /// # Errors
     /// [`crate::Error::Io`] and [`crate::Error::Columns`].

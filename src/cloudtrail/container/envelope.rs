@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::packed::is_packed;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, is_named};
+use crate::cloudtrail::columns::is_nested;
 
 /// Members whose list holds records or wrappers of them.
 pub(super) const LISTS: [&str; 7] = [
@@ -88,18 +89,6 @@ const BEGINNINGS: [&str; 30] = [
     "tlsDetails",
     "sessionCredentialFromConsole",
     "Records",
-];
-
-/// Members of a record that are objects or lists.
-const NESTED: [&str; 8] = [
-    "userIdentity",
-    "requestParameters",
-    "responseElements",
-    "additionalEventData",
-    "resources",
-    "serviceEventDetails",
-    "addendum",
-    "tlsDetails",
 ];
 
 /// Whether the text of an object begins as a record does.
@@ -196,7 +185,7 @@ impl<S: Sink> Decoder<'_, S> {
             return false;
         }
         let read = members.into_iter().map(|(name, raw)| {
-            let object = if NESTED.contains(&&*name) { inner(raw) } else { None };
+            let object = if is_nested(&name) { inner(raw) } else { None };
             (name, object.unwrap_or_else(|| raw.to_owned()))
         });
         let Ok(record) = serde_json::to_string(&read.collect::<BTreeMap<_, _>>()) else { return false };

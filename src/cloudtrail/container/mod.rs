@@ -130,14 +130,6 @@ impl<S: Sink> Decoder<'_, S> {
         }
     }
 
-    /// The things of a list in a list, none of which was handed over already.
-    fn nested_elements(&mut self, text: &str, depth: usize) {
-        match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) => elements.into_iter().for_each(|element| self.item(element.get(), depth)),
-            Err(error) => self.skip(SkipReason::BrokenJson, &salvage::told(&error, text), text),
-        }
-    }
-
     /// The text of a record's JSON, as a JSON text.
     fn quoted(&mut self, text: &str, depth: usize) -> bool {
         let Ok(inner) = serde_json::from_str::<String>(text) else { return false };
@@ -169,7 +161,7 @@ impl<S: Sink> Decoder<'_, S> {
         match text.as_bytes().first() {
             Some(b'{') => {}
             Some(b'[') if depth < DEPTH && self.row(text, depth) => return,
-            Some(b'[') if depth < DEPTH && holds_things(text) => return self.nested_elements(text, depth + 1),
+            Some(b'[') if depth < DEPTH && holds_things(text) => return self.elements(text, depth + 1),
             Some(b'"') if self.quoted(text, depth) => return,
             _ => return self.skip(SkipReason::NotAnObject, &format!("`{}`", shorten(text)), text),
         }
