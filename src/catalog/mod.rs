@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use look_up::{DocumentedKeys, Found, FoundEvent, KnownAction, ToldBy};
 pub use outcome::{Class, Outcome, OutcomeRules};
-pub use resource::{ArnTemplate, PARTIAL, Parameters, Place, Resolved};
+pub use resource::{ArnTemplate, Parameters, Place, Resolved, some_of};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
 
 /// The data files, compiled in.

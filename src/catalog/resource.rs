@@ -12,8 +12,17 @@ use crate::iam::pattern::UNKNOWN_PART;
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// The member of request parameters that says that there may be more of them: what the record does not show is unknown,
-/// not absent. Set by readers of formats that lose some.
-pub const PARTIAL: &str = "retrial:partial";
+/// not absent.
+const PARTIAL: &str = "retrial:partial";
+
+/// Request parameters that may not be all of them.
+pub fn some_of<'a>(parameters: &Value<'a>) -> Value<'a> {
+    let mut some = parameters.clone();
+    if let Value::Object(members) = &mut some {
+        members.insert(PARTIAL, Value::Bool(true));
+    }
+    some
+}
 
 /// Request parameters, looked up without regard to letter case.
 #[derive(Debug, Clone, Copy)]

@@ -65,22 +65,29 @@ pub(super) fn name_unknown(ingested: &Ingested, printer: &Printer) {
     for (unknown, events) in &ingested.unknown {
         let events = counted(*events, "event");
         printer.warn(&match unknown {
-            Unknown::Columns(names) => {
-                let named: Vec<String> = names.iter().take(NAMED_COLUMNS).map(|name| format!("`{name}`")).collect();
-                let more = names.len().saturating_sub(NAMED_COLUMNS);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                format!(
-                    "{events} of tables that lack {}{more}: what they would tell is unknown, and who made a call cannot be said; \
-                     such events are kept and not replayed: export all columns",
-                    named.join(", ")
-                )
-            }
+            Unknown::Columns(names) => format!(
+                "{events} of tables that lack {}: what they would tell is unknown, and who made a call cannot be said; \
+                 such events are kept and not replayed: export all columns",
+                first_of(names)
+            ),
+            Unknown::Members(names) => format!(
+                "{events} of tables that do not tell all of {}: what is missing is unknown, and so is what policies make of it",
+                first_of(names)
+            ),
             Unknown::Caller => {
                 format!("{events} with a `userIdentity` that cannot be read: such events are kept and not replayed; export it as JSON")
             }
             Unknown::Zone => format!("{events} with the local time of whoever downloaded the table, which is taken as UTC"),
         });
     }
+}
+
+/// Some names, and how many more there are.
+fn first_of(names: &[&str]) -> String {
+    let named: Vec<String> = names.iter().take(NAMED_COLUMNS).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMED_COLUMNS);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    named.join(", ") + &more
 }
 
 /// Names what was skipped, the first few one by one.

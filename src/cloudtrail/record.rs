@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::value::RawValue;
 
+use super::columns::Untold;
 use super::json::Json;
 
 /// A scalar as text; null, lists and objects are nothing.
@@ -185,6 +186,9 @@ pub struct Record<'a> {
     /// The table does not tell whether the call failed.
     #[serde(skip)]
     pub outcome_unknown: bool,
+    /// What else the table does not tell.
+    #[serde(skip)]
+    pub untold: Untold,
     /// A number of `user_identity`: records that have the same number, but for 0, have the same there.
     #[serde(skip)]
     pub caller: u64,

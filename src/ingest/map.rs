@@ -6,7 +6,8 @@ use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
 use crate::account::history::{self, AccessChange};
-use crate::catalog::{Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
+use crate::catalog::{self, Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
+use crate::cloudtrail::columns::{Member, Untold};
 use crate::cloudtrail::{Identity, Record, denial, event_time, json};
 use crate::frame::{Check, EventRow, Flag, Text};
 use crate::iam::arn::{self, Arn};
@@ -41,7 +42,9 @@ pub(super) fn map_into<'a>(
     row.set(Text::Outcome, (!record.outcome_unknown).then(|| outcome.name()));
     let parameters = record.request_parameters.as_ref().and_then(|json| json.value.as_ref());
     let parameters = parameters.filter(|value| Parameters(Some(value)).get("omitted") != Some(&Value::Bool(true)));
-    let mapped = authorization(catalog, row, (source, record), Parameters(parameters), outcome);
+    let some = parameters.filter(|_| record.untold.has(Member::RequestParameters)).map(catalog::some_of);
+    let mapped = authorization(catalog, row, (source, record), Parameters(some.as_ref().or(parameters)), outcome);
+    untold(row, record.untold);
     if changes_access {
         access_change(row, source, record);
     }
@@ -377,6 +380,34 @@ fn request_context(row: &mut EventRow<'_>, mapped: &MappedAction<'_>, parameters
     }
     row.request_context = merged;
     row.flag(Flag::RequestContextComplete, Some(complete));
+}
+
+/// Lists the context keys that a full record would tell and this one does not: no value, and not absent.
+fn untold(row: &mut EventRow<'_>, untold: Untold) {
+    if untold.is_empty() {
+        return;
+    }
+    let keys = untold.members().flat_map(keys_of).map(|key| ((*key).to_owned(), None));
+    row.request_context.extend(keys);
+    row.request_context.sort();
+    if untold.has(Member::RequestParameters) {
+        row.flag(Flag::RequestContextComplete, Some(false));
+    }
+}
+
+/// The keys of which a member that is absent says something; the replay sees for itself where an address or parameters are
+/// missing.
+fn keys_of(member: Member) -> &'static [&'static str] {
+    match member {
+        Member::InvokedBy => &["aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:viaawsservice"],
+        Member::SourceIdentity => &["aws:sourceidentity"],
+        Member::FederatedProvider => &["aws:federatedprovider"],
+        Member::AssumedRoot => &["aws:assumedroot"],
+        Member::MfaAuthenticated => &["aws:multifactorauthage", "aws:multifactorauthpresent"],
+        Member::CreationDate => &["aws:tokenissuetime"],
+        Member::SessionCredentialFromConsole => &["aws:referer"],
+        Member::SourceIpAddress | Member::RequestParameters => &[],
+    }
 }
 
 fn sorted(mut values: Vec<String>) -> Vec<String> {

@@ -209,6 +209,15 @@ const CHANGES: [(&str, &str, &str, &str); 9] = [
     ),
 ];
 
+/// Keys that a table has no column for.
+const UNTOLD: &[&[&str]] = &[
+    &[],
+    &[],
+    &["aws:sourceidentity"],
+    &["aws:federatedprovider", "aws:referer", "aws:assumedroot"],
+    &["aws:tokenissuetime", "aws:viaawsservice", "aws:calledvialast", "aws:multifactorauthpresent"],
+];
+
 prop_compose! {
     fn row()(
         texts in Text::ALL.map(|column| select(values(column))).to_vec(),
@@ -218,6 +227,7 @@ prop_compose! {
         created in select(&[None, Some(-10i64), Some(0), Some(45)][..]),
         check in select(&[None, None, Some(("iam:PassRole", None)), Some(("s3:PutObject", Some("arn:aws:s3:::home/alice/y")))][..]),
         tag in select(&[None, None, Some(Some("test")), Some(None)][..]),
+        untold in select(UNTOLD),
         change in proptest::option::weighted(0.1, select(&CHANGES[..])),
     ) -> EventRow<'static> {
         let mut row = EventRow::default();
@@ -240,6 +250,8 @@ prop_compose! {
         row.session_created = created.map(|second| BEGIN + second * 1_000_000);
         row.more_checks.extend(check.map(|(action, resource)| Check { action: action.into(), resource: resource.map(Into::into), source: "inferred" }));
         row.request_context.extend(tag.map(|value| ("aws:requesttag/stage".to_owned(), value.map(|value| vec![value.to_owned()]))));
+        row.request_context.extend(untold.iter().map(|key| ((*key).to_owned(), None)));
+        row.request_context.sort();
         row
     }
 }

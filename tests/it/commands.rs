@@ -239,14 +239,57 @@ fn ingest_says_what_tables_do_not_tell() {
     room.write("logs/notes.md", "# notes");
     let run = room.run(&["ingest", "logs", "-o", "events", "-v"]).exits(0);
     run.says(&[
-        "1 event of tables that lack `eventType`, `sourceIPAddress`, `errorMessage`, `requestParameters` and 2 more: ",
-        "2 events of tables that lack `userIdentity`, `eventSource`, `eventType`, `awsRegion` and 6 more: ",
+        "1 event of tables that lack `eventType`, `errorMessage`, `recipientAccountId`, `vpcEndpointId`: ",
+        "2 events of tables that lack `userIdentity`, `eventSource`, `eventType`, `awsRegion` and 4 more: ",
         "1 event with a `userIdentity` that cannot be read: ",
         "2 events with the local time of whoever downloaded the table, which is taken as UTC",
         "passed over: `logs/notes.md`",
     ]);
     room.write("empty/a.json", "{\"Records\":[]}");
     room.run(&["ingest", "empty", "-o", "none"]).exits(0).says(&["no event: what was read holds no records"]);
+}
+
+#[test]
+fn a_key_that_a_table_has_no_place_for_is_undetermined_and_not_lost() {
+    let mut of_role = record("one");
+    of_role["eventVersion"] = json!("1.11");
+    of_role["userIdentity"] = json!({
+        "type": "AssumedRole", "principalId": "AROAEXAMPLE:erin", "arn": "arn:aws:sts::111122223333:assumed-role/Ops/erin",
+        "accountId": "111122223333", "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/Ops"}}
+    });
+    let struct_without = "{type=AssumedRole, principalid=AROAEXAMPLE:erin, arn=arn:aws:sts::111122223333:assumed-role/Ops/erin, \
+                          accountid=111122223333, invokedby=null, sessioncontext={sessionissuer={arn=arn:aws:iam::111122223333:role/Ops}}}";
+    let columns = ["eventVersion", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "requestParameters", "eventType", "recipientAccountId"];
+    let cell = |name: &str| match &of_role[name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let quoted = |cell: String| format!("\"{}\"", cell.replace('"', "\"\""));
+    let table = format!(
+        "{},errorCode,errorMessage,vpcEndpointId,eventID,userIdentity\n{},,,,two,{}\n",
+        columns.join(","),
+        columns.map(|name| quoted(cell(name))).join(","),
+        quoted(struct_without.to_owned())
+    );
+    let only = |condition: Value| {
+        let statement = json!({"Effect": "Allow", "Action": "workmail:*", "Resource": "*", "Condition": condition});
+        json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+    };
+    for (condition, of_record, of_table) in [
+        (json!({"StringEquals": {"aws:SourceIdentity": "erin"}}), "lost", "potentially_lost"),
+        (json!({"Bool": {"aws:ViaAWSService": "false"}}), "unchanged_allowed", "unchanged_allowed"),
+        (json!({"Null": {"aws:FederatedProvider": "true"}}), "unchanged_allowed", "potentially_lost"),
+        (json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), "unchanged_allowed", "unchanged_allowed"),
+    ] {
+        for (log, class) in [(of_role.to_string(), of_record), (table.clone(), of_table)] {
+            let room = Room::new();
+            room.write("logs/log", &log);
+            room.write("draft.json", only(condition.clone()));
+            let run = room.replay(&["--candidate", "draft.json", "--assume-absent", "session"]).exits(0);
+            assert_eq!(room.manifest()["candidates"][0]["events"][class], json!(1), "{condition}: {}\n{}", room.manifest()["candidates"][0], run.stderr);
+            assert_eq!(run.stderr.contains("do not tell all of `sourceIdentity`, `federatedProvider`"), log == table, "{}", run.stderr);
+        }
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl<S: Sink> Decoder<'_, S> {
             }
             let fits = record.len() >= table.header.len() && record.iter().skip(table.header.len()).all(str::is_empty);
             if fits && !is_open {
-                let cells = table.header.iter().zip(&record).map(|(name, cell)| (name.clone(), cell.to_owned()));
+                let cells = table.header.iter().zip(&record).map(|(name, cell)| (name.clone(), cell.into()));
                 self.columns(&Columns(cells.collect()), row, 0);
                 continue;
             }
@@ -120,9 +120,9 @@ impl<S: Sink> Decoder<'_, S> {
             let value = cell.get(&Key(Cow::Borrowed("value")));
             let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
             match (name, value, cell.iter().next()) {
-                (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value))),
+                (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value).into())),
                 (.., Some((Key(name), value))) if cell.len() == 1 && is_cell(name, value) => {
-                    columns.push((name.clone().into_owned(), plain(value)));
+                    columns.push((name.clone().into_owned(), plain(value).into()));
                 }
                 // Not a cell, but a thing of its own.
                 _ => return false,
@@ -137,14 +137,17 @@ impl<S: Sink> Decoder<'_, S> {
         true
     }
 
-    /// A row of a table as an object whose members have the names of columns, as Athena and Glue spell them.
+    /// A row of a table as an object whose members have the names of columns, as Athena and Glue spell them, or of which each
+    /// member of what is nested is one, as DataFrames have it.
     pub(super) fn flat_row(&mut self, text: &str, depth: usize) -> bool {
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return false };
         let has = |names: [&str; 2]| names.iter().any(|name| members.contains_key(&Key(Cow::Borrowed(name))));
-        if !(has(["eventname", "event_name"]) && (has(["eventtime", "event_time"]) || has(["eventid", "event_id"]))) {
+        let is_spelled = has(["eventname", "event_name"]) && (has(["eventtime", "event_time"]) || has(["eventid", "event_id"]));
+        let is_taken_apart = || has(["eventName", ""]) && members.keys().any(|Key(name)| name.starts_with("userIdentity."));
+        if !is_spelled && !is_taken_apart() {
             return false;
         }
-        let columns = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value)));
+        let columns = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value).into()));
         self.columns(&Columns(columns.collect()), text, depth);
         true
     }
@@ -152,7 +155,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
         let is_taken = WHOLE.iter().any(|whole| {
             let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
-            cells.any(|(name, cell)| self.try_item(name, cell.trim(), depth + 1))
+            cells.any(|(name, cell)| cell.as_str().is_some_and(|cell| self.try_item(name, cell.trim(), depth + 1)))
         });
         if is_taken {
             return;
@@ -162,6 +165,7 @@ impl<S: Sink> Decoder<'_, S> {
             Ok(mut record) if record.event_name.get().is_some() => {
                 record.partial = rebuilt.partial;
                 record.outcome_unknown = rebuilt.outcome_unknown;
+                record.untold = rebuilt.untold;
                 if !rebuilt.unknown.is_empty() {
                     self.sink.unknown(rebuilt.unknown);
                 }

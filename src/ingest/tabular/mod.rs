@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use self::guard::guarded;
 pub use self::guard::is_guarded;
-use crate::cloudtrail::columns::Unknown;
+use crate::cloudtrail::columns::Rebuilt;
 use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
 
 /// Rows that are in memory at a time.
@@ -34,22 +34,17 @@ type Row = Map<String, Value>;
 struct Shape {
     /// Whether a column is used.
     uses: fn(&str) -> bool,
-    /// What the table's columns leave unknown.
-    lacks: fn(&Schema) -> Lacks,
-    /// The record of a row, or why it is none.
-    record: fn(Row) -> Result<Value, String>,
+    /// The record of a row, or why it is none; what there is no column for is unknown, not absent.
+    record: fn(Row, &Schema) -> Result<Rebuilt, String>,
 }
 
 /// Hands the record of every row to `sink`; its index is the number of the row.
 pub(super) fn decode_table<R: ChunkReader + 'static>(reader: R, limit: u64, sink: &mut impl Sink) {
-    let mut rows = Rows { sink, index: 0, lacks: Lacks::default() };
+    let mut rows = Rows { sink, index: 0, row: Rebuilt::default() };
     let damaged = |detail: String| (SkipReason::UnreadableFile, unreadable(&detail));
     let opened = guarded(|| Ok::<_, String>(open(reader, limit)));
     let (shape, mut batches, total) = match opened.map_err(damaged).and_then(|opened| opened) {
-        Ok((shape, lacks, batches, total)) => {
-            rows.lacks = lacks;
-            (shape, batches, total)
-        }
+        Ok(opened) => opened,
         Err((reason, detail)) => return rows.skip_file(reason, &detail),
     };
     loop {
@@ -64,17 +59,6 @@ pub(super) fn decode_table<R: ChunkReader + 'static>(reader: R, limit: u64, sink
     }
 }
 
-/// What a table cannot tell of any record, since columns are not there: it is unknown, not absent.
-#[derive(Debug, Clone, Default)]
-struct Lacks {
-    /// Something of the request.
-    request: bool,
-    /// What.
-    unknown: Vec<Unknown>,
-    /// Whether the call failed.
-    outcome: bool,
-}
-
 /// Why Parquet cannot be read: few files are damaged that name a codec which this program has not.
 fn unreadable(error: &str) -> String {
     match error.split_once("Disabled feature at compile time: ") {
@@ -84,7 +68,7 @@ fn unreadable(error: &str) -> String {
 }
 
 type Refused = (SkipReason, String);
-type Opened = (Shape, Lacks, ParquetRecordBatchReader, u64);
+type Opened = (Shape, ParquetRecordBatchReader, u64);
 
 fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refused> {
     let damaged = |error: ParquetError| (SkipReason::UnreadableFile, unreadable(&error.to_string()));
@@ -92,7 +76,6 @@ fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refus
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(reader, options).map_err(damaged)?;
     let shape = shape(builder.schema(), builder.metadata()).map_err(|detail| (SkipReason::NotCloudtrail, detail))?;
-    let lacks = (shape.lacks)(builder.schema());
     let fields = builder.schema().fields().iter().enumerate();
     let roots: Vec<usize> = fields.filter(|(_, field)| (shape.uses)(field.name())).map(|(root, _)| root).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
@@ -105,7 +88,7 @@ fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refus
         return Err((SkipReason::TooLarge, detail));
     }
     let total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-    Ok((shape, lacks, builder.with_projection(mask).with_batch_size(ROWS).build().map_err(damaged)?, total))
+    Ok((shape, builder.with_projection(mask).with_batch_size(ROWS).build().map_err(damaged)?, total))
 }
 
 /// What kind of table it is, or what it is instead.
@@ -142,7 +125,8 @@ fn plain_name(name: &str) -> String {
 struct Rows<'s, S> {
     sink: &'s mut S,
     index: u64,
-    lacks: Lacks,
+    /// The row.
+    row: Rebuilt,
 }
 
 impl<S: Sink> Rows<'_, S> {
@@ -150,9 +134,12 @@ impl<S: Sink> Rows<'_, S> {
         let schema = batch.schema();
         for row in 0..batch.num_rows() {
             let cells = schema.fields().iter().zip(batch.columns());
-            let cells = cells.filter_map(|(field, column)| Some((field.name().clone(), value::cell(column, row)?))).collect();
-            match (shape.record)(cells) {
-                Ok(record) => decode(&record.to_string(), self),
+            let cells = cells.map(|(field, column)| (field.name().clone(), value::cell(column, row).unwrap_or_default())).collect();
+            match (shape.record)(cells, &schema) {
+                Ok(record) => {
+                    self.row = record;
+                    decode(&std::mem::take(&mut self.row.json), self);
+                }
                 Err(detail) => self.sink.skipped(Skipped::new(Some(self.index), SkipReason::NotCloudtrail, detail, &[])),
             }
             self.index += 1;
@@ -166,12 +153,13 @@ impl<S: Sink> Rows<'_, S> {
 
 impl<S: Sink> Sink for Rows<'_, S> {
     fn record(&mut self, _: u64, time: i64, record: &Record<'_>, text: &str) {
-        if !self.lacks.request && !self.lacks.outcome {
+        let Rebuilt { partial, outcome_unknown, untold, .. } = self.row;
+        if !partial && !outcome_unknown && untold.is_empty() {
             return self.sink.record(self.index, time, record, text);
         }
         if let Ok(mut record) = serde_json::from_str::<Record<'_>>(text) {
-            (record.partial, record.outcome_unknown) = (self.lacks.request, self.lacks.outcome);
-            self.sink.unknown(self.lacks.unknown.clone());
+            (record.partial, record.outcome_unknown, record.untold) = (partial, outcome_unknown, untold);
+            self.sink.unknown(std::mem::take(&mut self.row.unknown));
             self.sink.record(self.index, time, &record, text);
         }
     }

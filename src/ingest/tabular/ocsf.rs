@@ -7,12 +7,10 @@
 use arrow::datatypes::{DataType, Schema};
 use serde_json::{Map, Value};
 
-use super::athena::{canonical, parsed, spelled};
-use super::{Lacks, Row, Shape, plain_name};
-use crate::catalog::PARTIAL;
-use crate::cloudtrail::columns::Unknown;
+use super::{Row, Shape, plain_name};
+use crate::cloudtrail::columns::{Member, Rebuilt, Unknown, Untold, canonical, is_nested, spelled, without_nulls};
 
-pub(super) const SHAPE: Shape = Shape { uses: |column| COLUMNS.contains(&column.to_ascii_lowercase().as_str()), lacks, record };
+pub(super) const SHAPE: Shape = Shape { uses: |column| COLUMNS.contains(&column.to_ascii_lowercase().as_str()), record };
 
 const COLUMNS: [&str; 12] = [
     "metadata",
@@ -78,25 +76,17 @@ const TYPES: [&str; 13] = [
 /// Columns whose absence would be taken for a fact, and older names of them.
 const NEEDED: [[&str; 2]; 4] = [["actor", "identity"], ["src_endpoint", ""], ["cloud", ""], ["unmapped", ""]];
 
-/// `api` as JSON text may hold everything.
-fn lacks(schema: &Schema) -> Lacks {
-    let has = |name: &str| schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case(name));
-    let api = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case("api")).map(|field| field.data_type());
-    let outcome = matches!(api, Some(DataType::Struct(members)) if members.find("response").is_none());
-    let missing: Vec<&str> = NEEDED.into_iter().filter(|names| !names.iter().any(|name| has(name))).map(|[name, _]| name).collect();
-    Lacks { request: !missing.is_empty(), outcome, unknown: if missing.is_empty() { Vec::new() } else { vec![Unknown::Columns(missing)] } }
-}
-
-fn record(row: Row) -> Result<Value, String> {
-    let row: Value = row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), parsed(value))).collect::<Map<_, _>>().into();
+fn record(row: Row, schema: &Schema) -> Result<Rebuilt, String> {
+    let row: Value = row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), parsed(without_nulls(value)))).collect::<Map<_, _>>().into();
     let product = text(&row, "metadata.product.name");
     if product.is_some_and(|product| !plain_name(product).contains("cloudtrail")) {
         return Err(format!("an OCSF event of `{}`, not of CloudTrail", product.unwrap_or_default()));
     }
-    let mut record = unmapped(row.get("unmapped"));
+    let (mut record, untold) = unmapped(row.get("unmapped"));
     for (name, places) in TEXTS {
         if let Some(found) = places.iter().find_map(|place| at(&row, place)) {
-            record.insert(name.to_owned(), parsed(found.clone()));
+            let found = if is_nested(name) { parsed(found.clone()) } else { found.clone() };
+            record.insert(name.to_owned(), found);
         }
     }
     if let Some(time) = time(&row) {
@@ -110,7 +100,34 @@ fn record(row: Row) -> Result<Value, String> {
         let resources: Vec<Value> = resources.iter().map(resource).collect();
         record.insert("resources".to_owned(), resources.into());
     }
-    Ok(record.into())
+    let missing = missing(schema);
+    Ok(Rebuilt {
+        json: Value::Object(record).to_string(),
+        partial: !missing.is_empty(),
+        outcome_unknown: lacks_outcome(schema),
+        untold,
+        unknown: if missing.is_empty() { Vec::new() } else { vec![Unknown::Columns(missing)] },
+    })
+}
+
+/// What the table has no column for.
+fn missing(schema: &Schema) -> Vec<&'static str> {
+    let has = |name: &str| schema.fields().iter().any(|field| field.name().eq_ignore_ascii_case(name));
+    NEEDED.into_iter().filter(|names| !names.iter().any(|name| has(name))).map(|[name, _]| name).collect()
+}
+
+/// Whether nothing tells that calls failed; `api` as JSON text may hold everything.
+fn lacks_outcome(schema: &Schema) -> bool {
+    let api = schema.fields().iter().find(|field| field.name().eq_ignore_ascii_case("api")).map(|field| field.data_type());
+    matches!(api, Some(DataType::Struct(members)) if members.find("response").is_none())
+}
+
+/// A text that is a JSON object or list, read; other values as they are.
+fn parsed(value: Value) -> Value {
+    match &value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => serde_json::from_str(text).unwrap_or(value),
+        _ => value,
+    }
 }
 
 /// What stands at a dotted path, unless it is an empty text.
@@ -191,31 +208,31 @@ fn resource(resource: &Value) -> Value {
     members.collect::<Map<_, _>>().into()
 }
 
-/// The members of the record that OCSF has no place for: a map from dotted paths to texts, or an object.
-fn unmapped(unmapped: Option<&Value>) -> Map<String, Value> {
+/// The members of the record that OCSF has no place for: a map from dotted paths to texts, or an object; and what is lost of
+/// them.
+fn unmapped(unmapped: Option<&Value>) -> (Map<String, Value>, Untold) {
     let mut record = Map::new();
-    let Some(Value::Object(members)) = unmapped else { return record };
-    let mut partial = false;
+    let mut untold = Untold::default();
+    let Some(Value::Object(members)) = unmapped else { return (record, untold) };
     for (path, value) in members {
         // Lists have no place in dotted paths: what is not there may have been one.
-        partial |= plain_name(path).starts_with("requestparameters.");
+        if plain_name(path).starts_with("requestparameters.") {
+            untold = untold.with(Member::RequestParameters);
+        }
         insert(&mut record, path, parsed(value.clone()));
     }
-    if let Value::Object(mut spelled) = spelled(record) {
-        if let (true, Some(Value::Object(parameters))) = (partial, spelled.get_mut("requestParameters")) {
-            parameters.insert(PARTIAL.to_owned(), true.into());
-        }
-        return spelled;
+    match spelled("", Value::Object(record)) {
+        Value::Object(spelled) => (spelled, untold),
+        _ => (Map::new(), untold),
     }
-    Map::new()
 }
 
 /// Puts a value at a dotted path; where something else than an object stands on the way, that stays.
 fn insert(members: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
-        None => drop(members.insert(canonical(path).unwrap_or(path).to_owned(), value)),
+        None => drop(members.insert(canonical(path), value)),
         Some((name, rest)) => {
-            let below = members.entry(canonical(name).unwrap_or(name)).or_insert_with(|| Map::new().into());
+            let below = members.entry(canonical(name)).or_insert_with(|| Map::new().into());
             if let Value::Object(below) = below {
                 insert(below, rest, value);
             }

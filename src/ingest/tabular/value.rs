@@ -8,8 +8,8 @@ use arrow::datatypes::{
 use arrow::util::display::array_value_to_string;
 use serde_json::{Map, Value};
 
-/// A cell; `None` for null. Members that are null are left out of structs, and every number, date and the like is a text:
-/// readers of records take scalars in any form.
+/// A cell; `None` for null. Structs have all members, also those that are null, and every number, date and the like is a
+/// text: readers of records take scalars in any form.
 pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<Value> {
     if row >= column.len() || column.is_null(row) {
         return None;
@@ -28,7 +28,7 @@ pub(super) fn cell(column: &ArrayRef, row: usize) -> Option<Value> {
         DataType::Struct(_) => {
             let values = column.as_struct_opt()?;
             let members = values.fields().iter().zip(values.columns());
-            members.filter_map(|(field, column)| Some((field.name().clone(), cell(column, row)?))).collect::<Map<_, _>>().into()
+            members.map(|(field, column)| (field.name().clone(), cell(column, row).unwrap_or_default())).collect::<Map<_, _>>().into()
         }
         DataType::List(_) => list(&column.as_list_opt::<i32>()?.value(row)),
         DataType::LargeList(_) => list(&column.as_list_opt::<i64>()?.value(row)),

@@ -29,6 +29,10 @@ impl EventContext<'_> {
             return None;
         }
         let invoked_by = self.text(Text::InvokedBy);
+        let is_via = key == "aws:viaawsservice" || key.starts_with("aws:calledvia");
+        if is_via && invoked_by.is_none() && self.kind() != Kind::Service && self.is_untold(key) {
+            return Some(ContextState::Unknown);
+        }
         let console_hop = matches!(invoked_by, Some("AWS Internal" | "signin.amazonaws.com"));
         let unsure = console_hop || matches!(self.kind(), Kind::Role | Kind::Other);
         Some(match (key, self.kind(), invoked_by) {

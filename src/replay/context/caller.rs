@@ -20,6 +20,7 @@ impl EventContext<'_> {
             (_, true) if self.event.key_kind() == KeyKind::LongTerm && !by_service => None,
             (_, true) => Some(true),
             (_, false) if self.event.key_kind() == KeyKind::Temporary => None,
+            (_, false) if self.event.key_kind() == KeyKind::Other && self.is_untold("aws:tokenissuetime") => None,
             (_, false) => Some(false),
         }
     }
@@ -103,7 +104,7 @@ impl EventContext<'_> {
             ("aws:username", _) => ContextState::Absent,
             ("aws:sourceidentity", Kind::Role) => match self.text(Text::SourceIdentity) {
                 Some(identity) => ContextState::value(identity),
-                None if self.is_older_than(8) => match self.beside.session(self.event.session()) {
+                None if self.is_older_than(8) || self.is_untold(key) => match self.beside.session(self.event.session()) {
                     Some(Session { source_identity: Some(identity), .. }) => ContextState::value(identity),
                     Some(Session { source_complete: true, .. }) => ContextState::Absent,
                     _ => ContextState::Unknown,
@@ -112,7 +113,11 @@ impl EventContext<'_> {
             },
             ("aws:sourceidentity", Kind::Other) => ContextState::Unknown,
             ("aws:sourceidentity", _) => ContextState::Absent,
-            ("aws:federatedprovider", _) => known_or(self.text(Text::FederatedProvider), ContextState::Absent),
+            ("aws:federatedprovider", kind) => match self.text(Text::FederatedProvider) {
+                Some(provider) => ContextState::value(provider),
+                None if matches!(kind, Kind::Role | Kind::Other) && self.is_untold(key) => ContextState::Unknown,
+                None => ContextState::Absent,
+            },
             ("aws:signinsessionarn", _) if self.temporary() == Some(false) => ContextState::Absent,
             ("aws:signinsessionarn", _) => ContextState::Unknown,
             ("aws:principalorgid" | "aws:principalorgpaths", Kind::Service) => ContextState::Unknown,

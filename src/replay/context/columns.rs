@@ -65,6 +65,9 @@ pub(in crate::replay) fn columns<'k>(keys: impl IntoIterator<Item = &'k str>) ->
     columns.into_iter().collect()
 }
 
+/// The columns of what the request itself says; they also list keys that a table has no column for.
+const REQUEST: [&str; 2] = ["request_context", "request_context_complete"];
+
 /// The columns beside [`ALWAYS`] that tell a key's state.
 fn columns_of(key: &str) -> &'static [&'static str] {
     match unscoped(key).0 {
@@ -72,15 +75,16 @@ fn columns_of(key: &str) -> &'static [&'static str] {
         "aws:principalorgid" | "aws:principalorgpaths" | "aws:resourceorgid" | "aws:resourceorgpaths" => &[],
         "aws:currenttime" | "aws:epochtime" | "aws:requestedregion" | "aws:resourceaccount" => &[],
         "aws:principalarn" | "aws:principalaccount" | "aws:principaltype" | "aws:userid" | "aws:username" => &[],
-        "aws:useragent" | "aws:referer" | "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
-        "aws:multifactorauthpresent" | "aws:multifactorauthage" | "aws:tokenissuetime" => &["mfa", "invoked_by", "federated_provider"],
-        "aws:sourceidentity" => &["source_identity", "event_version"],
-        key if NETWORK_KEYS.contains(&key) => &[],
-        key if SERVICE_KEYS.contains(&key) => &["invoked_by"],
-        key if key.starts_with("aws:principaltag/") || is_resource_tag(key) => &[],
-        key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || !key.starts_with("aws:") => {
-            &["request_context", "request_context_complete"]
+        "aws:useragent" | "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
+        "aws:referer" => &["user_agent", "console_session", REQUEST[0], REQUEST[1]],
+        "aws:multifactorauthpresent" | "aws:multifactorauthage" | "aws:tokenissuetime" => {
+            &["mfa", "invoked_by", "federated_provider", REQUEST[0], REQUEST[1]]
         }
+        "aws:sourceidentity" => &["source_identity", "event_version", REQUEST[0], REQUEST[1]],
+        key if NETWORK_KEYS.contains(&key) => &[],
+        key if SERVICE_KEYS.contains(&key) => &["invoked_by", REQUEST[0], REQUEST[1]],
+        key if key.starts_with("aws:principaltag/") || is_resource_tag(key) => &[],
+        key if key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || !key.starts_with("aws:") => &REQUEST,
         _ => &[
             "user_agent",
             "invoked_by",
@@ -90,8 +94,8 @@ fn columns_of(key: &str) -> &'static [&'static str] {
             "federated_provider",
             "source_identity",
             "event_version",
-            "request_context",
-            "request_context_complete",
+            REQUEST[0],
+            REQUEST[1],
         ],
     }
 }

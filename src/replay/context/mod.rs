@@ -99,7 +99,7 @@ impl<'b> EventContext<'b> {
             "aws:requestedregion" => known_or(self.text(Text::Region), ContextState::PresentUnknown(None)),
             "aws:securetransport" => self.secure_transport(),
             "aws:useragent" => self.user_agent(),
-            "aws:referer" if self.is_console() => ContextState::Unknown,
+            "aws:referer" if self.is_console() || self.is_untold(key) => ContextState::Unknown,
             "aws:referer" => ContextState::Absent,
             "aws:ismcpserviceaction" | "aws:calledviaawsmcp" => ContextState::Absent,
             "aws:viaawsmcpservice" => absent_or(&["false"]),
@@ -107,6 +107,7 @@ impl<'b> EventContext<'b> {
             "aws:multifactorauthage" => self.mfa_age(),
             "aws:tokenissuetime" => self.token_issue_time(),
             "aws:assumedroot" if self.event.flag(Flag::AssumedRoot) == Some(true) => ContextState::value("true"),
+            "aws:assumedroot" if self.kind() == Kind::Root && self.is_untold(key) => ContextState::Unknown,
             "aws:assumedroot" => ContextState::Absent,
             // It has one value, which a template does not tell.
             _ if key.starts_with(crate::account::UNKNOWN_VARIABLE) => ContextState::PresentUnknown(None),
@@ -121,6 +122,11 @@ impl<'b> EventContext<'b> {
 
     fn text(&self, column: Text) -> Option<&str> {
         self.event.text(column)
+    }
+
+    /// Whether the log comes from a table that has no column for what tells this key: it is not absent for being nowhere.
+    fn is_untold(&self, key: &str) -> bool {
+        self.event.request_key(key) == Some(None)
     }
 
     fn kind(&self) -> Kind {

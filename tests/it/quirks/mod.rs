@@ -7,7 +7,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use retrial::arrow::array::{Array as _, RecordBatch};
+use retrial::arrow::array::{Array as _, AsArray as _, RecordBatch};
 use retrial::arrow::compute::concat_batches;
 use retrial::catalog::Catalog;
 use retrial::frame::schema::EVENTS;
@@ -38,6 +38,13 @@ impl Loaded {
     fn flag(&self, row: usize, column: &str) -> Option<bool> {
         let flags = read::flag(&self.events, column).unwrap();
         flags.is_valid(row).then(|| flags.value(row))
+    }
+
+    /// Context keys that are listed without a value.
+    fn unknown_keys(&self, row: usize) -> Vec<String> {
+        let entries = read::map(&self.events, "request_context").unwrap().value(row);
+        let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1));
+        (0..entries.len()).filter(|at| values.is_null(*at)).map(|at| keys.value(at).to_owned()).collect()
     }
 
     fn reasons(&self) -> BTreeMap<&str, usize> {

@@ -154,7 +154,17 @@ fn quirk_3_query_results_never_say_more_than_their_columns() {
     // As JSON it can.
     columns[10].1 = r#"{"description":"x, organizationId=m-1","organizationId":"m-0123456789abcdef0123456789abcdef"}"#;
     assert!(resource(&load(&[&csv_of(&columns)])).unwrap().ends_with("organization/m-0123456789abcdef0123456789abcdef"));
-    for missing in ["useridentity", "errorcode", "vpcendpointid", "sourceipaddress", "requestparameters", "awsregion"] {
+    for missing in ["sourceipaddress", "requestparameters"] {
+        let columns: Vec<_> = query_result().into_iter().filter(|(name, _)| *name != missing).collect();
+        for container in [csv_of(&columns), json_of(&columns)] {
+            let loaded = load(&[&container]);
+            assert_eq!(loaded.text(0, "not_replayable"), None, "{missing}");
+            assert_eq!(loaded.text(0, "source_ip").is_none(), missing == "sourceipaddress");
+            assert_eq!(resource(&loaded).unwrap().contains("<?>"), missing == "requestparameters");
+            assert_eq!(loaded.flag(0, "request_context_complete"), Some(missing == "sourceipaddress"), "{missing}");
+        }
+    }
+    for missing in ["useridentity", "errorcode", "vpcendpointid", "awsregion"] {
         let columns: Vec<_> = query_result().into_iter().filter(|(name, _)| *name != missing).collect();
         for container in [csv_of(&columns), json_of(&columns)] {
             let loaded = load(&[&container]);
@@ -172,4 +182,77 @@ fn quirk_3_query_results_never_say_more_than_their_columns() {
     }
     let counted = load(&[&json!({"QueryResultRows": [[{"eventName": "A"}, {"_col1": "7"}], [{"_col0": "7"}]]}).to_string()]);
     assert_eq!(counted.reasons(), BTreeMap::from([("no_event_time", 1), ("not_a_record", 1)]));
+}
+
+#[test]
+fn quirk_3_what_a_struct_has_no_place_for_is_not_absent() {
+    let listed = |columns: &[(&str, &str)]| {
+        let loaded = load(&[&csv_of(columns)]);
+        assert_eq!(loaded.text(0, "not_replayable"), None);
+        loaded.unknown_keys(0)
+    };
+    let all = [("sessioncredentialfromconsole", "")];
+    let mut columns = [query_result(), all.to_vec()].concat();
+    // Here `assumedRoot` has no place; what is null is absent.
+    assert_eq!(listed(&columns), ["aws:assumedroot"]);
+    columns[1].1 = "{type=IAMUser, principalid=AIDAEXAMPLE, arn=arn:aws:iam::111122223333:user/bob, accountid=111122223333, sessioncontext=null}";
+    assert_eq!(listed(&columns), ["aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:viaawsservice"]);
+    // A whole record has everything, whoever printed it.
+    for whole in [
+        r#"{"type":"IAMUser","principalId":"AIDAEXAMPLE","arn":"arn:aws:iam::111122223333:user/bob","accountId":"111122223333"}"#,
+        "{'type': 'IAMUser', 'principalId': 'AIDAEXAMPLE', 'arn': 'arn:aws:iam::111122223333:user/bob', 'accountId': '111122223333'}",
+    ] {
+        columns[1].1 = whole;
+        let loaded = load(&[&csv_of(&columns)]);
+        assert_eq!(loaded.text(0, "principal_arn"), Some("arn:aws:iam::111122223333:user/bob"), "{whole}");
+        assert_eq!(listed(&columns), [""; 0], "{whole}");
+    }
+}
+
+#[test]
+fn tables_of_data_frames_are_read_with_a_column_for_each_member_or_dictionaries() {
+    let columns = [
+        ("eventVersion", "1.08"),
+        ("eventTime", "2026-01-01T12:00:00Z"),
+        ("eventSource", "workmail.amazonaws.com"),
+        ("eventName", "TagResource"),
+        ("awsRegion", "eu-west-1"),
+        ("sourceIPAddress", "192.0.2.7"),
+        ("errorCode", ""),
+        ("errorMessage", ""),
+        ("eventID", "e-1"),
+        ("eventType", "AwsApiCall"),
+        ("recipientAccountId", "111122223333.0"),
+        ("vpcEndpointId", ""),
+        ("userIdentity.type", "AssumedRole"),
+        ("userIdentity.principalId", "AROAEXAMPLE:erin"),
+        ("userIdentity.arn", "arn:aws:sts::111122223333:assumed-role/MailAdmin/erin"),
+        ("userIdentity.invokedBy", ""),
+        ("userIdentity.sessionContext.sessionIssuer.arn", "arn:aws:iam::111122223333:role/ops/MailAdmin"),
+        ("userIdentity.sessionContext.attributes.mfaAuthenticated", "true"),
+    ];
+    let arn = "arn:aws:workmail:eu-west-1:111122223333:organization/m-0123456789abcdef0123456789abcdef";
+    let apart = [("requestParameters.resourceARN", arn), ("requestParameters.tags", "[{'key': 'Team', 'value': \"it's\"}]")];
+    let dictionary = format!("{{'resourceARN': '{arn}', 'tags': [{{'key': 'Team', 'value': \"it's\"}}]}}");
+    let apart = [&columns[..], &apart].concat();
+    let flat: serde_json::Map<_, _> = apart.iter().map(|(name, cell)| ((*name).to_owned(), json!(cell.replace('\'', "\"").replace("it\"s", "it's")))).collect();
+    let flat = Value::from(flat).to_string();
+    for (container, complete) in [(csv_of(&apart), false), (flat, false), (csv_of(&[&columns[..], &[("requestParameters", &dictionary)]].concat()), true)] {
+        let loaded = load(&[&container]);
+        assert_eq!((loaded.counts.records, loaded.counts.events), (1, 1), "{:?}", loaded.skipped);
+        for (column, value) in [
+            ("identity_type", Some("AssumedRole")),
+            ("principal_arn", Some("arn:aws:iam::111122223333:role/ops/MailAdmin")),
+            ("session_name", Some("erin")),
+            ("account_id", Some("111122223333")),
+            ("resource", Some(arn)),
+            ("outcome", Some("success")),
+            ("not_replayable", None),
+        ] {
+            assert_eq!(loaded.text(0, column), value, "{column}: {container}");
+        }
+        assert_eq!((loaded.flag(0, "mfa"), loaded.flag(0, "request_context_complete")), (Some(true), Some(complete)), "{container}");
+        let unknown = loaded.unknown_keys(0);
+        assert_eq!(unknown, ["aws:assumedroot", "aws:federatedprovider", "aws:referer", "aws:sourceidentity", "aws:tokenissuetime"], "{container}");
+    }
 }
