@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
         _ => {}
     }
     match arguments.format {
-        Format::Json => printer.json(&as_json(&ingested, &dataset.ledger)?)?,
+        Format::Json => printer.json(&as_json(&ingested, before, &dataset.ledger)?)?,
         Format::Text => {
             let folder = visible(&arguments.output.to_string_lossy());
             printer.out(&format!("{folder}: {}", as_text(&ingested, before, &dataset.ledger)))?;
@@ -111,7 +111,7 @@ struct Found<'l> {
     gaps: Vec<String>,
     accounts: BTreeMap<&'l str, u64>,
     regions: BTreeMap<&'l str, u64>,
-    services: BTreeMap<&'l str, u64>,
+    services: BTreeMap<String, u64>,
     identities: BTreeMap<&'l str, u64>,
     skipped: BTreeMap<&'l str, u64>,
 }
@@ -134,11 +134,18 @@ impl<'l> Found<'l> {
             gaps: days.windows(2).filter_map(|pair| gap(pair.first()?.0, pair.last()?.0)).collect(),
             accounts: sum(|day| &day.accounts),
             regions: sum(|day| &day.regions),
-            services: sum(|day| &day.services),
+            services: folded(sum(|day| &day.services)),
             identities: sum(|day| &day.identities),
             skipped,
         }
     }
+}
+
+/// The same without regard to case: trails write `workmailMessageFlow.amazonaws.com` in more than one way.
+fn folded(counts: BTreeMap<&str, u64>) -> BTreeMap<String, u64> {
+    let mut folded = BTreeMap::new();
+    counts.into_iter().for_each(|(name, count)| *folded.entry(name.trim().to_lowercase()).or_default() += count);
+    folded
 }
 
 /// The days between two days: none, one, or from one to another.
@@ -152,14 +159,22 @@ fn gap(before: &str, after: &str) -> Option<String> {
     }
 }
 
-fn as_json(ingested: &Ingested, ledger: &Ledger) -> Result<String> {
+/// What became of the records of a run that were not skipped: events that were not there before, and those that were.
+fn of_run(ingested: &Ingested, before: DatasetCounts, now: DatasetCounts) -> [u64; 2] {
+    let kept = ingested.records.saturating_sub(ingested.skipped.len() as u64);
+    let events = now.events.saturating_sub(before.events).min(kept);
+    [events, kept - events]
+}
+
+fn as_json(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Result<String> {
     let Found { first, last, gaps, accounts, regions, services, identities, skipped, .. } = Found::of(ledger);
     let DatasetCounts { records, duplicates, skipped: not_kept, id_conflicts, events } = ledger.counts;
+    let [new, repeated] = of_run(ingested, before, ledger.counts);
     let value = json!({
         "records": records, "duplicates": duplicates, "skipped": not_kept, "id_conflicts": id_conflicts, "events": events,
         "run": {
             "files": ingested.files, "already_loaded": ingested.already_loaded, "passed_over": ingested.passed_over.len(),
-            "records": ingested.records, "skipped": ingested.skipped.len()
+            "records": ingested.records, "events": new, "duplicates": repeated, "skipped": ingested.skipped.len()
         },
         "window": first.zip(last).map(|(first, last)| json!({ "first": first, "last": last, "without_events": gaps })),
         "accounts": accounts, "regions": regions, "services": services, "identity_types": identities,
@@ -184,16 +199,8 @@ fn as_text(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Strin
         let [records, events, duplicates, skipped] = counts.map(grouped);
         text.push_str(&format!("{name:12}{records:>14}{events:>14}{duplicates:>14}{skipped:>14}\n"));
     };
-    let since = |now: u64, before: u64| now.saturating_sub(before);
-    line(
-        "new",
-        [
-            since(counts.records, before.records),
-            since(counts.events, before.events),
-            since(counts.duplicates, before.duplicates),
-            since(counts.skipped, before.skipped),
-        ],
-    );
+    let [events, duplicates] = of_run(ingested, before, counts);
+    line("new", [ingested.records, events, duplicates, ingested.skipped.len() as u64]);
     line("in all", [counts.records, counts.events, counts.duplicates, counts.skipped]);
     text.push('\n');
     if let (Some(first), Some(last)) = (found.first, found.last) {
@@ -202,10 +209,11 @@ fn as_text(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Strin
     if !found.gaps.is_empty() {
         text.push_str(&row("no events on", &found.gaps));
     }
+    let services = found.services.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     for (name, counts) in [
         ("accounts", found.accounts),
         ("regions", found.regions),
-        ("services", found.services),
+        ("services", services),
         ("identities", found.identities),
         ("skipped", found.skipped),
     ] {

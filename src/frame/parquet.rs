@@ -94,8 +94,18 @@ pub(super) fn write_error(path: &Path, error: ParquetError) -> Error {
 /// # Errors
 /// [`Error::Io`].
 pub fn create_private(path: &Path) -> Result<File> {
+    let file = open_private(path)?;
+    file.set_len(0).map_err(|error| Error::io("create", path, error))?;
+    Ok(file)
+}
+
+/// Opens a file to write to that only its owner can read, with what is in it, or creates it.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn open_private(path: &Path) -> Result<File> {
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

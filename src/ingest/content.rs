@@ -10,9 +10,10 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::inflate::{Damage, Inflater, is_compressed};
+use super::ledger::SourceFile;
 use super::source::{LogFile, Reading};
 use super::tabular;
-use crate::cloudtrail::{Sink, SkipReason, Skipped, decode};
+use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
@@ -149,6 +150,20 @@ impl Opened {
         }
     }
 
+    /// The last event of what was loaded of the file before it has grown, or before more of it may be read. Of a table its row may
+    /// have been cut, and stand there otherwise now.
+    pub(super) fn last_of(&self, older: &SourceFile, reading: &Reading) -> Option<LastEvent> {
+        let Content::Bytes(bytes) = &self.content else { return None };
+        let before = bytes.get(..usize::try_from(older.bytes).ok()?)?;
+        let ends_a_line = before.ends_with(b"\n") && !is_compressed(before);
+        if older.sha256.is_empty() || ends_a_line {
+            return None;
+        }
+        let mut last = Last::default();
+        decode_bytes(bytes.slice_ref(before), older.read_up_to.unwrap_or(reading.max_inflated), NESTED, &mut last);
+        last.event
+    }
+
     /// Hands every record to `sink`.
     pub(super) fn decode(self, reading: &Reading, sink: &mut impl Sink) {
         match self.content {
@@ -156,6 +171,31 @@ impl Opened {
             Content::Bytes(bytes) => decode_bytes(bytes, reading.max_inflated, NESTED, sink),
         }
     }
+}
+
+/// An event of an older state of a file.
+#[derive(Debug)]
+pub(super) struct LastEvent {
+    /// Microseconds since 1970.
+    pub(super) time: i64,
+    /// Its position in the file.
+    pub(super) index: u64,
+    /// The record; empty for one that stood in the list of a trail, and so was whole.
+    pub(super) text: String,
+}
+
+/// Keeps the last event.
+#[derive(Debug, Default)]
+struct Last {
+    event: Option<LastEvent>,
+}
+
+impl Sink for Last {
+    fn record(&mut self, index: u64, time: i64, _: &Record<'_>, text: &str) {
+        self.event = Some(LastEvent { time, index, text: text.to_owned() });
+    }
+
+    fn skipped(&mut self, _: Skipped) {}
 }
 
 fn decode_bytes(bytes: Bytes, limit: u64, nested: u8, sink: &mut impl Sink) {

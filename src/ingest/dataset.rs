@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::day::{file_name, is_staged, staged_name};
+use super::day::{file_name, is_file_name, is_staged, staged_name};
 use super::ledger::{Day, Ledger};
 use super::lock::Lock;
 use crate::error::{Error, Result};
@@ -152,13 +152,36 @@ impl Dataset {
         // All files at once: made durable one by one as they were written, each was a transaction of the file system.
         let staged: Vec<PathBuf> = entries(&staging.folder)?.into_iter().filter(|file| is_staged(file)).collect();
         staged.par_iter().try_for_each(|file| sync_file(file))?;
-        ledger.write(&staging.folder.join(LEDGER))?;
+        let made = self.make_days(&ledger)?;
+        if let Err(error) = ledger.write(&staging.folder.join(LEDGER)) {
+            made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+            return Err(error);
+        }
         sync(&staging.folder)?;
         rename(&staging.folder, &folder.join(COMMIT))?;
         sync(&folder)?;
         roll_forward(&self.path)?;
         self.ledger = ledger;
         Ok(())
+    }
+}
+
+impl Dataset {
+    /// Makes the folders of days that are new, so that putting files in place asks for no more room on the disk; all or none.
+    fn make_days(&self, ledger: &Ledger) -> Result<Vec<PathBuf>> {
+        let mut made = Vec::new();
+        for date in ledger.days.keys().filter(|date| !self.ledger.days.contains_key(*date)) {
+            let folder = self.path.join(date_folder(date));
+            match std::fs::create_dir(&folder) {
+                Ok(()) => made.push(folder),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+                Err(error) => {
+                    made.iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+                    return Err(Error::io("create", &folder, error));
+                }
+            }
+        }
+        Ok(made)
     }
 }
 
@@ -211,7 +234,7 @@ fn put_day(path: &Path, commit: &Path, date: &str, day: &Day) -> Result<()> {
     for old in entries(&folder)? {
         // A day that is split anew has other file names; its rows must not stand twice.
         let name = old.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("events") && name.ends_with(".parquet") && !names.iter().any(|kept| *kept == name) {
+        if is_file_name(&name) && !names.iter().any(|kept| *kept == name) {
             std::fs::remove_file(&old).map_err(|error| Error::io("remove", &old, error))?;
         }
     }
@@ -227,8 +250,10 @@ fn put_day(path: &Path, commit: &Path, date: &str, day: &Day) -> Result<()> {
 fn read_ledger(path: &Path) -> Result<Ledger> {
     let file = path.join(LEDGER_FOLDER).join(LEDGER);
     let is_date = |entry: &PathBuf| entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("date="));
+    // A run that was interrupted before its commit may have made the folder.
+    let holds_something = |entry: &PathBuf| std::fs::read_dir(entry).is_ok_and(|mut entries| entries.next().is_some());
     // Listed before the ledger is read: a run that ends in between puts the dates in place first.
-    let holds_days = entries(path)?.iter().any(is_date);
+    let holds_days = entries(path)?.iter().any(|entry| is_date(entry) && holds_something(entry));
     if let Some(ledger) = Ledger::read(&file)? {
         return Ok(ledger);
     }

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 
 use super::ledger::{Calls, Day};
 use super::merge::{Merge, OUTPUT_ROWS, Run};
-use super::sorted::{Mark, Row};
+use super::sorted::{Mark, PlaceInFile, Row};
 use super::twins::Twins;
 use crate::error::{Error, Result};
 use crate::frame::{EventWriter, Place, Text, Texts, read};
@@ -21,12 +21,21 @@ pub(super) struct DayMerge<'m> {
     pub(super) runs: Vec<Run>,
     /// Which of them repeat others.
     pub(super) twins: Twins,
-    /// Account and id of the events that addenda replace.
-    pub(super) replaced: &'m BTreeSet<(Option<String>, String)>,
+    /// What others take the place of.
+    pub(super) others: Others<'m>,
     /// The calls of those that were replaced before.
     pub(super) calls: Calls,
     /// About the most rows of a file: a day with more is split by event id.
     pub(super) file_rows: u64,
+}
+
+/// What takes the place of rows that were there before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Others<'m> {
+    /// Account and id of the events that addenda replace.
+    pub(super) replaced: &'m BTreeSet<(Option<String>, String)>,
+    /// Rows of the dataset at places where a file that has grown says something else now.
+    pub(super) superseded: &'m [PlaceInFile],
 }
 
 /// Rows that were read and were not kept.
@@ -113,13 +122,18 @@ impl DayMerge<'_> {
         if is_replaced {
             day.replaced.add(row);
         }
-        is_replaced || self.twins.repeats(row)
+        is_replaced || self.is_superseded(row) || self.twins.repeats(row)
+    }
+
+    fn is_superseded(&self, row: &Row) -> bool {
+        row.is_loaded() && self.others.superseded.iter().any(|place| row.stands_at(place))
     }
 
     /// Whether an addendum takes the place of a row. Addenda stay: two of one event tell different things.
     fn is_replaced(&self, row: &Row) -> bool {
-        let named = |account: Option<&str>| self.replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
-        !self.replaced.is_empty() && (named(row.account()) || named(None)) && row.mark(Mark::AddendumOf).is_none()
+        let replaced = self.others.replaced;
+        let named = |account: Option<&str>| replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
+        !replaced.is_empty() && (named(row.account()) || named(None)) && row.mark(Mark::AddendumOf).is_none()
     }
 }
 
@@ -127,19 +141,10 @@ impl DayMerge<'_> {
 fn keep(group: &mut Vec<Row>, merge: &mut Merge, merged: &mut Merged) {
     let before = group.len();
     if before > 1 {
-        drop_older(group);
         drop_poor(group);
     }
     merged.dropped += (before - group.len()) as u64;
     group.drain(..).for_each(|row| merge.keep(row));
-}
-
-/// Drops what was loaded before of a place that a file has filled since: the last row of a table may have been cut.
-fn drop_older(group: &mut Vec<Row>) {
-    if group.iter().any(Row::is_loaded) && !group.iter().all(Row::is_loaded) {
-        let new: Vec<Row> = group.iter().filter(|row| !row.is_loaded()).cloned().collect();
-        group.retain(|row| !row.is_loaded() || !new.iter().any(|other| other.is_at_place_of(row)));
-    }
 }
 
 /// Drops the poor copies of calls that are there in full.
@@ -236,6 +241,12 @@ const STAGED: &str = "new";
 /// Whether a file of the staging folder is one of a day.
 pub(super) fn is_staged(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == STAGED)
+}
+
+/// Whether a file of a day's folder may be one of the dataset.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let number = name.strip_prefix("events-").and_then(|rest| rest.strip_suffix(".parquet"));
+    name == "events.parquet" || number.is_some_and(|number| number.len() >= 2 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The name of a day's file in the dataset.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::dataset::{Dataset, Staging, date_text};
-use super::day::{DayMerge, Merged, staged_name};
+use super::dataset::{Dataset, Staging, date_text, day_of};
+use super::day::{DayMerge, Merged, Others, staged_name};
 use super::ledger::Day;
 use super::merge::{Merge, Run};
+use super::sorted::PlaceInFile;
 use super::threads::on_all_threads;
 use super::twins::Twins;
 use super::waiting::{Replaced, Rows, Waiting};
@@ -37,7 +38,8 @@ impl Days<'_> {
             && let Some((day, rows, replaced)) = waiting.complete_day()
         {
             let date = date_text(day);
-            let (day, _) = self.write(&date, rows, self.loaded(&date), self.dataset.ledger.days.get(&date), &replaced)?;
+            let others = Others { replaced: &replaced, superseded: &[] };
+            let (day, _) = self.write(&date, rows, self.loaded(&date), self.dataset.ledger.days.get(&date), others)?;
             written.insert(date, day);
         }
         Ok(())
@@ -49,8 +51,13 @@ impl Days<'_> {
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
     pub(super) fn write_rest(&self, waiting: Waiting, mut written: Written, progress: &dyn Progress) -> Result<(Written, Replaced)> {
-        let (days, replaced) = waiting.into_rest();
+        let (days, replaced, superseded) = waiting.into_rest();
+        let mut of_dates: BTreeMap<String, Vec<PlaceInFile>> = BTreeMap::new();
+        superseded.into_iter().for_each(|place| of_dates.entry(date_text(day_of(place.time))).or_default().push(place));
         let mut dates: BTreeMap<String, Rows> = days.into_iter().map(|(day, rows)| (date_text(day), rows)).collect();
+        for date in of_dates.keys() {
+            dates.entry(date.clone()).or_default();
+        }
         let new: BTreeSet<&str> = replaced.difference(&self.dataset.ledger.replaced).map(|(_, id)| id.as_str()).collect();
         if !new.is_empty() {
             let others: BTreeSet<&String> = written.keys().chain(self.dataset.ledger.days.keys()).collect();
@@ -71,7 +78,9 @@ impl Days<'_> {
                     None => self.loaded(&date),
                 };
                 let before = written.get(&date).or_else(|| self.dataset.ledger.days.get(&date));
-                let (day, merged) = self.write(&date, rows, files, before, &replaced)?;
+                let superseded = of_dates.get(&date).map(Vec::as_slice).unwrap_or_default();
+                let others = Others { replaced: &replaced, superseded };
+                let (day, merged) = self.write(&date, rows, files, before, others)?;
                 progress.advance(0, merged.read);
                 days.push((date, day));
             }
@@ -104,7 +113,7 @@ impl Days<'_> {
         Rows { mut runs, mut marks }: Rows,
         files: Vec<PathBuf>,
         before: Option<&Day>,
-        replaced: &Replaced,
+        others: Others<'_>,
     ) -> Result<(Day, Merged)> {
         let folder = &self.staging.folder;
         let read = marks.rows;
@@ -122,7 +131,7 @@ impl Days<'_> {
         runs.extend(files.into_iter().map(Run::Events));
         let calls = before.map(|day| day.replaced.clone()).unwrap_or_default();
         let twins = Twins::find(&marks, &runs, &calls)?;
-        DayMerge { date, runs, twins, replaced, calls, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
+        DayMerge { date, runs, twins, others, calls, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::frame::parquet;
 use crate::frame::schema::SCHEMA_VERSION;
 
+/// The most files of a day: of events that fit a disk there are fewer.
+const MOST_FILES: usize = 100_000;
+
 /// What was loaded into a dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -80,6 +83,9 @@ pub struct SourceFile {
     pub sha256: String,
     /// Records in it, skipped ones included.
     pub records: u64,
+    /// What `--max-inflated` was, if there is more in the file than was read for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_up_to: Option<u64>,
 }
 
 /// What became of the records.
@@ -151,6 +157,12 @@ impl Ledger {
                 format!("has schema version {version}, this program reads {SCHEMA_VERSION}: load the logs again"),
             ));
         }
+        // Names of folders and files are made of these.
+        let is_day =
+            |(date, day): (&String, &Day)| date.parse::<jiff::civil::Date>().is_ok() && date.len() == 10 && day.files <= MOST_FILES;
+        if let Some((date, _)) = ledger.days.iter().find(|day| !is_day(*day)) {
+            return Err(Error::format(file, format!("has a day `{date}` that cannot be: load the logs again into a new folder")));
+        }
         Ok(Some(ledger))
     }
 
@@ -166,7 +178,10 @@ impl Ledger {
     }
 
     /// Enters files that were read.
-    pub(super) fn enter(&mut self, read: Vec<ReadFile>) {
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there are more events and skipped records than there were records.
+    pub(super) fn enter(&mut self, read: Vec<ReadFile>) -> Result<()> {
         let replaced: BTreeSet<SourceFile> = read.iter().filter_map(|file| file.replaces.clone()).collect();
         let paths: BTreeSet<&str> = replaced.iter().map(|source| source.file.as_str()).collect();
         self.skipped.retain(|row| !paths.contains(row.file.as_str()));
@@ -177,16 +192,19 @@ impl Ledger {
         }
         self.sources.sort();
         self.skipped.sort();
-        self.count();
+        self.count()
     }
 
-    fn count(&mut self) {
+    fn count(&mut self) -> Result<()> {
         let records = self.sources.iter().map(|source| source.records).sum();
         let skipped = self.skipped.len() as u64;
         let events = self.days.values().map(|day| day.events).sum();
         let id_conflicts = self.days.values().map(|day| day.id_conflicts).sum();
-        let duplicates = u64::saturating_sub(records, skipped + events);
+        let Some(duplicates) = u64::checked_sub(records, skipped + events) else {
+            return Err(Error::Internal(format!("{records} records, but {events} events and {skipped} skipped")));
+        };
         self.counts = DatasetCounts { records, duplicates, skipped, id_conflicts, events };
+        Ok(())
     }
 }
 
@@ -202,12 +220,13 @@ pub(super) enum Known<'l> {
 }
 
 impl<'l> Known<'l> {
-    /// Looks for `bytes` among the `entries` of their path.
-    pub(super) fn of(entries: &[&'l SourceFile], bytes: &[u8], sha256: &str) -> Self {
-        match entries {
-            [old] if old.sha256.is_empty() => Self::Older(old),
-            _ if entries.iter().any(|source| source.sha256 == sha256) => Self::Loaded,
-            [old] if old.begins(bytes) => Self::Older(old),
+    /// Looks for `bytes` among the `entries` of their path; `limit` is how much of them may be read.
+    pub(super) fn of(entries: &[&'l SourceFile], bytes: &[u8], sha256: &str, limit: u64) -> Self {
+        match (entries, entries.iter().find(|source| source.sha256 == sha256)) {
+            ([old], _) if old.sha256.is_empty() => Self::Older(old),
+            (_, Some(same)) if same.read_up_to.is_some_and(|before| before < limit) => Self::Older(same),
+            (_, Some(_)) => Self::Loaded,
+            ([old], None) if old.begins(bytes) => Self::Older(old),
             _ => Self::No,
         }
     }

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::buffer::Buffers;
-use super::content::{self, Opened};
+use super::content::{self, LastEvent, Opened};
 use super::dataset::Dataset;
 use super::days::{Days, Written};
 use super::ledger::{Known, ReadFile, SkippedRow, SourceFile};
 use super::map::map_into;
 use super::order::by_time;
+use super::sorted::PlaceInFile;
 use super::source::{LogFile, Reading, find};
 use super::threads::on_all_threads;
 use super::waiting::Waiting;
 use crate::catalog::Catalog;
 use crate::cloudtrail::columns::Unknown;
-use crate::cloudtrail::{Record, Sink, Skipped};
+use crate::cloudtrail::{Record, Sink, SkipReason, Skipped};
 use crate::error::Result;
 use crate::frame::EventRow;
 use crate::progress::Progress;
@@ -69,7 +70,7 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
     let (written, replaced) = days.write_rest(waiting, written, progress)?;
     ledger.days.extend(written);
     ledger.replaced = replaced;
-    ledger.enter(read);
+    ledger.enter(read)?;
     catalog.version().clone_into(&mut ledger.catalog_version);
     dataset.commit(staging, ledger)?;
     Ok(ingested)
@@ -98,7 +99,7 @@ fn read_all(
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
         let rows = Buffers::new(waiting, &days.staging.folder, thread, budget);
         let (mut reader, mut written) =
-            (Reader { catalog, reading, known: &known, rows, read: Vec::new(), unknown: BTreeMap::new() }, Written::new());
+            (Reader { catalog, reading, known: &known, waiting, rows, read: Vec::new(), unknown: BTreeMap::new() }, Written::new());
         while let Some((_, file)) = waiting.next_file(thread, next).and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
             if reader.rows.end_file() {
@@ -124,6 +125,7 @@ struct Reader<'r> {
     reading: &'r Reading,
     /// What the ledger has, by path.
     known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
+    waiting: &'r Waiting,
     rows: Buffers<'r>,
     read: Vec<ReadFile>,
     unknown: BTreeMap<Unknown, u64>,
@@ -137,11 +139,15 @@ impl Reader<'_> {
         let (size, sha256) = opened.as_ref().map_or_else(|_| (0, String::new()), |opened| (opened.bytes, opened.sha256.clone()));
         let beginning = opened.as_ref().map_or(&[][..], Opened::in_memory);
         let entries = self.known.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let replaces = match Known::of(entries, beginning, &sha256) {
+        let older = match Known::of(entries, beginning, &sha256, self.reading.max_inflated) {
             Known::Loaded => return Ok(0),
-            Known::Older(source) => Some(source.clone()),
+            Known::Older(source) => Some(source),
             Known::No => None,
         };
+        let last = older.and_then(|older| opened.as_ref().ok()?.last_of(older, self.reading));
+        if last.is_some() {
+            self.waiting.may_supersede();
+        }
         let mut sink = Collector {
             catalog: self.catalog,
             file: &name,
@@ -151,18 +157,28 @@ impl Reader<'_> {
             of_next: Vec::new(),
             unknown: &mut self.unknown,
             failed: None,
+            last: last.as_ref(),
+            is_same: false,
         };
         match opened {
             Err(skipped) => sink.skipped(skipped),
             Ok(opened) => opened.decode(self.reading, &mut sink),
         }
-        let Collector { skipped, events, failed, .. } = sink;
+        let Collector { skipped, events, failed, is_same, .. } = sink;
         if let Some(error) = failed {
             return Err(error);
         }
+        if let Some(last) = last.filter(|_| !is_same) {
+            self.waiting.supersede(PlaceInFile { file: name.clone(), index: last.index, time: last.time });
+        }
         let records = events + skipped.len() as u64;
+        let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge);
+        let read_up_to = (is_cut && !sha256.is_empty()).then_some(self.reading.max_inflated);
         let skipped = skipped.into_iter().map(|skipped| skipped_row(&name, skipped)).collect();
-        self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records }, skipped, replaces });
+        // Where less was read than before, what was loaded stays beside it.
+        let is_less = |older: &&SourceFile| read_up_to.is_some_and(|now| older.read_up_to.is_none_or(|before| now < before));
+        let replaces = older.filter(|older| older.sha256.is_empty() || !is_less(older)).cloned();
+        self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records, read_up_to }, skipped, replaces });
         Ok(events)
     }
 }
@@ -200,10 +216,15 @@ struct Collector<'c, 'r> {
     of_next: Vec<Unknown>,
     unknown: &'c mut BTreeMap<Unknown, u64>,
     failed: Option<crate::Error>,
+    /// The last event of an older state of the file.
+    last: Option<&'c LastEvent>,
+    /// Whether it still stands there.
+    is_same: bool,
 }
 
 impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str) {
+        self.is_same |= self.last.is_some_and(|last| last.index == index && last.text == text);
         let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
         row.caller = record.caller;
         map_into(&mut row, self.catalog, record, text, self.file, self.rows.has_caller(record.caller));

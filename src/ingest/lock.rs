@@ -25,7 +25,7 @@ impl Lock {
     /// # Errors
     /// [`Error::Io`].
     pub(super) fn take(file: &Path) -> Result<Option<Self>> {
-        let open = parquet::create_private(file)?;
+        let open = parquet::open_private(file)?;
         for pause in PAUSES {
             match open.try_lock() {
                 Ok(()) => return Ok(Some(Self { _file: open })),

@@ -51,12 +51,12 @@ pub fn write_made(
     let mut ledger = dataset.ledger.clone();
     ledger.days = written.into_iter().flatten().collect::<BTreeMap<String, Day>>();
     let read = |(date, day): (&String, &Day)| ReadFile {
-        source: SourceFile { file: format!("made/{date}"), bytes: 0, sha256: String::new(), records: day.events },
+        source: SourceFile { file: format!("made/{date}"), bytes: 0, sha256: String::new(), records: day.events, read_up_to: None },
         skipped: Vec::new(),
         replaces: None,
     };
     let read = ledger.days.iter().map(read).collect();
-    ledger.enter(read);
+    ledger.enter(read)?;
     Catalog::builtin().version().clone_into(&mut ledger.catalog_version);
     dataset.commit(staging, ledger)
 }

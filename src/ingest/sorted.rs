@@ -140,6 +140,15 @@ impl Sorted {
     }
 }
 
+/// A place in a file, and the time of the event there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PlaceInFile {
+    pub(super) file: String,
+    pub(super) index: u64,
+    /// Microseconds since 1970.
+    pub(super) time: i64,
+}
+
 /// How parameters begin that were left out, by CloudTrail or since a table prints them so that they cannot be told apart.
 const OMITTED: &str = r#"{"omitted":true"#;
 
@@ -227,20 +236,16 @@ impl Row {
         self.from.is_loaded
     }
 
-    /// Whether the rows have one place in one file: they are two states of it.
-    pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
-        let place = |row: &Self| row.from.index.values().get(row.row()).copied();
-        place(self) == place(other) && self.from.file.get(self.row()) == other.from.file.get(other.row())
+    /// Whether it stands there.
+    pub(super) fn stands_at(&self, place: &PlaceInFile) -> bool {
+        let index = self.from.index.values().get(self.row()).and_then(|index| u64::try_from(*index).ok());
+        self.time == place.time && index == Some(place.index) && self.from.file.get(self.row()) == Some(&place.file)
     }
 
-    /// Whether of two rows of one event this one stays: the newer state of a file, or what tells more. Of others that stays which
-    /// has the smallest file and index.
+    /// Whether of two rows of one event this one stays: what tells more. Of others that stays which has the smallest file and
+    /// index.
     pub(super) fn is_better_than(&self, other: &Self) -> bool {
-        match (self.is_loaded(), other.is_loaded()) {
-            (false, true) if self.is_at_place_of(other) => true,
-            (true, false) if self.is_at_place_of(other) => false,
-            _ => self.tells() > other.tells(),
-        }
+        self.tells() > other.tells()
     }
 
     /// How much the row tells, to compare it with another one of the same event: a form that leaves something out tells less.

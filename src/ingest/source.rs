@@ -72,6 +72,9 @@ impl Logs {
     }
 }
 
+/// What makes a path a glob.
+const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
+
 /// Finds the log files of files, folders, globs, `-` and `s3://` URLs.
 ///
 /// # Errors
@@ -91,8 +94,8 @@ pub fn find(paths: &[PathBuf], reading: &Reading) -> Result<Logs> {
     }
     logs.files.sort_by(|a, b| a.path.cmp(&b.path));
     logs.files.dedup_by(|a, b| a.path == b.path);
-    if paths.len() > 1 {
-        // The same file under two names, since folders and globs overlap. Inside one folder no file is met twice.
+    if paths.len() > 1 || paths.iter().any(|path| path.to_string_lossy().contains(WILDCARDS)) {
+        // The same file under two names, since folders, globs and links overlap. Inside one folder no file is met twice.
         let mut seen = HashSet::new();
         logs.files.retain(|file| file.path.canonicalize().map_or(true, |real| seen.insert(real)));
     }
@@ -119,7 +122,7 @@ fn local(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
         Ok(metadata) => logs.push(path.to_path_buf(), metadata.len(), origin(&metadata)),
         // A link that leads nowhere is there, and cannot be read.
         Err(_) if std::fs::symlink_metadata(path).is_ok() => logs.push(path.to_path_buf(), 0, Origin::File),
-        Err(_) if text.contains(['*', '?', '[', '{']) && !text.contains("://") => glob(path, text, logs)?,
+        Err(_) if text.contains(WILDCARDS) && !text.contains("://") => glob(path, text, logs)?,
         Err(_) if text.contains("://") => {
             return Err(Error::Usage(format!(
                 "`{text}` is no URL that can be read: only s3://BUCKET/PREFIX is; copy the logs to a folder"
@@ -171,6 +174,8 @@ fn take(root: &Path, entry: &ignore::DirEntry, kind: FileType, named: bool, logs
     let path = entry.path();
     if kind.is_symlink() {
         match std::fs::metadata(path) {
+            // A glob that matches a link names it.
+            Ok(metadata) if metadata.is_dir() && named => return walk(path, logs),
             Ok(metadata) if metadata.is_dir() => return linked_folder(root, path, logs),
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return logs.trouble(path.to_path_buf(), NO_FILE),
@@ -201,8 +206,7 @@ fn linked_folder(root: &Path, path: &Path, logs: &mut Logs) {
 /// The files below the longest folder without a wildcard that the glob matches, and the logs of the folders that it matches.
 fn glob(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
     let matcher = matcher(text)?;
-    let literal: PathBuf =
-        path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])).collect();
+    let literal: PathBuf = path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(WILDCARDS)).collect();
     // `*.gz` is walked from `.`, whose entries are called `./a.gz`.
     let root = if literal.as_os_str().is_empty() { Path::new(".") } else { literal.as_path() };
     let before = logs.files.len();
@@ -232,7 +236,7 @@ fn matcher(text: &str) -> Result<GlobMatcher> {
 
 #[cfg(feature = "s3")]
 fn objects(url: &str, reading: &Reading, logs: &mut Logs) -> Result<()> {
-    let wildcard = url.find(['*', '?', '[', '{']);
+    let wildcard = url.find(WILDCARDS);
     let matcher = wildcard.map(|_| matcher(url)).transpose()?;
     for found in super::s3::list(url.get(..wildcard.unwrap_or(url.len())).unwrap_or(url), reading)? {
         let path = PathBuf::from(&found.url);
@@ -267,8 +271,10 @@ fn looks_like_log(path: &Path) -> bool {
         return true;
     }
     let mut first = Vec::new();
+    // One that cannot be opened may be a log, and is reported as one.
+    let Ok(file) = std::fs::File::open(path) else { return true };
     // What could be read of a file that fails tells as much.
-    let _ = std::fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut first));
+    let _ = file.take(HEAD).read_to_end(&mut first);
     begins_as_log(&first)
 }
 

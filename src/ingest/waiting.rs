@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dataset::day_of;
 use super::merge::Run;
-use super::sorted::Sorted;
+use super::sorted::{PlaceInFile, Sorted};
 use super::twins::Marks;
 use crate::error::Result;
 
@@ -41,6 +41,10 @@ pub(super) struct Waiting {
 struct State {
     days: BTreeMap<i32, Rows>,
     replaced: Arc<Replaced>,
+    /// Places in files that held another event when they were loaded before.
+    superseded: Vec<PlaceInFile>,
+    /// Whether there may be some.
+    supersedes: bool,
     /// How many files were begun.
     begun: usize,
     threads: BTreeMap<usize, Open>,
@@ -68,6 +72,8 @@ impl Waiting {
         let state = State {
             days: BTreeMap::new(),
             replaced: Arc::new(replaced.clone()),
+            superseded: Vec::new(),
+            supersedes: false,
             begun: 0,
             threads: BTreeMap::new(),
             handed_out: BTreeSet::new(),
@@ -122,6 +128,17 @@ impl Waiting {
         Ok(())
     }
 
+    /// A file is read again that may hold another event somewhere than when it was loaded before: until all are read, no further
+    /// day is written.
+    pub(super) fn may_supersede(&self) {
+        self.state().supersedes = true;
+    }
+
+    /// It does.
+    pub(super) fn supersede(&self, place: PlaceInFile) {
+        self.state().superseded.push(place);
+    }
+
     /// How many rows wait of each of some batches.
     pub(super) fn left(&self, batches: &[Arc<Sorted>]) -> Vec<usize> {
         let state = self.state();
@@ -155,7 +172,7 @@ impl Waiting {
     /// A day of which nothing is left to come, with its rows and what is known to be replaced, for the caller to write.
     pub(super) fn complete_day(&self) -> Option<(i32, Rows, Arc<Replaced>)> {
         let mut state = self.state();
-        if state.late.len() > MOST_LATE + state.handed_out.len() / MOST_LATE_PART {
+        if state.supersedes || state.late.len() > MOST_LATE + state.handed_out.len() / MOST_LATE_PART {
             return None;
         }
         let to_begin = self.begins.get(state.begun).copied().unwrap_or(NEVER);
@@ -168,9 +185,9 @@ impl Waiting {
     }
 
     /// What still waits, by day, and all that is replaced.
-    pub(super) fn into_rest(self) -> (BTreeMap<i32, Rows>, Replaced) {
+    pub(super) fn into_rest(self) -> (BTreeMap<i32, Rows>, Replaced, Vec<PlaceInFile>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.days, Arc::unwrap_or_clone(state.replaced))
+        (state.days, Arc::unwrap_or_clone(state.replaced), state.superseded)
     }
 }
 

@@ -259,7 +259,17 @@ fn a_key_that_a_table_has_no_place_for_is_undetermined_and_not_lost() {
     });
     let struct_without = "{type=AssumedRole, principalid=AROAEXAMPLE:erin, arn=arn:aws:sts::111122223333:assumed-role/Ops/erin, \
                           accountid=111122223333, invokedby=null, sessioncontext={sessionissuer={arn=arn:aws:iam::111122223333:role/Ops}}}";
-    let columns = ["eventVersion", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "requestParameters", "eventType", "recipientAccountId"];
+    let columns = [
+        "eventVersion",
+        "eventTime",
+        "eventSource",
+        "eventName",
+        "awsRegion",
+        "sourceIPAddress",
+        "requestParameters",
+        "eventType",
+        "recipientAccountId",
+    ];
     let cell = |name: &str| match &of_role[name] {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -286,10 +296,31 @@ fn a_key_that_a_table_has_no_place_for_is_undetermined_and_not_lost() {
             room.write("logs/log", &log);
             room.write("draft.json", only(condition.clone()));
             let run = room.replay(&["--candidate", "draft.json", "--assume-absent", "session"]).exits(0);
-            assert_eq!(room.manifest()["candidates"][0]["events"][class], json!(1), "{condition}: {}\n{}", room.manifest()["candidates"][0], run.stderr);
+            assert_eq!(
+                room.manifest()["candidates"][0]["events"][class],
+                json!(1),
+                "{condition}: {}\n{}",
+                room.manifest()["candidates"][0],
+                run.stderr
+            );
             assert_eq!(run.stderr.contains("do not tell all of `sourceIdentity`, `federatedProvider`"), log == table, "{}", run.stderr);
         }
     }
+}
+
+#[test]
+fn the_sums_of_a_run_are_those_of_what_it_read() {
+    let room = Room::new();
+    let [one, two] = ["one", "two"].map(|id| record(id).to_string());
+    room.write("logs/a.json", format!("{{\"Records\":[{one},{}", &two[..40]));
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0);
+    room.write("logs/a.json", format!("{{\"Records\":[{one},{two}]}}"));
+    let run = room.run(&["ingest", "logs", "-o", "events", "--format", "json"]).exits(0).json();
+    assert_eq!(
+        run["run"],
+        json!({"files": 1, "already_loaded": 0, "passed_over": 0, "records": 2, "events": 1, "duplicates": 1, "skipped": 0})
+    );
+    assert_eq!((&run["records"], &run["events"], &run["duplicates"]), (&json!(2), &json!(2), &json!(0)));
 }
 
 #[test]

@@ -298,6 +298,134 @@ fn a_table_that_has_grown_takes_the_place_of_what_was_cut() {
 }
 
 #[test]
+fn a_row_that_was_cut_in_its_id_or_time_is_another_one_when_it_is_whole() {
+    let ids_last = |id: &str| format!("ListUsers,2026-03-04T05:06:07Z,workmail.amazonaws.com,aws-cli,{id}");
+    let time_last = |id: &str| format!("ListUsers,{id},workmail.amazonaws.com,aws-cli,2026-03-04T05:06:07.500Z");
+    let without_id = |id: &str| format!("ListUsers,,workmail.amazonaws.com,2026-03-04T05:06:07Z,aws-cli/{id}");
+    let headers = [
+        ("Event name,Event time,Event source,User agent,Event ID", ids_last as fn(&str) -> String),
+        ("Event name,Event ID,Event source,User agent,Event time", time_last),
+        ("Event name,Error code,Event source,Event time,User agent", without_id),
+    ];
+    for (header, row) in headers {
+        let whole = format!("{header}\n{}\n{}\n{}\n", row("aaaaaaaa"), row("bbbbbbbb"), row("cccccccc"));
+        let length = whole.len() - row("cccccccc").len() - 1;
+        for cut in 1..12 {
+            let room = Room::new();
+            let file = room.write("history.csv", &whole[..length - cut]);
+            room.load("events", &[&file]);
+            room.write("history.csv", &whole);
+            let (dataset, _) = room.load("events", &[&file]);
+            let found = dataset.ledger.counts;
+            assert_eq!((found.records, found.skipped, found.events), (3, 0, 3), "{header}, {cut}: {found:?}");
+            room.load("afresh", &[&file]);
+            assert_same(&events_of(&room.path("afresh")), &events_of(&room.path("events")), &format!("{header}, {cut}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_exported_to_the_same_name_again_takes_the_place_of_nothing() {
+    let in_account = |account: &str| record("a", &json!({"recipientAccountId": account}));
+    let table = "eventID,eventName,eventTime,eventSource\na,ListUsers,2026-03-04T05:06:07Z,workmail.amazonaws.com\n";
+    let conflict = |room: &Room, account: &str| room.log("logs.json", &[in_account(account)]);
+    for accounts in [["111122223333", "444455556666"], ["444455556666", "111122223333"]] {
+        let room = Room::new();
+        for account in accounts {
+            room.load("events", &[&conflict(&room, account)]);
+        }
+        let (dataset, _) = room.load("events", &[&conflict(&room, accounts[0])]);
+        assert_eq!((dataset.ledger.counts, ids(&dataset).len()), (counts(2, 0, 0, 0, 2), 2), "{accounts:?}");
+    }
+    // Nor does a table that tells less, in any order.
+    let room = Room::new();
+    for (dataset, is_table_first) in [("table first", true), ("table last", false)] {
+        for is_table in [is_table_first, !is_table_first] {
+            let file = if is_table { room.write("logs.json", table) } else { conflict(&room, "111122223333") };
+            room.load(dataset, &[&file]);
+        }
+    }
+    assert_same(&events_of(&room.path("table first")), &events_of(&room.path("table last")), "either order");
+}
+
+#[test]
+fn what_was_beyond_the_limit_is_read_when_the_limit_is_raised() {
+    let gzip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    // The file itself is smaller than the limit.
+    let long = |id: u32| record(&format!("id-{id}"), &json!({"userAgent": "x".repeat(10_000)})).to_string() + "\n";
+    let members: Vec<Vec<u8>> = (0..5).map(|id| gzip(&long(id))).collect();
+    let room = Room::new();
+    let file = room.write("log.json.gz", members[..4].concat());
+    let load = |limit: u64| {
+        let mut dataset = Dataset::open_or_create(&room.path("events")).unwrap();
+        let ingested =
+            ingest(&[file.clone()], &Reading { max_inflated: limit, ..Reading::default() }, &mut dataset, Catalog::builtin(), &Silent);
+        (ingested.unwrap(), dataset.ledger.counts)
+    };
+    let small = 2 * long(0).len() as u64 + 10;
+    let (_, cut) = load(small);
+    assert!(cut.events >= 2 && cut.events < 4 && cut.skipped >= 1, "{cut:?}");
+    assert_eq!(load(small).0.already_loaded, 1, "the limit is what it was");
+    assert_eq!(load(1 << 20).1, counts(4, 0, 0, 0, 4));
+    assert_eq!(load(1 << 20).0.already_loaded, 1);
+    // It has grown, and less of it may be read: what is there stays.
+    room.write("log.json.gz", members.concat());
+    let (_, less) = load(small);
+    assert_eq!((less.events, less.records), (4, less.events + less.duplicates + less.skipped), "{less:?}");
+    let (_, all) = load(1 << 20);
+    assert_eq!((all.events, all.records), (5, all.events + all.duplicates + all.skipped), "{all:?}");
+}
+
+#[test]
+fn a_day_whose_folder_cannot_be_made_costs_nothing_that_was_there() {
+    let room = Room::new();
+    let first = room.log("a.json", &[plain("a")]);
+    room.load("events", &[&first]);
+    room.write("events/date=2026-03-06", "");
+    let before = bytes(&room.path("events"));
+    let days = ["2026-03-05", "2026-03-06"].map(|day| record(day, &json!({"eventTime": format!("{day}T00:00:00Z")})));
+    let more = room.log("b.json", &days);
+    let mut dataset = Dataset::open(&room.path("events")).unwrap();
+    ingest(&[more.clone()], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap_err();
+    assert_same(&before, &bytes(&room.path("events")), "nothing was loaded");
+    std::fs::remove_file(room.path("events/date=2026-03-06")).unwrap();
+    assert_eq!(room.load("events", &[&more]).0.ledger.counts, counts(3, 0, 0, 0, 3));
+}
+
+#[test]
+fn files_of_others_in_a_dataset_stay() {
+    let room = Room::new();
+    let first = room.log("a.json", &[plain("a")]);
+    let (dataset, _) = room.load("events", &[&first]);
+    let day = dataset.files().unwrap().remove(0);
+    let others = ["events-backup.parquet", "events.parquet.bak", "notes.txt"].map(|name| day.with_file_name(name));
+    others.iter().for_each(|other| std::fs::write(other, "mine").unwrap());
+    room.load("events", &[&room.log("b.json", &[plain("b")])]);
+    assert!(others.iter().all(|other| other.is_file()));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_is_refused() {
+    let room = Room::new();
+    room.load("events", &[&room.log("a.json", &[plain("a")])]);
+    let file = room.path("events/_retrial/ledger.json");
+    let ledger: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let day = ledger["days"]["2026-03-04"].clone();
+    for (date, files) in [("2026-03-04", 1u64 << 62), ("/../../..", 1), ("zzz", 1)] {
+        let mut broken = ledger.clone();
+        broken["days"] = json!({ date: day });
+        broken["days"][date]["files"] = json!(files);
+        std::fs::write(&file, broken.to_string()).unwrap();
+        let error = Dataset::open(&room.path("events")).unwrap_err().to_string();
+        assert!(error.contains(&format!("a day `{date}` that cannot be")), "{error}");
+    }
+}
+
+#[test]
 fn a_day_that_something_else_has_changed_is_refused() {
     let room = Room::new();
     let [a, b, c] = ["a", "b", "c"].map(|id| room.log(&format!("{id}.json"), &[plain(id)]));

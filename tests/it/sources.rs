@@ -64,6 +64,20 @@ pub(crate) fn load(paths: &[PathBuf]) -> Loaded {
     load_with(&Reading::default(), &Silent, paths)
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_a_glob_matches_is_followed_and_each_file_is_read_once() {
+    let room = Room::new();
+    room.write("data1/a.json", record("a"));
+    room.write("store/data2/b.json", record("b"));
+    std::os::unix::fs::symlink(room.path("store/data2"), room.path("data2")).unwrap();
+    std::os::unix::fs::symlink(room.path("data1"), room.path("data3")).unwrap();
+    for glob in ["data*", "**", "data[23]"] {
+        let logs = find(&[room.path(glob)], &Reading::default()).unwrap();
+        assert_eq!(logs.files.len(), 2, "{glob}: {:?}", logs.files);
+    }
+}
+
 fn record(id: &str) -> String {
     format!(
         r#"{{"eventVersion":"1.11","eventTime":"2026-01-01T00:00:00Z","eventSource":"workmail.amazonaws.com","eventName":"ListUsers","eventID":"{id}","recipientAccountId":"111122223333"}}"#
