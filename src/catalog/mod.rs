@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 pub use look_up::{DocumentedKeys, Found, FoundEvent, KnownAction, ToldBy};
 pub use outcome::{Class, Outcome, OutcomeRules};
+pub(crate) use resource::partition;
 pub use resource::{ArnTemplate, Parameters, Place, Resolved, some_of};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
 

@@ -95,21 +95,28 @@ impl OutcomeRules {
     /// The first rule that matches; no code is success, an unknown code another error.
     pub fn classify(&self, code: Option<&str>) -> (Outcome, Class) {
         let Some(code) = code.filter(|code| !code.is_empty()) else { return (Outcome::Success, Class::Other) };
-        let known = self.exact.get(code).copied().or_else(|| self.glob(code));
-        known.unwrap_or((Outcome::OtherError, Class::Other))
+        let known = |code: &str| self.exact.get(code).copied().or_else(|| self.glob(code));
+        known(code).or_else(|| known(bare(code)?)).unwrap_or((Outcome::OtherError, Class::Other))
     }
 
     /// The outcome alone, for which fewer rules are looked at.
     pub fn outcome(&self, code: Option<&str>) -> Outcome {
         let Some(code) = code.filter(|code| !code.is_empty()) else { return Outcome::Success };
-        let known = self.exact.get(code).map(|(outcome, _)| *outcome);
-        let glob = || self.globs.iter().take(self.telling).find(|(pattern, ..)| pattern.matches(code)).map(|(_, outcome, _)| *outcome);
-        known.or_else(glob).unwrap_or(Outcome::OtherError)
+        let exact = |code: &str| self.exact.get(code).map(|(outcome, _)| *outcome);
+        let glob =
+            |code: &str| self.globs.iter().take(self.telling).find(|(pattern, ..)| pattern.matches(code)).map(|(_, outcome, _)| *outcome);
+        let known = |code: &str| exact(code).or_else(|| glob(code));
+        known(code).or_else(|| known(bare(code)?)).unwrap_or(Outcome::OtherError)
     }
 
     fn glob(&self, code: &str) -> Option<(Outcome, Class)> {
         self.globs.iter().find(|(pattern, ..)| pattern.matches(code)).map(|(_, outcome, class)| (*outcome, *class))
     }
+}
+
+/// A code without the side that EC2 and its kin say is to blame.
+fn bare(code: &str) -> Option<&str> {
+    code.strip_prefix("Client.").or_else(|| code.strip_prefix("Server."))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json_borrow::Value;
 
 use super::service::{Operation, ResourceTemplate, Service};
+use crate::iam::arn::Arn;
 use crate::iam::pattern::UNKNOWN_PART;
 
 /// The text that AWS puts in place of values that it hides.
@@ -94,10 +95,18 @@ impl<'a> Parameters<'a> {
                     Some((text("key", "tagKey")?, text("value", "tagValue")?))
                 })
                 .collect(),
+            // One tag, or two with these names: it cannot be told.
+            Value::Object(members) if members.len() == 2 && self.get(path).is_some_and(is_tag) => None,
             Value::Object(members) => members.iter().map(|(key, value)| Some((key.to_owned(), scalar(value)?.into_owned()))).collect(),
             _ => None,
         }
     }
+}
+
+/// Whether an object is a tag with its key and value.
+fn is_tag(value: &Value<'_>) -> bool {
+    let has = |names: [&str; 2]| names.iter().any(|name| member(value, name).is_some());
+    has(["key", "tagKey"]) && has(["value", "tagValue"])
 }
 
 /// The last member of a name, else of one that differs in letter case.
@@ -212,6 +221,11 @@ impl ArnTemplate {
         &self.text
     }
 
+    /// Whether an ARN is that of an alias of what is meant: policies are asked about the thing itself.
+    fn is_alias(&self, arn: &Arn<'_>) -> bool {
+        arn.service == "kms" && arn.resource.starts_with("alias/") && !self.text.contains(":alias/")
+    }
+
     /// Fills the template. A parameter that itself holds an ARN replaces all of it.
     fn expand(&self, parameters: Parameters<'_>, place: Place<'_>, creates: bool) -> Resolved {
         let mut arn = String::with_capacity(self.text.len() + 24);
@@ -229,7 +243,12 @@ impl ArnTemplate {
             };
             match value {
                 Some(value) if memchr::memchr(b':', value.as_bytes()).is_none() && !value.starts_with("alias/") => arn.push_str(&value),
-                Some(value) if value.starts_with("arn:") => return Resolved { arn: value.into_owned(), complete: true },
+                Some(value) if value.starts_with("arn:") => match Arn::parse(&value).filter(|arn| self.is_alias(arn)) {
+                    Some(Arn { partition, region, account, .. }) => {
+                        return self.expand(Parameters(None), Place { region, account, partition: Some(partition) }, creates);
+                    }
+                    None => return Resolved { arn: value.into_owned(), complete: true },
+                },
                 _ => {
                     arn.push_str(UNKNOWN_PART);
                     complete = false;
@@ -250,7 +269,7 @@ impl Placeholder {
     /// The first of its alternatives that is present. A missing one that may be is an empty path where the call creates the
     /// thing, else unknown.
     fn value<'a>(&self, parameters: Parameters<'a>, creates: bool) -> Option<Cow<'a, str>> {
-        let found = self.paths.iter().find_map(|path| parameters.text(path));
+        let found = self.paths.iter().find_map(|path| parameters.text(path)).filter(|text| !text.is_empty());
         match found {
             Some(path) if self.optional => Some(path.trim_start_matches('/').to_owned().into()),
             None if self.optional && creates && parameters.are_known() => Some(Cow::Borrowed("")),
@@ -261,11 +280,16 @@ impl Placeholder {
 
 /// The partition of a region.
 pub(crate) fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    const BEGINNINGS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    BEGINNINGS.iter().find(|(beginning, _)| region.starts_with(beginning)).map_or("aws", |(_, partition)| partition)
 }
 
 #[cfg(test)]

@@ -134,6 +134,9 @@ pub struct AlsoChecked {
     pub action: String,
     /// The request parameter that holds its resource; without it the check is not made.
     pub resource_parameter: String,
+    /// Whether there is no such call without that parameter: where a record does not show it, it was left out of the record.
+    #[serde(default)]
+    pub required: bool,
     /// Context keys of that check alone.
     #[serde(default)]
     pub context: BTreeMap<String, String>,

@@ -153,6 +153,7 @@ pub struct Record<'a> {
     #[serde(rename = "sourceIPAddress")]
     pub source_ip_address: Lax<'a>,
     pub user_agent: Lax<'a>,
+    #[serde(deserialize_with = "code")]
     pub error_code: Lax<'a>,
     pub error_message: Lax<'a>,
     #[serde(deserialize_with = "json")]
@@ -192,6 +193,15 @@ pub struct Record<'a> {
     /// A number of `user_identity`: records that have the same number, but for 0, have the same there.
     #[serde(skip)]
     pub caller: u64,
+}
+
+/// A code of an error; one that is no text is its JSON: a call with an error is no success, whatever it says.
+fn code<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Lax<'a>, D::Error> {
+    let Some(json) = text(deserializer)? else { return Ok(Lax(None)) };
+    match json.as_bytes().first() {
+        Some(b'{' | b'[') => Ok(Lax(Some(Cow::Borrowed(json)))),
+        _ => serde_json::from_str(json).map_err(serde::de::Error::custom),
+    }
 }
 
 /// Any value as it stands in the text; `null` is nothing.
@@ -242,6 +252,27 @@ pub struct Identity<'a> {
     pub user_name: Lax<'a>,
     pub invoked_by: Lax<'a>,
     pub session_context: Nested<SessionContext<'a>>,
+    /// `principalId` as some records have it.
+    #[serde(rename = "principalid")]
+    pub misspelt_principal_id: Lax<'a>,
+    /// `accessKeyId` as some records have it.
+    #[serde(rename = "accesskeyid")]
+    pub misspelt_access_key_id: Lax<'a>,
+    /// And others.
+    #[serde(rename = "accesKeyId")]
+    pub mistyped_access_key_id: Lax<'a>,
+}
+
+impl Identity<'_> {
+    /// `principalId`, however it is spelled.
+    pub fn principal_id(&self) -> Option<&str> {
+        self.principal_id.get().or_else(|| self.misspelt_principal_id.get())
+    }
+
+    /// `accessKeyId`, however it is spelled.
+    pub fn access_key_id(&self) -> Option<&str> {
+        self.access_key_id.get().or_else(|| self.misspelt_access_key_id.get()).or_else(|| self.mistyped_access_key_id.get())
+    }
 }
 
 /// `userIdentity.sessionContext`.

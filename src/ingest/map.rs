@@ -10,7 +10,9 @@ use crate::catalog::{self, Catalog, MappedAction, MappingSource, Outcome, Parame
 use crate::cloudtrail::columns::{Member, Untold};
 use crate::cloudtrail::{Identity, Record, denial, event_time, json};
 use crate::frame::{Check, EventRow, Flag, Text};
+use crate::iam::Pattern;
 use crate::iam::arn::{self, Arn};
+use crate::iam::pattern::UNKNOWN_PART;
 
 /// Maps a record. `text` is its JSON, `file` and `index` where it stands; the record must have a readable time.
 pub fn map_record<'a>(catalog: &'a Catalog, record: &'a Record<'a>, text: &str, file: &'a str, index: u64) -> EventRow<'a> {
@@ -86,7 +88,9 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
     }
     row.flag(Flag::ReadOnly, record.read_only.boolean());
     row.flag(Flag::ConsoleSession, record.session_credential_from_console.boolean());
-    let caller_account = record.user_identity.0.as_ref().and_then(|identity| identity.account_id.get());
+    // A caller of another account is seen from the resource's side.
+    let caller = record.user_identity.0.as_ref().filter(|identity| identity.identity_type.get() != Some("AWSAccount"));
+    let caller_account = caller.and_then(|identity| identity.account_id.get());
     row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
 }
 
@@ -149,17 +153,19 @@ fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
     let issuer = context.and_then(|context| context.session_issuer.0.as_ref());
     let attributes = context.and_then(|context| context.attributes.0.as_ref());
     let kind = identity.identity_type.get();
-    let (id, session_of_id) =
-        match identity.principal_id.get().map(|id| id.split_once(':').map_or((id, None), |(id, session)| (id, Some(session)))) {
-            Some((id, session)) => (Some(id), session),
-            None => (None, None),
-        };
     let own_arn = identity.arn.get();
+    let is_session = kind == Some("AssumedRole");
+    let (id, session_of_id) = match identity.principal_id().map(|id| (id, id.split_once(':').filter(|_| is_session))) {
+        Some((_, Some((id, session)))) => (Some(id), Some(session)),
+        Some((id, None)) => (Some(id), None),
+        None => (None, None),
+    };
     let issuer_arn = issuer.and_then(|issuer| issuer.arn.get());
     let (principal_arn, principal_id) = match kind {
         Some("AssumedRole") => (issuer_arn.map(Cow::Borrowed).or_else(|| own_arn.and_then(role_of_session).map(Cow::Owned)), id),
         Some("FederatedUser") => (issuer_arn.map(Cow::Borrowed), issuer.and_then(|issuer| issuer.principal_id.get())),
-        _ => (own_arn.map(Cow::Borrowed), id),
+        Some("Root") => (own_arn.map(Cow::Borrowed).or_else(|| root(row, identity).map(Cow::Owned)), id),
+        _ => (own_arn.map(|arn| role_of_session(arn).map_or(Cow::Borrowed(arn), Cow::Owned)), id),
     };
     let account = identity.account_id.get().map(Cow::Borrowed);
     let account = account.or_else(|| principal_arn.as_deref().and_then(Arn::parse).map(|arn| Cow::Owned(arn.account.to_owned())));
@@ -174,7 +180,7 @@ fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
     row.set(Text::SessionName, session_name);
     row.set(Text::IdentityType, kind);
     row.set(Text::SessionIssuerArn, issuer_arn);
-    row.set(Text::AccessKeyId, identity.access_key_id.get());
+    row.set(Text::AccessKeyId, identity.access_key_id());
     row.set(Text::InvokedBy, identity.invoked_by.get());
     row.set(Text::SourceIdentity, context.and_then(|context| context.source_identity.get()));
     row.set(
@@ -184,6 +190,12 @@ fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
     row.flag(Flag::AssumedRoot, context.and_then(|context| context.assumed_root.boolean()));
     row.flag(Flag::Mfa, attributes.and_then(|attributes| attributes.mfa_authenticated.boolean()));
     row.session_created = attributes.and_then(|attributes| attributes.creation_date.get()).and_then(event_time);
+}
+
+/// The ARN of the root user, where the record has only the account.
+fn root(row: &EventRow<'_>, identity: &Identity<'_>) -> Option<String> {
+    let account = identity.account_id.get().filter(|account| arn::is_account_id(account))?;
+    Some(format!("arn:{}:iam::{account}:root", catalog::partition(row.get(Text::Region).unwrap_or_default())))
 }
 
 /// `arn:aws:iam::ACCOUNT:role/NAME` of a session ARN, which does not hold the role's path.
@@ -216,14 +228,14 @@ fn authorization<'a>(
                 catalog.action(&named).map_or((None, mapped.service), |(service, operation)| (Some(operation), Some(service)));
             (mapped.source, action, names_action) = (MappingSource::ErrorMessage, named, true);
         } else if !names_action {
-            let resource = denial.resource.map(|resource| Cow::Owned(resource.to_owned()));
+            let resource = denial.resource.as_deref().map(|resource| Cow::Owned(resource.to_owned()));
             row.more_checks.push(Check { action: named, resource, source: MappingSource::ErrorMessage.name() });
         } else if mapped.source == MappingSource::Rule {
             (mapped.source, action) = (MappingSource::ErrorMessage, named);
         }
     }
     let place = place(row, record);
-    let named_resource = denial.resource.filter(|_| names_action);
+    let named_resource = denial.resource.as_deref().filter(|_| names_action);
     let (resource, resource_source) = resource(&mapped, record, parameters, place, named_resource);
     let checks = further_checks(catalog, &mapped, &action, parameters, place);
     for check in checks {
@@ -281,7 +293,8 @@ fn resource(
         Some(resolved) if resolved.complete => (Some(resolved.arn), Some("parameters")),
         resolved => {
             if let Some(named) = named {
-                return (Some(named.to_owned()), Some("error_message"));
+                let source = if named.contains(UNKNOWN_PART) { "partial" } else { "error_message" };
+                return (Some(named.to_owned()), Some(source));
             }
             let listed = mapped
                 .service
@@ -305,7 +318,11 @@ fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> 
         _ => return None,
     };
     let arns = items.iter().filter_map(|item| Parameters(Some(item)).text("arn")).map(Cow::into_owned);
-    let pattern = outline.map(|outline| crate::iam::Pattern::glob(&outline.replace(crate::iam::pattern::UNKNOWN_PART, "*")));
+    // It may be in another account than that of the record.
+    let outline = outline.map(|outline| {
+        outline.splitn(6, ':').enumerate().map(|(part, text)| if part == 4 { "*" } else { text }).collect::<Vec<_>>().join(":")
+    });
+    let pattern = outline.map(|outline| Pattern::glob(&outline.replace(UNKNOWN_PART, "*")));
     let fits = |arn: &String| {
         Arn::parse(arn).is_some_and(|parsed| parsed.service == prefix) && pattern.as_ref().is_none_or(|pattern| pattern.matches(arn))
     };
@@ -326,7 +343,9 @@ fn further_checks(
     let mut checks = Vec::new();
     for also in &operation.also {
         let value = parameters.text(&also.resource_parameter);
-        if value.is_none() && parameters.are_known() {
+        // A value that is hidden, or no text, is one all the same.
+        let is_there = !matches!(parameters.get(&also.resource_parameter), None | Some(Value::Null));
+        if !is_there && !also.required && parameters.are_known() {
             continue;
         }
         let resource = value.and_then(|value| {
@@ -360,7 +379,9 @@ fn request_context(row: &mut EventRow<'_>, mapped: &MappedAction<'_>, parameters
             },
             "aws:tagkeys" => {
                 let tags = parameters.tags(path).map(|tags| tags.into_iter().map(|(tag, _)| tag).collect());
-                let values: Option<Vec<String>> = tags.or_else(|| parameters.texts(path));
+                // A text in place of the list says that tags were left out, or is no list that can be read.
+                let is_list = matches!(parameters.get(path), Some(Value::Array(_)));
+                let values: Option<Vec<String>> = tags.or_else(|| parameters.texts(path).filter(|_| is_list));
                 if present || !parameters.are_known() {
                     keys.push((name, values.map(sorted)));
                 }
@@ -456,7 +477,7 @@ fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, 
                 .and_then(|issuer| issuer.arn.get());
             let arn = issuer.or(identity.arn.get());
             match arn {
-                None if identity.principal_id.get().is_none() => Some("no_identity"),
+                None if identity.principal_id().is_none() => Some("no_identity"),
                 Some(arn) if arn::is_service_linked(arn) => Some("service_linked_role"),
                 _ => None,
             }

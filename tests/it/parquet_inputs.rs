@@ -277,7 +277,13 @@ fn what_a_table_has_no_place_for_is_unknown_and_not_absent() {
         .map(|name| (*name, texts(&records, &format!("userIdentity.{name}"))))
         .collect();
     members.push(("sessioncontext", context));
-    let columns = batch.schema().fields().iter().zip(batch.columns()).map(|(field, column)| (field.name().clone(), column.clone())).collect::<Vec<_>>();
+    let columns = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| (field.name().clone(), column.clone()))
+        .collect::<Vec<_>>();
     let columns: Vec<_> = columns
         .iter()
         .filter(|(name, _)| name != "sessioncredentialfromconsole")
@@ -288,7 +294,10 @@ fn what_a_table_has_no_place_for_is_unknown_and_not_absent() {
     let loaded = load_table(&batch);
     let (loaded, wanted) = (rows(&loaded), wanted());
     assert_eq!(differences(&loaded[1], &wanted[1]), [("request_context", format!("{{{unknown}}}").as_str())]);
-    let listed = format!("{{{}, aws:sourceidentity: , aws:tagkeys: [Team], aws:tokenissuetime: }}", unknown.split(", aws:sourceidentity").next().unwrap());
+    let listed = format!(
+        "{{{}, aws:sourceidentity: , aws:tagkeys: [Team], aws:tokenissuetime: }}",
+        unknown.split(", aws:sourceidentity").next().unwrap()
+    );
     let listed = listed.replace(", aws:sourceidentity", ", aws:requesttag/team: [mail], aws:sourceidentity");
     assert_eq!(differences(&loaded[4], &wanted[4]), [("request_context", listed.as_str())]);
 }
@@ -302,7 +311,10 @@ fn tables_with_a_column_for_each_member_are_replayed_as_far_as_they_go() {
         // Which parameters there may be beside is not known, nor what no record of these has.
         assert!(names.iter().all(|name| ["request_context", "request_context_complete", "request_parameters"].contains(name)), "{names:?}");
     }
-    assert_eq!(loaded[0]["request_parameters"], json!({"organizationId": "m-0123456789abcdef0123456789abcdef", "name": "Über", "enabled": "true"}).to_string());
+    assert_eq!(
+        loaded[0]["request_parameters"],
+        json!({"organizationId": "m-0123456789abcdef0123456789abcdef", "name": "Über", "enabled": "true"}).to_string()
+    );
 }
 
 #[test]

@@ -145,6 +145,10 @@ pub(super) fn path(column: &str) -> Option<Vec<String>> {
 /// A name in CloudTrail's spelling, if it is known.
 pub fn canonical(name: &str) -> String {
     let simple = simplified(name);
+    // Resources have an `ARN`, callers an `arn`: either is read in any case.
+    if name == "ARN" {
+        return name.to_owned();
+    }
     let known = TOP.iter().chain(&INNER).find(|known| known.eq_ignore_ascii_case(&simple));
     known.map_or_else(|| name.to_owned(), |known| (*known).to_owned())
 }

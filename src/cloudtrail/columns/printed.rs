@@ -131,7 +131,10 @@ mod tests {
     fn dictionaries_as_python_prints_them_read() {
         for (text, value) in [
             ("{}", json!({})),
-            ("{'a': 'True', 'b': True, 'c': [None, False, nan], 'd': 1.5}", json!({"a": "True", "b": true, "c": [null, false, null], "d": 1.5})),
+            (
+                "{'a': 'True', 'b': True, 'c': [None, False, nan], 'd': 1.5}",
+                json!({"a": "True", "b": true, "c": [null, false, null], "d": 1.5}),
+            ),
             (r#"{'a': "it's", 'b': '"x"', 'c': 'it\'s "x"\n'}"#, json!({"a": "it's", "b": "\"x\"", "c": "it's \"x\"\n"})),
             (r"{'a': 'C:\\x\x1b\u200b\U0001f600'}", json!({"a": "C:\\x\u{1b}\u{200b}\u{1f600}"})),
         ] {

@@ -181,7 +181,7 @@ impl<S: Sink> Decoder<'_, S> {
             let text = serde_json::from_str::<String>(raw.get()).ok().filter(|text| text.trim_start().starts_with(['{', '[']))?;
             RawValue::from_string(text).ok()
         };
-        if members.get("userIdentity").and_then(|raw| inner(raw)).is_none() {
+        if !members.iter().any(|(name, raw)| is_nested(name) && inner(raw).is_some()) {
             return false;
         }
         let read = members.into_iter().map(|(name, raw)| {

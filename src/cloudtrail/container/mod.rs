@@ -87,6 +87,7 @@ impl<S: Sink> Decoder<'_, S> {
             let is_plain = record.event_id.get().is_some()
                 && record.user_identity.0.is_some()
                 && is_named(record)
+                && !has_quoted(record)
                 && look_alike::of_record(record, "").is_none();
             let time = record.event_time.get().filter(|_| is_plain).and_then(event_time);
             if let Some(time) = time {
@@ -180,7 +181,7 @@ impl<S: Sink> Decoder<'_, S> {
 
     fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
         // Flattened copies have the names beside the record itself, but no identity.
-        let may_wrap = !is_named(record) || record.user_identity.0.is_none();
+        let may_wrap = !is_named(record) || record.user_identity.0.is_none() || has_quoted(record);
         if may_wrap && depth < DEPTH && (self.unwrap(text, depth) || self.unquoted(text, depth) || self.flat_row(text, depth)) {
             return;
         }
@@ -227,6 +228,12 @@ fn holds_things(list: &str) -> bool {
     inside.starts_with(['[', '{']) || inside.starts_with("\"{")
 }
 
+/// Whether something nested is the text of its JSON.
+fn has_quoted(record: &Record<'_>) -> bool {
+    let texts = [record.request_parameters.as_ref().map(|json| json.text), record.response_elements, record.resources];
+    texts.into_iter().flatten().any(|text| text.starts_with("\"{") || text.starts_with("\"["))
+}
+
 /// Whether it names a call. A row of a table may lack the source.
 fn is_named(record: &Record<'_>) -> bool {
     record.event_name.get().is_some() && (record.event_source.get().is_some() || record.partial)
@@ -235,6 +242,9 @@ fn is_named(record: &Record<'_>) -> bool {
 /// Why a record has no time.
 fn no_time(record: &Record<'_>) -> String {
     match record.event_time.get() {
+        Some(time) if time.parse::<jiff::Timestamp>().is_ok() => {
+            format!("`eventTime` is `{}`, which is not between 2000 and 2100: a broken clock", shorten(time))
+        }
         Some(time) => format!("`eventTime` is `{}`, and not as `2026-01-31T08:00:00Z`", shorten(time)),
         None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
     }

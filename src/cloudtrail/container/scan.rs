@@ -46,7 +46,19 @@ static RECORD: [Name; 27] = members![
     "addendum",
     "insightDetails",
 ];
-static IDENTITY: [Name; 8] = members!["type", "principalId", "arn", "accountId", "accessKeyId", "userName", "sessionContext", "invokedBy"];
+static IDENTITY: [Name; 11] = members![
+    "type",
+    "principalId",
+    "arn",
+    "accountId",
+    "accessKeyId",
+    "userName",
+    "sessionContext",
+    "invokedBy",
+    "principalid",
+    "accesskeyid",
+    "accesKeyId"
+];
 static CONTEXT: [Name; 6] =
     members!["sessionIssuer", "webIdFederationData", "attributes", "sourceIdentity", "assumedRoot", "ec2RoleDelivery"];
 static ISSUER: [Name; 5] = members!["type", "principalId", "arn", "accountId", "userName"];
@@ -130,6 +142,7 @@ impl<'t> Scan<'t> {
             5 => &mut record.aws_region,
             6 => &mut record.source_ip_address,
             7 => &mut record.user_agent,
+            8 if matches!(self.peek()?, b'{' | b'[') => return None,
             8 => &mut record.error_code,
             9 => &mut record.error_message,
             10 => return self.kept(&mut record.request_parameters, Self::json),
@@ -215,7 +228,10 @@ impl<'t> Scan<'t> {
             4 => &mut identity.access_key_id,
             5 => &mut identity.user_name,
             6 => return self.nested(&mut identity.session_context, &CONTEXT, Self::member_of_context),
-            _ => &mut identity.invoked_by,
+            7 => &mut identity.invoked_by,
+            8 => &mut identity.misspelt_principal_id,
+            9 => &mut identity.misspelt_access_key_id,
+            _ => &mut identity.mistyped_access_key_id,
         };
         self.lax(slot)
     }

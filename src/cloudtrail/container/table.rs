@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::LISTS;
@@ -13,6 +14,23 @@ use crate::cloudtrail::columns::{Columns, is_column, simplified};
 
 /// Columns that hold a whole record as JSON, best first.
 const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
+
+/// Columns that are null in no row of a whole table.
+const ALWAYS: [&str; 10] = [
+    "eventversion",
+    "useridentity",
+    "eventtime",
+    "eventsource",
+    "eventname",
+    "awsregion",
+    "sourceipaddress",
+    "eventid",
+    "eventtype",
+    "recipientaccountid",
+];
+
+/// Columns that are null in many.
+const OFTEN_NULL: [&str; 5] = ["errorcode", "errormessage", "vpcendpointid", "requestparameters", "sessioncredentialfromconsole"];
 
 /// The longest header in bytes.
 const HEAD: usize = 65_536;
@@ -147,8 +165,16 @@ impl<S: Sink> Decoder<'_, S> {
         if !is_spelled && !is_taken_apart() {
             return false;
         }
-        let columns = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value).into()));
-        self.columns(&Columns(columns.collect()), text, depth);
+        let mut columns: Vec<_> = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value).into())).collect();
+        if !members.values().any(|value| value.get() == "null") {
+            let names: BTreeSet<String> = members.keys().map(|Key(name)| simplified(name)).collect();
+            if ALWAYS.iter().all(|name| names.contains(*name)) {
+                // Whoever writes no nulls leaves these out of most rows.
+                let missing = OFTEN_NULL.iter().filter(|name| !names.contains(**name));
+                columns.extend(missing.map(|name| ((*name).to_owned(), Value::Null)));
+            }
+        }
+        self.columns(&Columns(columns), text, depth);
         true
     }
 

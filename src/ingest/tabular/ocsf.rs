@@ -77,7 +77,8 @@ const TYPES: [&str; 13] = [
 const NEEDED: [[&str; 2]; 4] = [["actor", "identity"], ["src_endpoint", ""], ["cloud", ""], ["unmapped", ""]];
 
 fn record(row: Row, schema: &Schema) -> Result<Rebuilt, String> {
-    let row: Value = row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), parsed(without_nulls(value)))).collect::<Map<_, _>>().into();
+    let row: Value =
+        row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), parsed(without_nulls(value)))).collect::<Map<_, _>>().into();
     let product = text(&row, "metadata.product.name");
     if product.is_some_and(|product| !plain_name(product).contains("cloudtrail")) {
         return Err(format!("an OCSF event of `{}`, not of CloudTrail", product.unwrap_or_default()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use retrial::arrow::array::Array as _;
+use retrial::arrow::array::{Array as _, AsArray as _};
 use retrial::frame::read;
 use serde_json::{Value, json};
 
@@ -80,6 +80,12 @@ fn quirk_10_identities_of_every_type() {
             Some("arn:aws:iam::111122223333:role/R"),
             None,
         ),
+        (json!({"type": "Root", "principalId": account, "accountId": account}), Some("arn:aws:iam::111122223333:root"), None),
+        (
+            json!({"type": "Unknown", "arn": "arn:aws:sts::111122223333:assumed-role/Ops/erin"}),
+            Some("arn:aws:iam::111122223333:role/Ops"),
+            Some("no_identity"),
+        ),
         (json!({"type": "IAMUser", "arn": null, "accountId": account, "userName": "x"}), None, Some("no_identity")),
         (
             json!({"type": "IAMUser", "principalid": "AIDA1", "accesKeyId": "AKIA1", "arn": "arn:aws:iam::111122223333:user/e"}),
@@ -96,6 +102,127 @@ fn quirk_10_identities_of_every_type() {
     }
 }
 
+#[test]
+fn quirk_10_ids_are_whole_however_they_are_spelled() {
+    for (value, id, session) in [
+        (json!({"type": "AssumedRole", "principalId": "AROA1:erin"}), Some("AROA1"), Some("erin")),
+        (json!({"type": "AWSAccount", "principalId": "AROA1:erin"}), Some("AROA1:erin"), None),
+        (json!({"type": "WebIdentityUser", "principalId": "accounts.google.com:a:b"}), Some("accounts.google.com:a:b"), None),
+        (json!({"type": "IAMUser", "principalid": "AIDA1"}), Some("AIDA1"), None),
+        (json!({"type": "IAMUser", "principalid": "AIDA2", "principalId": "AIDA1"}), Some("AIDA1"), None),
+    ] {
+        let loaded = load_one(&identity(value.clone()));
+        assert_eq!((loaded.text(0, "principal_id"), loaded.text(0, "session_name")), (id, session), "{value}");
+    }
+    for name in ["accessKeyId", "accesskeyid", "accesKeyId"] {
+        let loaded = load_one(&identity(json!({"type": "IAMUser", "principalId": "AIDA1", name: "AKIA1"})));
+        assert_eq!(loaded.text(0, "access_key_id"), Some("AKIA1"), "{name}");
+    }
+}
+
+#[test]
+fn quirk_9_the_account_of_a_caller_of_another_account_is_not_that_of_the_resource() {
+    let mut record = identity(json!({"type": "AWSAccount", "principalId": "AROA1:s", "accountId": "444455556666"}));
+    record["recipientAccountId"] = Value::Null;
+    let loaded = load_one(&record);
+    assert_eq!(loaded.text(0, "account_id"), None);
+    assert!(loaded.text(0, "resource").unwrap().starts_with("arn:aws:workmail:eu-west-1:<?>:organization/"));
+}
+
+#[test]
+fn the_partition_is_that_of_the_region() {
+    for (region, partition) in [
+        ("eu-west-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ] {
+        let loaded = load_one(&with(|record| record["awsRegion"] = json!(region)));
+        assert!(loaded.text(0, "resource").unwrap().starts_with(&format!("arn:{partition}:workmail:{region}:")), "{region}");
+    }
+}
+
+#[test]
+fn quirk_16_objects_may_be_texts() {
+    for name in ["requestParameters", "responseElements", "resources", "userIdentity"] {
+        let whole = with(|record| {
+            record["responseElements"] = json!({"a": 1});
+            record["resources"] = json!([{"ARN": "arn:aws:workmail:eu-west-1:111122223333:organization/m-1"}]);
+        });
+        let mut texts = whole.clone();
+        texts[name] = json!(whole[name].to_string());
+        let (whole, texts) = (load_one(&whole), load_one(&texts));
+        for column in ["resource", "resource_source", "principal_arn", "request_parameters", "event_id"] {
+            assert_eq!(texts.text(0, column), whole.text(0, column), "{name}: {column}");
+        }
+    }
+}
+
+#[test]
+fn quirk_17_a_resource_may_be_in_another_account_and_an_alias_stands_for_its_key() {
+    let resource = |parameters: Value, listed: Value| {
+        let loaded = load_one(&with(|record| {
+            record["eventSource"] = json!("kms.amazonaws.com");
+            record["eventName"] = json!("Decrypt");
+            record["requestParameters"] = parameters;
+            record["resources"] = listed;
+        }));
+        (loaded.text(0, "resource").unwrap().to_owned(), loaded.text(0, "resource_source").unwrap().to_owned())
+    };
+    let key = |account: &str| format!("arn:aws:kms:eu-west-1:{account}:key/1a2b");
+    let listed = |account: &str| json!([{"ARN": key(account), "accountId": account, "type": "AWS::KMS::Key"}]);
+    let (other, record, partial) = ("999988887777", "record".to_owned(), "partial".to_owned());
+    assert_eq!(resource(json!({"a": "b"}), listed(other)), (key(other), record.clone()));
+    let alias = json!({"keyId": format!("arn:aws:kms:eu-west-1:{other}:alias/x")});
+    assert_eq!(resource(alias.clone(), listed(other)), (key(other), record));
+    assert_eq!(resource(alias, json!(null)), (format!("arn:aws:kms:eu-west-1:{other}:key/<?>"), partial));
+}
+
+#[test]
+fn tags_that_are_no_list_are_unknown() {
+    for tags in [json!("omitted"), json!("[{\"key\":\"a\",\"value\":\"b\"}]"), json!({"key": "a", "value": "b"})] {
+        let loaded = load_one(&with(|record| {
+            record["eventName"] = json!("TagResource");
+            record["requestParameters"] = json!({"resourceARN": "arn:aws:workmail:eu-west-1:111122223333:organization/m-1", "tags": tags});
+        }));
+        assert_eq!(
+            (loaded.unknown_keys(0), loaded.flag(0, "request_context_complete")),
+            (vec!["aws:tagkeys".to_owned()], Some(false)),
+            "{tags}"
+        );
+    }
+}
+
+#[test]
+fn a_role_that_is_passed_is_checked_where_it_cannot_be_read() {
+    let checks = |name: &str, parameters: Value| {
+        let loaded = load_one(&with(|record| {
+            record["eventName"] = json!(name);
+            record["requestParameters"] = parameters;
+        }));
+        let checks = read::list(&loaded.events, "more_checks").unwrap().value(0);
+        let checks = checks.as_struct();
+        let of = |name: &str| read::get(read::field(checks, name).unwrap(), 0).map(str::to_owned);
+        (checks.len() > 0).then(|| (of("action").unwrap(), of("resource")))
+    };
+    let pass = |resource: Option<&str>| Some(("iam:PassRole".to_owned(), resource.map(str::to_owned)));
+    let role = "arn:aws:iam::111122223333:role/Export";
+    for (name, value, wanted) in [
+        ("StartMailboxExportJob", json!(role), pass(Some(role))),
+        ("StartMailboxExportJob", json!("HIDDEN_DUE_TO_SECURITY_REASONS"), pass(None)),
+        ("StartMailboxExportJob", json!("arn***role"), pass(None)),
+        ("StartMailboxExportJob", json!([role, role]), pass(None)),
+        // There is no such call without a role, but others are.
+        ("StartMailboxExportJob", json!(null), pass(None)),
+        ("PutEmailMonitoringConfiguration", json!(role), pass(Some(role))),
+        ("PutEmailMonitoringConfiguration", json!("HIDDEN_DUE_TO_SECURITY_REASONS"), pass(None)),
+        ("PutEmailMonitoringConfiguration", json!(null), None),
+    ] {
+        assert_eq!(checks(name, json!({"organizationId": "m-1", "roleArn": value})), wanted, "{name} {value}");
+    }
+}
 #[test]
 fn quirk_11_the_path_of_a_role_is_known_from_the_issuer_only() {
     let session = |context: Value| {

@@ -115,3 +115,18 @@ fn quirk_22_calls_of_services_are_rows_like_any_other() {
     assert_eq!(loaded.texts("identity_type"), ["AWSService", "AWSService", "AWSService", "IAMUser"]);
     assert_eq!(loaded.counts.skipped, 0);
 }
+
+#[test]
+fn quirk_20_a_code_that_is_no_text_is_an_error_all_the_same() {
+    for (code, kept) in [(json!(["AccessDenied"]), r#"["AccessDenied"]"#), (json!({"code": 1}), r#"{"code":1}"#), (json!(403), "403")] {
+        let loaded = load_one(&with(|record| record["errorCode"] = code.clone()));
+        assert_eq!((loaded.text(0, "outcome"), loaded.text(0, "error_code")), (Some("other_error"), Some(kept)), "{code}");
+    }
+    for code in ["Client.AccessDeniedException", "Client.UnauthorizedOperation", "AccessDenied"] {
+        assert_eq!(load_one(&with(|record| record["errorCode"] = json!(code))).text(0, "outcome"), Some("access_denied"), "{code}");
+    }
+    assert_eq!(
+        load_one(&with(|record| record["errorCode"] = json!("Client.ExpiredToken"))).text(0, "not_replayable"),
+        Some("unauthenticated")
+    );
+}

@@ -195,7 +195,8 @@ fn quirk_3_what_a_struct_has_no_place_for_is_not_absent() {
     let mut columns = [query_result(), all.to_vec()].concat();
     // Here `assumedRoot` has no place; what is null is absent.
     assert_eq!(listed(&columns), ["aws:assumedroot"]);
-    columns[1].1 = "{type=IAMUser, principalid=AIDAEXAMPLE, arn=arn:aws:iam::111122223333:user/bob, accountid=111122223333, sessioncontext=null}";
+    columns[1].1 =
+        "{type=IAMUser, principalid=AIDAEXAMPLE, arn=arn:aws:iam::111122223333:user/bob, accountid=111122223333, sessioncontext=null}";
     assert_eq!(listed(&columns), ["aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:viaawsservice"]);
     // A whole record has everything, whoever printed it.
     for whole in [
@@ -235,9 +236,12 @@ fn tables_of_data_frames_are_read_with_a_column_for_each_member_or_dictionaries(
     let apart = [("requestParameters.resourceARN", arn), ("requestParameters.tags", "[{'key': 'Team', 'value': \"it's\"}]")];
     let dictionary = format!("{{'resourceARN': '{arn}', 'tags': [{{'key': 'Team', 'value': \"it's\"}}]}}");
     let apart = [&columns[..], &apart].concat();
-    let flat: serde_json::Map<_, _> = apart.iter().map(|(name, cell)| ((*name).to_owned(), json!(cell.replace('\'', "\"").replace("it\"s", "it's")))).collect();
+    let flat: serde_json::Map<_, _> =
+        apart.iter().map(|(name, cell)| ((*name).to_owned(), json!(cell.replace('\'', "\"").replace("it\"s", "it's")))).collect();
     let flat = Value::from(flat).to_string();
-    for (container, complete) in [(csv_of(&apart), false), (flat, false), (csv_of(&[&columns[..], &[("requestParameters", &dictionary)]].concat()), true)] {
+    for (container, complete) in
+        [(csv_of(&apart), false), (flat, false), (csv_of(&[&columns[..], &[("requestParameters", &dictionary)]].concat()), true)]
+    {
         let loaded = load(&[&container]);
         assert_eq!((loaded.counts.records, loaded.counts.events), (1, 1), "{:?}", loaded.skipped);
         for (column, value) in [
@@ -253,6 +257,28 @@ fn tables_of_data_frames_are_read_with_a_column_for_each_member_or_dictionaries(
         }
         assert_eq!((loaded.flag(0, "mfa"), loaded.flag(0, "request_context_complete")), (Some(true), Some(complete)), "{container}");
         let unknown = loaded.unknown_keys(0);
-        assert_eq!(unknown, ["aws:assumedroot", "aws:federatedprovider", "aws:referer", "aws:sourceidentity", "aws:tokenissuetime"], "{container}");
+        assert_eq!(
+            unknown,
+            ["aws:assumedroot", "aws:federatedprovider", "aws:referer", "aws:sourceidentity", "aws:tokenissuetime"],
+            "{container}"
+        );
+    }
+}
+
+#[test]
+fn rows_as_objects_without_their_nulls_are_whole() {
+    let columns = query_result();
+    let row = |keep: &dyn Fn(&str, &str) -> bool| {
+        let members: serde_json::Map<_, _> =
+            columns.iter().filter(|(name, cell)| keep(name, cell)).map(|(name, cell)| ((*name).to_owned(), json!(cell))).collect();
+        load(&[&Value::from(members).to_string()])
+    };
+    let is_null = |cell: &str| matches!(cell, "" | "null");
+    let without_nulls = row(&|_, cell| !is_null(cell));
+    assert_eq!((without_nulls.text(0, "not_replayable"), without_nulls.text(0, "outcome")), (None, Some("success")));
+    // Where columns are missing that are never null, others may be missing too.
+    for missing in ["eventtype", "recipientaccountid", "sourceipaddress"] {
+        let selected = row(&|name, cell| !is_null(cell) && name != missing);
+        assert_eq!((selected.text(0, "not_replayable"), selected.text(0, "outcome")), (Some("no_identity"), None), "{missing}");
     }
 }
