@@ -270,9 +270,20 @@ impl PolicySet {
         match self.entities.get(&principal.arn) {
             Some(entity) if entity.id.is_empty() || !is_unique_id(&principal.id) || entity.id == principal.id => Ok(entity),
             Some(_) => Err(InSnapshot::IdDiffers),
-            None if self.accounts.contains(&principal.account) => Err(InSnapshot::PrincipalMissing),
+            None if self.accounts.contains(&principal.account) => self.by_role_name(principal).ok_or(InSnapshot::PrincipalMissing),
             None => Err(InSnapshot::AccountMissing),
         }
+    }
+
+    /// The role of that name, for a principal of whose role neither path nor id is known: names are unique in an account,
+    /// whatever the path.
+    fn by_role_name(&self, principal: &PrincipalKey) -> Option<&Entity> {
+        if is_unique_id(&principal.id) {
+            return None;
+        }
+        let name = Arn::parse(&principal.arn)?.resource.strip_prefix("role/").filter(|name| !name.contains('/'))?;
+        let is_it = |arn: &Arn<'_>| arn.account == principal.account && arn.resource.starts_with("role/") && arn.name() == name;
+        self.entities.iter().find(|(arn, _)| Arn::parse(arn).is_some_and(|arn| is_it(&arn))).map(|(_, entity)| entity)
     }
 
     /// Where the principal stands in this set; root is part of every snapshot of its account.

@@ -329,6 +329,9 @@ pub fn event_time(text: &str) -> Option<i64> {
         return Some(time).filter(|time| PLAUSIBLE.contains(time));
     }
     let text = text.trim();
+    if let Some(time) = epoch(text) {
+        return Some(time).filter(|time| PLAUSIBLE.contains(time));
+    }
     // As Athena prints a time with its zone.
     let text = text.strip_suffix(" UTC").unwrap_or(text);
     if text.len() < 19 {
@@ -339,6 +342,22 @@ pub fn event_time(text: &str) -> Option<i64> {
         jiff::tz::Offset::UTC.to_timestamp(local)
     });
     instant.ok().map(jiff::Timestamp::as_microsecond).filter(|time| PLAUSIBLE.contains(time))
+}
+
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, as tables have times that were converted: of this century they
+/// have so many digits.
+fn epoch(text: &str) -> Option<i64> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i64 = text.parse().ok()?;
+    match text.len() {
+        9 | 10 => number.checked_mul(1_000_000),
+        12 | 13 => number.checked_mul(1_000),
+        15 | 16 => Some(number),
+        18 | 19 => Some(number / 1_000),
+        _ => None,
+    }
 }
 
 /// The form of almost all records, `2026-01-31T08:00:00Z`, at a thirtieth of the cost of reading any form.
@@ -411,6 +430,10 @@ mod tests {
             [None; 8]
         );
         assert_eq!(event_time("2021-12-02 22:11:24.500"), event_time("2021-12-02T22:11:24.5Z"));
+        for number in ["1638483084", "1638483084000", "1638483084000000", "1638483084000000000"] {
+            assert_eq!(event_time(number), event_time("2021-12-02T22:11:24Z"), "{number}");
+        }
+        assert_eq!(["1", "20211202", "99999999999", "111122223333", "-1638483084"].map(event_time), [None; 5]);
         assert_eq!(event_time("2021-12-02"), None);
         assert_eq!(event_time("yesterday at noon it was"), None);
     }

@@ -20,7 +20,12 @@ pub(super) enum Damage {
 
 /// Whether the bytes begin as gzip or zstd does.
 pub(super) fn is_compressed(bytes: &[u8]) -> bool {
-    bytes.starts_with(GZIP) || bytes.starts_with(ZSTD)
+    bytes.starts_with(GZIP) || bytes.starts_with(ZSTD) || is_skippable(bytes)
+}
+
+/// Whether a zstd frame comes first that holds something else than data, as parallel writers put it there.
+fn is_skippable(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// Inflates files one after the other into one buffer.
@@ -176,6 +181,9 @@ mod tests {
             assert!(!plain.is_empty() && plain.len() < numbers().len() && numbers().starts_with(plain));
             assert!(matches!(damage, Some(Damage::Broken(_))));
         }
+        let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"abcd", &zstd(b"hello")].concat();
+        assert!(is_compressed(&skippable));
+        assert_eq!(inflater.inflate(&skippable, LIMIT), (&b"hello"[..], None));
         for header in [GZIP, ZSTD] {
             assert!(matches!(inflater.inflate(header, LIMIT), (&[], Some(Damage::Broken(_)))));
         }

@@ -446,6 +446,9 @@ fn denied_by(record: &Record<'_>, denial: &denial::Denial<'_>) -> Option<String>
     Some(denial.policy.map_or_else(|| layer.to_owned(), |policy| format!("{layer} {policy}")))
 }
 
+/// What the session ARN of a service-linked role has, whose path it does not tell.
+const SERVICE_LINKED_SESSION: &str = ":assumed-role/AWSServiceRoleFor";
+
 /// Why no policy can decide the event; `None` if one can.
 fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
     let event_type = record.event_type.get().unwrap_or("AwsApiCall");
@@ -478,7 +481,7 @@ fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, 
             let arn = issuer.or(identity.arn.get());
             match arn {
                 None if identity.principal_id().is_none() => Some("no_identity"),
-                Some(arn) if arn::is_service_linked(arn) => Some("service_linked_role"),
+                Some(arn) if arn::is_service_linked(arn) || arn.contains(SERVICE_LINKED_SESSION) => Some("service_linked_role"),
                 _ => None,
             }
         }

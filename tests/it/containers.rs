@@ -207,7 +207,8 @@ fn what_is_broken_is_quoted_and_what_is_something_else_is_named() {
         (format!(r#"{{"awslogs":{{"data":"{}"}}}}"#, packed(" ")), "a payload that holds nothing"),
         (r#"{"awslogs":{"data":"H4sI?"}}"#.to_owned(), "base64 that cannot be read: "),
         (a.replace(r#""workmail.amazonaws.com""#, "null"), "no `eventSource`"),
-        (a.replace("2026-01-01T00:00:00Z", "1767225600"), "`eventTime` is `1767225600`, and not as `2026-"),
+        (a.replace("2026-01-01T00:00:00Z", "last noon"), "`eventTime` is `last noon`, and not as `2026-"),
+        (a.replace("2026-01-01T00:00:00Z", "1969-07-20T20:17:40Z"), "`eventTime` is `1969-07-20T20:17:40Z`, which is not between 2000"),
     ] {
         let collected = collect(&text);
         let details: Vec<&str> = collected.skipped.iter().map(|skipped| skipped.detail.as_str()).collect();
@@ -365,9 +366,91 @@ fn a_header_that_comes_again_is_no_row() {
 }
 
 #[test]
+fn records_in_the_cells_of_any_table_are_read() {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let [a, b] = ["A", "B"].map(record);
+    for text in [
+        format!("\"V\"\n{}\n{}\n", quoted(&a), quoted(&b)),
+        format!("SRC,FILENAME\n{},a.gz\n{},b.gz\n", quoted(&a), quoted(&b)),
+        format!("{}\n{}\n", quoted(&a), quoted(&b)),
+        format!("id|json\n1|{}\n2|{}\n", quoted(&a), quoted(&b)),
+        format!("#TYPE System.Management.Automation.PSCustomObject\n\"CloudTrailEvent\"\n{}\n{}\n", quoted(&a), quoted(&b)),
+        format!("t.eventjson,t.x\n{},1\n{},2\n", quoted(&a), quoted(&b)),
+    ] {
+        let collected = collect(&text);
+        assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![]), "{text}");
+    }
+    let collected = collect(&format!("V\n{}\nnothing\n{}\n", quoted(&a), quoted(&b)));
+    assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![(Some(1), SkipReason::NotARecord)]));
+}
+
+#[test]
+fn marks_and_padding_between_records_are_no_records() {
+    let [a, b] = ["A", "B"].map(record);
+    for between in ["\u{feff}", "\n\u{feff}", "\0", "\n\0\0\0", "\u{1e}", "\n\u{1e}", ","] {
+        for text in
+            [format!("{between}{a}{between}{b}"), format!("{between}[{a},{b}]{between}"), format!("{a}\n{between}{between}{b}{between}\n")]
+        {
+            let collected = collect(&text);
+            assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![]), "{text:?}");
+        }
+    }
+    assert_eq!(collect("\u{feff}\0\n").reasons(), [(None, SkipReason::EmptyFile)]);
+}
+
+#[test]
+fn a_list_after_other_text_is_whole() {
+    let [a, b] = ["A", "B"].map(record);
+    for before in ["```json\n", "Here is the log\n\n", "$ cat log.json\r\n"] {
+        for list in [format!("[{a},{b}]"), format!("[\n  {a},\n  {b}\n]"), format!("{a}\n{b}")] {
+            let collected = collect(&format!("{before}{list}\n"));
+            assert_eq!(
+                (collected.names(), collected.reasons()),
+                (vec!["A", "B"], vec![(Some(0), SkipReason::BrokenJson)]),
+                "{before}{list}"
+            );
+            let fenced = collect(&format!("{before}{list}\n```\n"));
+            assert_eq!((fenced.names(), fenced.skipped.len()), (vec!["A", "B"], 2), "{before}{list}");
+        }
+    }
+}
+
+#[test]
+fn what_other_collectors_and_queues_wrap_is_read() {
+    let text = record("A");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let packed = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &text);
+    let event = serde_json::json!({"detail-type": "AWS API Call via CloudTrail", "detail": value}).to_string();
+    use serde_json::json;
+    for wrapper in [
+        json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Type": "Notification", "Message": event}}]}),
+        json!({"Type": "Notification", "Message": text}),
+        json!({"Messages": [{"MessageId": "1", "Body": json!({"Type": "Notification", "Message": event}).to_string()}]}),
+        json!({"Entries": [{"Source": "x", "DetailType": "AWS API Call via CloudTrail", "Detail": text}]}),
+        json!({"Records": [{"SequenceNumber": "1", "Data": packed, "PartitionKey": "1"}], "MillisBehindLatest": 0}),
+        json!({"requestId": "1", "records": [{"data": packed}]}),
+        json!({"@timestamp": "2026-01-01T00:00:00Z", "event": {"original": text}, "aws": {"cloudtrail": {}}}),
+        json!({"@timestamp": "2026-01-01T00:00:00Z", "event.original": text}),
+        json!({"log": text, "stream": "stdout"}),
+        json!({"labels": {}, "line": text, "timestamp": "2026-01-01T00:00:00Z"}),
+        json!({"status": "success", "data": {"resultType": "streams", "result": [{"stream": {}, "values": [["1767225600000000000", text]]}]}}),
+        json!({"messages": [{"map": {"_raw": text, "_messageid": "1"}}]}),
+        json!({"data": [{"id": "1", "attributes": {"timestamp": "x", "attributes": value}}]}),
+        json!([["2026-01-01T00:00:00Z", text]]),
+        json!([[1767225600, value]]),
+        json!({"_1": value}),
+    ] {
+        let collected = collect(&wrapper.to_string());
+        assert_eq!((collected.names(), collected.reasons()), (vec!["A"], vec![]), "{wrapper}");
+    }
+}
+
+#[test]
 fn rows_of_tables_may_be_objects() {
     for text in [
         r#"{"eventversion":"1.11","eventtime":"2026-01-01T00:00:00Z","eventsource":"workmail.amazonaws.com","eventname":"A"}"#,
+        r#"{"EVENTVERSION":"1.11","EVENTTIME":"2026-01-01T00:00:00Z","EVENTSOURCE":"workmail.amazonaws.com","EVENTNAME":"A"}"#,
+        r#"{"event_version":"1.11","EVENT_TIME":1767225600000,"event_source":"workmail.amazonaws.com","EVENT_NAME":"A"}"#,
         r#"[{"event_name":"A","event_time":"2026-01-01 00:00:00.000 UTC","event_source":"workmail.amazonaws.com","user_identity":{"type":"IAMUser"}}]"#,
     ] {
         assert_eq!(collect(text).records, [(0, "A".to_owned(), true)], "{text}");

@@ -318,6 +318,46 @@ fn tables_with_a_column_for_each_member_are_replayed_as_far_as_they_go() {
 }
 
 #[test]
+fn tables_with_whole_records_in_a_column_are_read() {
+    let records = records();
+    let texts_of: ArrayRef = Arc::new(StringArray::from(records.iter().map(Value::to_string).collect::<Vec<_>>()));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1; records.len()]));
+    for name in ["eventJson", "_raw", "record", "CloudTrailEvent", "@message"] {
+        assert_equal(name, &load_table(&table(vec![("n", numbers.clone()), (name, texts_of.clone())])));
+    }
+    // As a struct, and as the list of a delivered file.
+    let whole = athena(&records, str::to_owned, vec![]);
+    let members: Vec<_> =
+        whole.schema().fields().iter().zip(whole.columns()).map(|(field, column)| (field.name().clone(), column.clone())).collect();
+    let structs = object(members.iter().map(|(name, column)| (name.as_str(), column.clone())).collect());
+    assert_equal("a struct", &load_table(&table(vec![("record", structs.clone())])));
+    let field = Arc::new(Field::new("element", structs.data_type().clone(), true));
+    let list: ArrayRef = Arc::new(ListArray::new(field, OffsetBuffer::from_lengths([2, 0, 3]), structs, None));
+    let loaded = load_table(&table(vec![("Records", list)]));
+    assert_eq!(rows(&loaded).len(), 5);
+    assert_eq!(loaded.only_skipped().0, "not_cloudtrail");
+}
+
+#[test]
+fn maps_of_json_are_what_the_record_has() {
+    let records = records();
+    let mut builder = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for record in &records {
+        for (name, value) in record["requestParameters"].as_object().into_iter().flatten() {
+            builder.keys().append_value(name);
+            builder.values().append_value(value.to_string());
+        }
+        builder.append(record["requestParameters"].is_object()).unwrap();
+    }
+    let batch = athena(&records, lower, vec![("requestparameters", Arc::new(builder.finish()))]);
+    let (loaded, wanted) = (rows(&load_table(&batch)), wanted());
+    for (row, wanted) in loaded.iter().zip(&wanted) {
+        assert!(differences(row, wanted).iter().all(|(name, _)| *name == "request_parameters"), "{:?}", differences(row, wanted));
+    }
+    assert_eq!(loaded.len(), 5);
+}
+
+#[test]
 fn every_codec_and_row_group_is_read_and_rows_keep_their_numbers() {
     let records: Vec<Value> = (0..2_500)
         .map(|n| {

@@ -68,7 +68,7 @@ impl Columns {
             if path.first().is_some_and(|top| top == "eventTime") && cell.as_str().is_some_and(|cell| local_time(cell.trim()).is_some()) {
                 unknown.push(Unknown::Zone);
             }
-            let is_null = cell.is_null() || cell.as_str().is_some_and(is_null);
+            let is_null = cell.is_null() || cell.as_str().is_some_and(|cell| is_null(path.last(), cell));
             let (value, is_struct) = value(&path, cell.clone());
             untold.tell(&path, &value, is_struct);
             if let [only] = path.as_slice()
@@ -131,8 +131,11 @@ fn insert(record: &mut Map<String, Value>, path: &[String], value: Value) {
 }
 
 /// Whether a cell says that there is nothing.
-fn is_null(cell: &str) -> bool {
-    matches!(cell.trim(), "" | "null" | "NULL")
+fn is_null(name: Option<&String>, cell: &str) -> bool {
+    // Splunk's add-on fills it in.
+    let is_success = || name.is_some_and(|name| name == "errorCode") && cell.trim().eq_ignore_ascii_case("success");
+    // As Athena, Hive, pandas, PostgreSQL, R and Splunk write it.
+    matches!(cell.trim(), "" | "null" | "NULL" | "\\N" | "None" | "nan" | "NaN" | "<NA>" | "(null)" | "NA" | "N/A" | "-") || is_success()
 }
 
 /// The value of a cell, and whether it has only the members that its column has.
@@ -141,18 +144,21 @@ fn value(path: &[String], cell: Value) -> (Value, bool) {
     let own = path.first().is_some_and(|top| is_own(top));
     let text = match cell {
         Value::String(text) => text,
-        Value::Object(_) if own => return (cell, true),
+        Value::Object(_) if own => return (unquoted(name, cell), true),
         Value::Object(_) => return (spelled(name, cell), true),
         Value::Array(_) if !own => return (spelled(name, cell), false),
         other => return (other, false),
     };
     let cell = text.trim();
     match name {
-        _ if is_null(cell) => (Value::Null, false),
+        _ if is_null(path.last(), cell) => (Value::Null, false),
         "eventTime" => (Value::String(time(cell)), false),
         "recipientAccountId" => (account_id(cell), false),
         _ if !cell.starts_with(['{', '[']) => (Value::String(text), false),
-        _ if path.len() == 1 && own => (nested_json(cell).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell)), false),
+        _ if path.len() == 1 && own => {
+            let read = nested_json(cell).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell));
+            (unquoted(name, read), false)
+        }
         _ if own => (nested_json(cell).or_else(|| python(cell)).unwrap_or(Value::String(text)), false),
         _ if is_nested(name) => nested(name, cell).unwrap_or((Value::String(text), false)),
         _ => (Value::String(text), false),
@@ -189,7 +195,40 @@ pub fn spelled(name: &str, value: Value) -> Value {
         Value::String(text) if is_nested(name) && text.trim_start().starts_with(['{', '[']) => {
             nested(name, text.trim()).map_or(Value::String(text), |(value, _)| value)
         }
+        Value::String(text) if name == "accountId" => account_of(text),
+        Value::String(text) => json_text(&text).map_or(Value::String(text), Value::String),
         other => other,
+    }
+}
+
+/// What a text in quotation marks says: columns of type JSON have their texts so.
+fn json_text(text: &str) -> Option<String> {
+    (text.len() > 1 && text.starts_with('"') && text.ends_with('"')).then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// What is in a service's own object, where columns of type JSON or text hold values that are none in a record.
+fn unquoted(name: &str, value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name.clone(), unquoted(&name, value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.into_iter().map(|item| unquoted(name, item)).collect::<Vec<_>>().into(),
+        Value::String(text) => match text.as_bytes().first() {
+            Some(b'"') => json_text(&text).map_or(Value::String(text), Value::String),
+            Some(b'[') => nested_json(&text).unwrap_or(Value::String(text)),
+            // Policies are texts in records, too.
+            Some(b'{') if !name.to_ascii_lowercase().contains("policy") => nested_json(&text).unwrap_or(Value::String(text)),
+            _ => Value::String(text),
+        },
+        other => other,
+    }
+}
+
+/// An account id that may have been a number once; what is none stays as it is.
+fn account_of(text: String) -> Value {
+    match account_id(&text) {
+        Value::Null => Value::String(text),
+        id => id,
     }
 }
 
@@ -235,6 +274,8 @@ fn parameters(cell: &str) -> Value {
     match inner.filter(|inner| !inner.contains(", ")).and_then(|inner| inner.split_once('=')) {
         Some((_, "null")) => Value::Object(Map::new()),
         Some((key, text)) => {
+            // As DuckDB prints what is in a map.
+            let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(text);
             let nested = nested_json(text).filter(|value| value.is_object() || value.is_array());
             Value::Object(Map::from_iter([(key.to_owned(), nested.unwrap_or_else(|| Value::String(text.to_owned())))]))
         }

@@ -9,11 +9,11 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::packed::is_packed;
-use super::{DEPTH, Decoder, Record, Sink, SkipReason, is_named};
+use super::{DEPTH, Decoder, Record, Sink, SkipReason, holds_things, is_named};
 use crate::cloudtrail::columns::is_nested;
 
 /// Members whose list holds records or wrappers of them.
-pub(super) const LISTS: [&str; 7] = [
+pub(super) const LISTS: [&str; 16] = [
     // A trail's delivery, Event history.
     "Records",
     // `lookup-events`.
@@ -28,10 +28,24 @@ pub(super) const LISTS: [&str; 7] = [
     "results",
     // A search result of Elasticsearch or OpenSearch.
     "hits",
+    // Firehose's transformations, `receive-message` of SQS, `put-events` of EventBridge.
+    "records",
+    "Messages",
+    "Entries",
+    // Sumo, Datadog, Loki, Grafana, tables of DataFrames.
+    "messages",
+    "logs",
+    "data",
+    "result",
+    "streams",
+    "values",
 ];
 
+/// How many of them hold nothing else.
+const SURE_LISTS: usize = 7;
+
 /// Members that hold one record, as an object or as the text of its JSON; the first that does is taken.
-const SINGLES: [&str; 19] = [
+const SINGLES: [&str; 32] = [
     // `lookup-events`, EventBridge, CloudTrail Lake.
     "CloudTrailEvent",
     "detail",
@@ -52,10 +66,35 @@ const SINGLES: [&str; 19] = [
     "event",
     "hits",
     "body",
+    // SNS, SQS, EventBridge, Kinesis.
+    "Sns",
+    "Message",
+    "Body",
+    "Detail",
+    "Data",
+    // Elastic Common Schema, Fluent Bit, `logcli`, S3 Select, Sumo, Datadog.
+    "original",
+    "event.original",
+    "log",
+    "line",
+    "_1",
+    "map",
+    "attributes",
+    "record",
     // CloudWatch Logs, Logstash: often the words of something else.
     "message",
     "@message",
 ];
+
+/// Whether a member of that name is a list of records and of nothing else.
+pub(super) fn is_sure_list(name: &str) -> bool {
+    LISTS.iter().take(SURE_LISTS).any(|list| *list == name)
+}
+
+/// Whether a member of that name may wrap records.
+pub(super) fn is_wrapper(name: &str) -> bool {
+    LISTS.contains(&name) || SINGLES.contains(&name)
+}
 
 /// Members with which a record begins; those of a wrapper are in the tables above.
 const BEGINNINGS: [&str; 30] = [
@@ -123,7 +162,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some(Name(name)) = map.next_key()? {
-                    if LISTS.contains(&&*name) || SINGLES.contains(&&*name) {
+                    if is_wrapper(&name) {
                         members.push((name, map.next_value()?));
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -146,7 +185,8 @@ impl<S: Sink> Decoder<'_, S> {
         let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(text) else { return false };
         let mut is_list = false;
         for (name, raw) in &members {
-            if raw.get().starts_with('[') && LISTS.contains(&&**name) {
+            let is_list_of_it = LISTS.contains(&&**name) && raw.get().starts_with('[');
+            if is_list_of_it && (is_sure_list(name) || holds_things(raw.get())) {
                 self.elements(raw.get(), depth + 1);
                 is_list = true;
             } else if name == "Records" {

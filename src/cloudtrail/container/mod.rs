@@ -8,6 +8,7 @@
 mod callers;
 mod endings;
 mod envelope;
+mod frame;
 mod latest;
 mod look_alike;
 mod packed;
@@ -36,8 +37,8 @@ pub trait Sink {
 /// Hands every record of `text` to `sink`.
 pub fn decode(text: &str, sink: &mut impl Sink) {
     // Files that were put together keep the mark of each.
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim().is_empty() {
+    let text = text.trim_start_matches(['\u{feff}', '\0', '\u{1e}']);
+    if text.chars().all(is_between) {
         sink.skipped(Skipped::new(None, SkipReason::EmptyFile, "the file holds nothing", text.as_bytes()));
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
@@ -61,7 +62,7 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
 
 /// Whether a text that begins so may hold records: objects, lists, a table, lines of `TIME JSON`, what is packed in base64.
 pub fn may_hold_records(head: &str) -> bool {
-    let text = head.trim_start_matches('\u{feff}').trim_start();
+    let text = head.trim_start_matches(['\u{feff}', '\0', '\u{1e}']).trim_start();
     let value = next_value(text, 0).and_then(|at| text.get(at..)).unwrap_or_default();
     value.starts_with(['{', '[']) || packed::is_packed(text) || table::Table::find(text).is_some()
 }
@@ -119,7 +120,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn value(&mut self, text: &str) {
         match text.as_bytes().first() {
             Some(b'[') => self.elements(text, 0),
-            Some(b'{') if !envelope::begins_a_record(text) && self.unwrap(text, 0) => {}
+            Some(b'{') if !envelope::begins_a_record(text) && (self.frame(text, 0) || self.unwrap(text, 0)) => {}
             _ => self.item(text, 0),
         }
     }
@@ -148,6 +149,18 @@ impl<S: Sink> Decoder<'_, S> {
         self.try_item("a text", inner, depth + 1)
     }
 
+    /// A list in a list that begins with times and the like, as collectors keep lines: `["1767225600000000000", "{...}"]`.
+    fn dated(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(text) else { return false };
+        let is_thing = |element: &&&RawValue| element.get().starts_with('{') || element.get().starts_with("\"{");
+        let things: Vec<_> = elements.iter().filter(is_thing).collect();
+        if things.is_empty() || things.len() == elements.len() || elements.first().is_none_or(|first| is_thing(&first)) {
+            return false;
+        }
+        things.into_iter().for_each(|thing| self.item(thing.get(), depth + 1));
+        true
+    }
+
     /// One thing of a list.
     fn element(&mut self, text: &str, depth: usize) {
         if self.index < self.taken {
@@ -162,6 +175,7 @@ impl<S: Sink> Decoder<'_, S> {
         match text.as_bytes().first() {
             Some(b'{') => {}
             Some(b'[') if depth < DEPTH && self.row(text, depth) => return,
+            Some(b'[') if depth < DEPTH && self.dated(text, depth) => return,
             Some(b'[') if depth < DEPTH && holds_things(text) => return self.elements(text, depth + 1),
             Some(b'"') if self.quoted(text, depth) => return,
             _ => return self.skip(SkipReason::NotAnObject, &format!("`{}`", shorten(text)), text),
@@ -182,7 +196,10 @@ impl<S: Sink> Decoder<'_, S> {
     fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
         // Flattened copies have the names beside the record itself, but no identity.
         let may_wrap = !is_named(record) || record.user_identity.0.is_none() || has_quoted(record);
-        if may_wrap && depth < DEPTH && (self.unwrap(text, depth) || self.unquoted(text, depth) || self.flat_row(text, depth)) {
+        let wraps = |decoder: &mut Self| {
+            decoder.frame(text, depth) || decoder.unwrap(text, depth) || decoder.unquoted(text, depth) || decoder.flat_row(text, depth)
+        };
+        if may_wrap && depth < DEPTH && wraps(self) {
             return;
         }
         let time = record.event_time.get().and_then(event_time);
@@ -250,11 +267,16 @@ fn no_time(record: &Record<'_>) -> String {
     }
 }
 
+/// Whether a character may stand between values: commas, the mark that each of some files began with, padding, separators.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | '\u{feff}' | '\0' | '\u{1e}')
+}
+
 /// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over, and after it
 /// the name of the stream, as `aws logs tail` prints it.
 fn next_value(text: &str, from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
-    let start = rest.find(|c: char| !c.is_whitespace() && c != ',')?;
+    let start = rest.find(|c: char| !is_between(c))?;
     let value = rest.get(start..)?;
     let time = match value.as_bytes().first() {
         Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 40 && event_time(time).is_some()),

@@ -2,8 +2,8 @@
 
 use memchr::memchr_iter;
 
-use super::envelope::{LISTS, begins_a_record, begins_like, first_key};
-use super::{Decoder, Sink, SkipReason, read_value};
+use super::envelope::{LISTS, begins_a_record, begins_like, first_key, is_sure_list};
+use super::{Decoder, Sink, SkipReason, is_between, read_value};
 
 /// Bytes that may be read in vain, as a multiple of the text's length.
 const MOST_WASTED: usize = 8;
@@ -36,7 +36,7 @@ impl<S: Sink> Decoder<'_, S> {
         let mut key = None;
         loop {
             let rest = text.get(at..).unwrap_or("");
-            let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+            let rest = rest.trim_start_matches(is_between);
             at = text.len() - rest.len();
             key = key.or_else(|| first_key(rest));
             if let Some(end) = rest.strip_prefix(']') {
@@ -79,7 +79,7 @@ fn list_of(text: &str) -> Option<usize> {
         return None;
     }
     let head = text.get(..text.floor_char_boundary(HEAD))?;
-    let starts = LISTS.iter().filter_map(|name| {
+    let starts = LISTS.iter().filter(|name| is_sure_list(name)).filter_map(|name| {
         let quoted = format!("\"{name}\"");
         let after = head.get(head.find(&quoted)? + quoted.len()..)?;
         let inside = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
@@ -111,7 +111,16 @@ fn next_beginning(text: &str, key: Option<&str>) -> usize {
             _ => false,
         }
     };
-    memchr_iter(b'{', bytes).find(begins).unwrap_or(text.len())
+    let list = |at: usize| begins_list(bytes, at).filter(|_| text.get(at..).is_some_and(begins_a_record));
+    let next = memchr_iter(b'{', bytes).find(|at| list(*at).is_some() || begins(at));
+    next.map_or(text.len(), |at| list(at).unwrap_or(at))
+}
+
+/// Where the list stands at the beginning of a line whose first element stands at a place.
+fn begins_list(bytes: &[u8], at: usize) -> Option<usize> {
+    let before = bytes.get(..at)?.trim_ascii_end();
+    let list = before.len().checked_sub(1).filter(|_| before.ends_with(b"["))?;
+    before.get(..list)?.ends_with(b"\n").then_some(list)
 }
 
 /// What is wrong with the JSON of a record, or of what stands in its place, and where in it.

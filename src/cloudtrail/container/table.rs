@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::envelope::LISTS;
+use super::envelope::{begins_like, first_key, is_sure_list, is_wrapper};
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, shorten};
 use crate::cloudtrail::columns::{Columns, is_column, simplified};
 
@@ -56,18 +56,65 @@ impl<'t> Table<'t> {
         if text.trim_start().starts_with(['{', '[']) {
             return None;
         }
-        let head = text.get(..text.floor_char_boundary(HEAD))?;
-        [b',', b';', b'\t'].into_iter().find_map(|delimiter| {
-            let mut record = csv::StringRecord::new();
-            let mut reader = reader(head, delimiter);
-            reader.read_record(&mut record).ok()?;
-            let header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
-            let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
-            let has = |wanted: &str| names.iter().any(|name| name == wanted);
-            let is_ours = WHOLE.iter().any(|whole| has(whole)) || (has("eventname") && (has("eventtime") || has("eventid")));
-            let rows = position(&reader);
-            is_ours.then_some(Self { text, delimiter, header, rows })
-        })
+        // PowerShell says first what it has made the table of.
+        let from = if text.starts_with("#TYPE ") { text.find('\n')? + 1 } else { 0 };
+        let named = DELIMITERS.into_iter().find_map(|delimiter| Self::with_names(text, from, delimiter));
+        named.or_else(|| DELIMITERS.into_iter().find_map(|delimiter| Self::with_records(text, from, delimiter)))
+    }
+
+    /// A table whose header has names of CloudTrail.
+    fn with_names(text: &'t str, from: usize, delimiter: u8) -> Option<Self> {
+        let mut record = csv::StringRecord::new();
+        let mut reader = reader(text.get(from..text.floor_char_boundary(from + HEAD))?, delimiter);
+        reader.read_record(&mut record).ok()?;
+        let mut header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+        without_table(&mut header);
+        let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
+        let has = |wanted: &str| names.iter().any(|name| name == wanted);
+        let is_ours = WHOLE.iter().any(|whole| has(whole)) || (has("eventname") && (has("eventtime") || has("eventid")));
+        let rows = from + position(&reader);
+        is_ours.then_some(Self { text, delimiter, header, rows })
+    }
+
+    /// A table of any header, or none, with whole records in a column.
+    fn with_records(text: &'t str, from: usize, delimiter: u8) -> Option<Self> {
+        let mut reader = reader(text.get(from..)?, delimiter);
+        let (mut first, mut second) = (csv::StringRecord::new(), csv::StringRecord::new());
+        reader.read_record(&mut first).ok()?;
+        let rows = from + position(&reader);
+        // In quotes, or it may end anywhere: then the lines themselves are read, whatever stands before them.
+        let column = |row: &csv::StringRecord, text: &str| row.iter().position(holds_record).filter(|_| text.contains(QUOTED));
+        let (column, rows) = match column(&first, text.get(from..rows)?) {
+            Some(column) => (column, from),
+            None => {
+                reader.read_record(&mut second).ok()?;
+                (column(&second, text.get(rows..from + position(&reader))?)?, rows)
+            }
+        };
+        let mut header: Vec<String> = first.iter().map(|name| if rows == from { String::new() } else { name.trim().to_owned() }).collect();
+        WHOLE[0].clone_into(header.get_mut(column)?);
+        Some(Self { text, delimiter, header, rows })
+    }
+}
+
+/// What stands between the columns of tables.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// How an object begins in a cell.
+const QUOTED: &str = "\"{\"\"";
+
+/// Whether a cell is the JSON of a record, or of something that wraps some.
+fn holds_record(cell: &str) -> bool {
+    let cell = cell.trim();
+    let is_known = || begins_like(cell, None) || first_key(cell).is_some_and(is_wrapper);
+    cell.starts_with('{') && is_known() && serde_json::from_str::<&RawValue>(cell).is_ok()
+}
+
+/// Takes the table's name away from those of its columns, as Hive prints it before each.
+fn without_table(header: &mut [String]) {
+    let Some(table) = header.first().and_then(|name| name.split_once('.')).map(|(table, _)| format!("{table}.")) else { return };
+    if header.iter().all(|name| name.starts_with(&table)) && !is_column(&table) {
+        header.iter_mut().for_each(|name| drop(name.drain(..table.len())));
     }
 }
 
@@ -159,9 +206,12 @@ impl<S: Sink> Decoder<'_, S> {
     /// member of what is nested is one, as DataFrames have it.
     pub(super) fn flat_row(&mut self, text: &str, depth: usize) -> bool {
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return false };
-        let has = |names: [&str; 2]| names.iter().any(|name| members.contains_key(&Key(Cow::Borrowed(name))));
-        let is_spelled = has(["eventname", "event_name"]) && (has(["eventtime", "event_time"]) || has(["eventid", "event_id"]));
-        let is_taken_apart = || has(["eventName", ""]) && members.keys().any(|Key(name)| name.starts_with("userIdentity."));
+        // Not so the records themselves, and the events of `lookup-events`, of which the record is left out.
+        let is_theirs = |name: &str| ["eventName", "eventTime", "eventID", "EventName", "EventTime", "EventId"].contains(&name);
+        let has = |wanted: &str| members.keys().any(|Key(name)| simplified(name) == wanted && !is_theirs(name));
+        let is_spelled = has("eventname") && (has("eventtime") || has("eventid"));
+        let names_call = || members.contains_key(&Key(Cow::Borrowed("eventName")));
+        let is_taken_apart = || names_call() && members.keys().any(|Key(name)| name.starts_with("userIdentity."));
         if !is_spelled && !is_taken_apart() {
             return false;
         }
@@ -178,7 +228,7 @@ impl<S: Sink> Decoder<'_, S> {
         true
     }
 
-    fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
+    pub(super) fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
         let is_taken = WHOLE.iter().any(|whole| {
             let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
             cells.any(|(name, cell)| cell.as_str().is_some_and(|cell| self.try_item(name, cell.trim(), depth + 1)))
@@ -209,7 +259,7 @@ impl<S: Sink> Decoder<'_, S> {
 /// Whether the only member of an object is a column with its value, and not what wraps records.
 fn is_cell(name: &str, value: &RawValue) -> bool {
     let is_known = || is_column(name) || WHOLE.contains(&simplified(name).as_str());
-    !LISTS.contains(&name) && (!value.get().starts_with('{') || is_known())
+    !is_sure_list(name) && (!value.get().starts_with('{') || is_known())
 }
 
 /// An object, by its members' names.

@@ -4,6 +4,7 @@
 mod athena;
 mod guard;
 mod ocsf;
+mod raw;
 mod value;
 
 use arrow::array::RecordBatch;
@@ -34,8 +35,8 @@ type Row = Map<String, Value>;
 struct Shape {
     /// Whether a column is used.
     uses: fn(&str) -> bool,
-    /// The record of a row, or why it is none; what there is no column for is unknown, not absent.
-    record: fn(Row, &Schema) -> Result<Rebuilt, String>,
+    /// The record of a row, or the records in it, or why there is none; what there is no column for is unknown, not absent.
+    records: fn(Row, &Schema) -> Result<Vec<Rebuilt>, String>,
 }
 
 /// Hands the record of every row to `sink`; its index is the number of the row.
@@ -106,12 +107,15 @@ fn shape(schema: &Schema, metadata: &ParquetMetaData) -> Result<Shape, String> {
     if has("classuid") && has("api") && has("metadata") {
         return Ok(ocsf::SHAPE);
     }
+    if schema.fields().iter().any(|field| raw::is_whole(field.name())) {
+        return Ok(raw::SHAPE);
+    }
     let names: Vec<String> = schema.fields().iter().take(NAMED).map(|field| format!("`{}`", field.name())).collect();
     let more = schema.fields().len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let kind = if has("classuid") { "OCSF of another class than API Activity" } else { "no table of CloudTrail events" };
     Err(format!(
-        "Parquet, but {kind}: its columns are {}{more}; wanted are `eventtime`, `eventsource`, `eventname`, or OCSF with `class_uid`, `metadata`, `api`",
+        "Parquet, but {kind}: its columns are {}{more}; wanted are `eventtime`, `eventsource`, `eventname`, a column of whole records such as `eventjson` or `_raw`, or OCSF with `class_uid`, `metadata`, `api`",
         names.join(", ")
     ))
 }
@@ -135,10 +139,12 @@ impl<S: Sink> Rows<'_, S> {
         for row in 0..batch.num_rows() {
             let cells = schema.fields().iter().zip(batch.columns());
             let cells = cells.map(|(field, column)| (field.name().clone(), value::cell(column, row).unwrap_or_default())).collect();
-            match (shape.record)(cells, &schema) {
-                Ok(record) => {
-                    self.row = record;
-                    decode(&std::mem::take(&mut self.row.json), self);
+            match (shape.records)(cells, &schema) {
+                Ok(records) => {
+                    for record in records {
+                        self.row = record;
+                        decode(&std::mem::take(&mut self.row.json), self);
+                    }
                 }
                 Err(detail) => self.sink.skipped(Skipped::new(Some(self.index), SkipReason::NotCloudtrail, detail, &[])),
             }

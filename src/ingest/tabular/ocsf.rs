@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::{Row, Shape, plain_name};
 use crate::cloudtrail::columns::{Member, Rebuilt, Unknown, Untold, canonical, is_nested, spelled, without_nulls};
 
-pub(super) const SHAPE: Shape = Shape { uses: |column| COLUMNS.contains(&column.to_ascii_lowercase().as_str()), record };
+pub(super) const SHAPE: Shape = Shape { uses: |column| COLUMNS.contains(&column.to_ascii_lowercase().as_str()), records };
 
 const COLUMNS: [&str; 12] = [
     "metadata",
@@ -76,7 +76,7 @@ const TYPES: [&str; 13] = [
 /// Columns whose absence would be taken for a fact, and older names of them.
 const NEEDED: [[&str; 2]; 4] = [["actor", "identity"], ["src_endpoint", ""], ["cloud", ""], ["unmapped", ""]];
 
-fn record(row: Row, schema: &Schema) -> Result<Rebuilt, String> {
+fn records(row: Row, schema: &Schema) -> Result<Vec<Rebuilt>, String> {
     let row: Value =
         row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), parsed(without_nulls(value)))).collect::<Map<_, _>>().into();
     let product = text(&row, "metadata.product.name");
@@ -102,13 +102,13 @@ fn record(row: Row, schema: &Schema) -> Result<Rebuilt, String> {
         record.insert("resources".to_owned(), resources.into());
     }
     let missing = missing(schema);
-    Ok(Rebuilt {
+    Ok(vec![Rebuilt {
         json: Value::Object(record).to_string(),
         partial: !missing.is_empty(),
         outcome_unknown: lacks_outcome(schema),
         untold,
         unknown: if missing.is_empty() { Vec::new() } else { vec![Unknown::Columns(missing)] },
-    })
+    }])
 }
 
 /// What the table has no column for.

@@ -271,12 +271,17 @@ fn quirk_15_times_come_in_several_forms_and_some_are_none() {
         let loaded = load_one(&with(|record| record["eventTime"] = json!(text)));
         assert_eq!(read::time(&loaded.events, "event_time").unwrap().value(0), noon + microseconds, "{text}");
     }
+    for number in [json!(1_767_268_800), json!("1767268800"), json!(1_767_268_800_000i64), json!(1_767_268_800_000_000i64)] {
+        let loaded = load_one(&with(|record| record["eventTime"] = number.clone()));
+        assert_eq!(read::time(&loaded.events, "event_time").unwrap().value(0), noon, "{number}");
+    }
     for time in [
         json!("0000-01-01T00:00:00Z"),
         json!("9999-12-31T23:59:59Z"),
         json!("292277026596-12-04T15:30:08Z"),
         json!("2026"),
-        json!(1767268800),
+        json!(20260101),
+        json!(1767268800.5),
         json!(null),
         json!({}),
     ] {

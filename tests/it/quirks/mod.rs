@@ -47,6 +47,13 @@ impl Loaded {
         (0..entries.len()).filter(|at| values.is_null(*at)).map(|at| keys.value(at).to_owned()).collect()
     }
 
+    /// Context keys that are listed with a value.
+    fn keys(&self, row: usize) -> Vec<String> {
+        let entries = read::map(&self.events, "request_context").unwrap().value(row);
+        let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1));
+        (0..entries.len()).filter(|at| values.is_valid(*at)).map(|at| keys.value(at).to_owned()).collect()
+    }
+
     fn reasons(&self) -> BTreeMap<&str, usize> {
         let mut reasons = BTreeMap::new();
         self.skipped.iter().for_each(|skipped| *reasons.entry(skipped.reason.as_str()).or_default() += 1);

@@ -266,6 +266,101 @@ fn tables_of_data_frames_are_read_with_a_column_for_each_member_or_dictionaries(
 }
 
 #[test]
+fn what_programs_write_for_nothing_is_nothing() {
+    for null in ["", "null", "NULL", "\\N", "None", "nan", "NaN", "<NA>", "(null)", "NA", "N/A", "-"] {
+        let mut columns = query_result();
+        columns
+            .iter_mut()
+            .filter(|(name, _)| ["errorcode", "errormessage", "vpcendpointid", "useragent"].contains(name))
+            .for_each(|(_, cell)| *cell = null);
+        let loaded = load(&[&csv_of(&columns)]);
+        assert_eq!((loaded.text(0, "outcome"), loaded.text(0, "not_replayable")), (Some("success"), None), "{null}");
+        assert_eq!(
+            (loaded.text(0, "error_code"), loaded.text(0, "vpc_endpoint_id"), loaded.text(0, "user_agent")),
+            (None, None, None),
+            "{null}"
+        );
+    }
+    let mut columns = query_result();
+    columns[8].1 = "success";
+    assert_eq!((load(&[&csv_of(&columns)]).text(0, "outcome"), columns[8].0), (Some("success"), "errorcode"));
+}
+
+#[test]
+fn what_columns_of_type_json_hold_is_what_the_record_has() {
+    let arn = "arn:aws:workmail:eu-west-1:111122223333:organization/m-0123456789abcdef0123456789abcdef";
+    let parameters = |text: String| {
+        let mut columns = query_result();
+        columns[4].1 = "TagResource";
+        columns[10].1 = &text;
+        let loaded = load(&[&csv_of(&columns)]);
+        (loaded.text(0, "resource").map(str::to_owned), loaded.text(0, "request_parameters").map(str::to_owned), loaded.keys(0))
+    };
+    assert_eq!(query_result()[4].0, "eventname");
+    let tags = r#"[{"key":"Team","value":"mail"}]"#;
+    let policy = r#"{"Version":"2012-10-17"}"#;
+    let plain = json!({"resourceARN": arn, "tags": [{"key": "Team", "value": "mail"}], "policyDocument": policy});
+    let wanted = parameters(plain.to_string());
+    assert_eq!(wanted.2, ["aws:requesttag/team", "aws:tagkeys"]);
+    // Each value as the JSON of it, or lists as text.
+    let json = json!({"resourceARN": json!(arn).to_string(), "tags": tags, "policyDocument": json!(policy).to_string()});
+    let text = json!({"resourceARN": arn, "tags": tags, "policyDocument": policy});
+    assert_eq!([parameters(json.to_string()), parameters(text.to_string())], [wanted.clone(), wanted]);
+    let one = parameters(format!("{{resourceARN='\"{arn}\"'}}"));
+    assert_eq!(one.0.as_deref(), Some(arn));
+}
+
+#[test]
+fn tables_that_are_one_object_are_read_row_by_row() {
+    let columns = query_result();
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let cells: Vec<&str> = columns.iter().map(|(_, cell)| if *cell == "null" { "" } else { cell }).collect();
+    let row = |cells: &[&str]| json!({"Data": cells.iter().map(|cell| if cell.is_empty() { json!({}) } else { json!({"VarCharValue": cell}) }).collect::<Vec<_>>()});
+    let of_athena = |with_header: bool, with_names: bool| {
+        let mut rows = vec![row(&cells)];
+        if with_header {
+            rows.insert(0, row(&names));
+        }
+        let info: Vec<Value> = names.iter().map(|name| json!({"Name": name, "Type": "varchar"})).collect();
+        let metadata = if with_names { json!({"ColumnInfo": info}) } else { json!({}) };
+        json!({"ResultSet": {"Rows": rows, "ResultSetMetadata": metadata}, "UpdateCount": 0}).to_string()
+    };
+    let wanted = load(&[&csv_of(&columns)]);
+    let second = |text: &str| text.replace("e-1", "e-2");
+    let split = json!({"columns": names, "index": [0, 1], "data": [cells, cells]}).to_string();
+    let by_column: serde_json::Map<_, _> = columns.iter().map(|(name, cell)| ((*name).to_owned(), json!({"0": cell, "1": cell}))).collect();
+    for (text, rows) in [
+        (of_athena(true, true), 1),
+        (of_athena(true, false), 1),
+        (of_athena(false, true), 1),
+        (split, 2),
+        (Value::from(by_column).to_string(), 2),
+    ] {
+        let loaded = load(&[&text, &second(&text)]);
+        assert_eq!((loaded.counts.records, loaded.counts.events, loaded.counts.skipped), (2 * rows, 2, 0), "{text}: {:?}", loaded.skipped);
+        for column in ["event_name", "principal_arn", "resource", "outcome", "not_replayable", "account_id"] {
+            assert_eq!(loaded.text(0, column), wanted.text(0, column), "{column}: {text}");
+        }
+    }
+    // Of whole records.
+    let one = |id: &str| {
+        let mut record = super::record();
+        record["eventID"] = json!(id);
+        record
+    };
+    let by_index = json!({"0": one("a"), "1": one("b")}).to_string();
+    let (a, b) = (one("a"), one("b"));
+    let by_column: serde_json::Map<_, _> =
+        a.as_object().unwrap().iter().map(|(name, value)| (name.clone(), json!({"0": value, "1": b[name]}))).collect();
+    let table = json!({"schema": {"fields": []}, "data": [a, b]}).to_string();
+    for text in [by_index, Value::from(by_column).to_string(), table] {
+        let loaded = load(&[&text]);
+        assert_eq!((loaded.texts("event_id"), loaded.texts("user_agent")), (vec!["a", "b"], vec!["aws-cli/2.0"; 2]), "{text}");
+        assert_eq!((loaded.counts.records, loaded.unknown_keys(0)), (2, vec![]), "{text}");
+    }
+}
+
+#[test]
 fn rows_as_objects_without_their_nulls_are_whole() {
     let columns = query_result();
     let row = |keep: &dyn Fn(&str, &str) -> bool| {

@@ -1,0 +1,154 @@
+//! Tables in one JSON object: as pandas writes a DataFrame, as Athena's `get-query-results` answers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::envelope::first_key;
+use super::{Decoder, Sink};
+use crate::cloudtrail::columns::{Columns, is_column, simplified};
+
+/// The members of an object, in order.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    entries.push((name, map.next_value()?));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn get(&self, wanted: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value)
+    }
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// `ResultSet` of Athena: the first row of the first page is the header.
+#[derive(Deserialize)]
+struct ResultSet {
+    #[serde(rename = "Rows", default)]
+    rows: Vec<ResultRow>,
+    #[serde(rename = "ResultSetMetadata", default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct ResultRow {
+    #[serde(rename = "Data", default)]
+    cells: Vec<ResultCell>,
+}
+
+#[derive(Deserialize)]
+struct ResultCell {
+    #[serde(rename = "VarCharValue", default)]
+    text: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    #[serde(rename = "ColumnInfo", default)]
+    columns: Vec<ColumnInfo>,
+}
+
+#[derive(Deserialize)]
+struct ColumnInfo {
+    #[serde(rename = "Name", default)]
+    name: String,
+}
+
+impl<S: Sink> Decoder<'_, S> {
+    /// Takes the rows of a table that is one object; `false` if it is none, and then nothing was taken.
+    pub(super) fn frame(&mut self, text: &str, depth: usize) -> bool {
+        let is_number = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        let may_be = |key: &str| matches!(key, "columns" | "index" | "ResultSet" | "UpdateCount") || is_number(key) || is_column(key);
+        if !first_key(text).is_some_and(may_be) {
+            return false;
+        }
+        let Ok(entries) = serde_json::from_str::<Entries<'_>>(text) else { return false };
+        if let Some(result) = entries.get("ResultSet") {
+            return serde_json::from_str(result.get()).is_ok_and(|result| self.result_set(result, depth));
+        }
+        if let (Some(columns), Some(data)) = (entries.get("columns"), entries.get("data")) {
+            return self.split(columns.get(), data.get(), depth);
+        }
+        let is_object = |value: &RawValue| value.get().starts_with('{');
+        if !entries.0.is_empty() && entries.0.iter().all(|(key, value)| is_number(key) && is_object(value)) {
+            entries.0.iter().for_each(|(_, record)| self.item(record.get(), depth + 1));
+            return true;
+        }
+        self.by_column(&entries, depth)
+    }
+
+    /// `{"columns": [...], "index": [...], "data": [[...], ...]}`
+    fn split(&mut self, columns: &str, data: &str, depth: usize) -> bool {
+        let Ok(columns) = serde_json::from_str::<Vec<String>>(columns) else { return false };
+        let Ok(rows) = serde_json::from_str::<Vec<Vec<&RawValue>>>(data) else { return false };
+        if !columns.iter().any(|name| simplified(name) == "eventname") {
+            return false;
+        }
+        for row in rows {
+            self.item(&object(columns.iter().map(String::as_str).zip(row)), depth + 1);
+        }
+        true
+    }
+
+    /// `{"eventName": {"0": "A", "1": "B"}, "eventTime": {"0": ...}, ...}`
+    fn by_column(&mut self, entries: &Entries<'_>, depth: usize) -> bool {
+        let column = |value: &RawValue| serde_json::from_str::<Entries<'_>>(value.get()).ok().map(|column| column.0.len());
+        let names = entries.0.iter().find(|(name, _)| simplified(name) == "eventname").map(|(_, value)| *value);
+        let Some(rows) = names.and_then(column) else { return false };
+        let read: Option<Vec<_>> =
+            entries.0.iter().map(|(name, value)| Some((&**name, serde_json::from_str::<Entries<'_>>(value.get()).ok()?.0))).collect();
+        let Some(columns) = read.filter(|columns| columns.iter().all(|(_, cells)| cells.len() == rows)) else { return false };
+        for row in 0..rows {
+            let cells = columns.iter().filter_map(|(name, cells)| Some((*name, cells.get(row)?.1)));
+            self.item(&object(cells), depth + 1);
+        }
+        true
+    }
+
+    fn result_set(&mut self, ResultSet { rows, metadata }: ResultSet, depth: usize) -> bool {
+        let texts = |row: &ResultRow| row.cells.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>();
+        let names: Vec<String> = metadata.columns.into_iter().map(|column| column.name).collect();
+        let first = rows.first().map(texts).unwrap_or_default();
+        let is_header = first == names || (names.is_empty() && first.iter().any(|name| simplified(name) == "eventname"));
+        let names = if names.is_empty() { first } else { names };
+        if !names.iter().any(|name| simplified(name) == "eventname") {
+            return false;
+        }
+        for row in rows.iter().skip(usize::from(is_header)) {
+            let cells: Vec<_> = names.iter().cloned().zip(texts(row).into_iter().map(Into::into)).collect();
+            let text = serde_json::to_string(&texts(row)).unwrap_or_default();
+            self.columns(&Columns(cells), &text, depth + 1);
+        }
+        true
+    }
+}
+
+/// A row as an object, without what is null in it.
+fn object<'a>(cells: impl Iterator<Item = (&'a str, &'a RawValue)>) -> String {
+    let cells = cells.filter(|(_, value)| value.get() != "null");
+    let members: Vec<String> = cells.map(|(name, value)| format!("{}:{}", serde_json::Value::from(name), value.get())).collect();
+    format!("{{{}}}", members.join(","))
+}
