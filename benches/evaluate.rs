@@ -148,6 +148,7 @@ fn pool(program: &Program, bundles: &[BundleId], known: Known) -> Vec<(Request, 
                 opaque,
                 rcps_act: false,
                 no_permission: false,
+                optional: false,
             }),
         };
         (request, bundles[principal])

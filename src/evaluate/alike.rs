@@ -137,8 +137,14 @@ mod tests {
     }
 
     fn check(action: &str) -> Request {
-        let subject =
-            Subject { caller: Caller::default(), resource_account: None, opaque: Layers::NONE, rcps_act: false, no_permission: false };
+        let subject = Subject {
+            caller: Caller::default(),
+            resource_account: None,
+            opaque: Layers::NONE,
+            rcps_act: false,
+            no_permission: false,
+            optional: false,
+        };
         Request {
             action: ActionState::known(action),
             resource: ResourceState::from_text(Some("*")),

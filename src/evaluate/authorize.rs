@@ -42,6 +42,8 @@ pub(super) struct Side {
     pub(super) bundle: BundleId,
     /// The call needs no permission.
     pub(super) always: bool,
+    /// The call may do without this check.
+    pub(super) optional: bool,
     pub(super) denies: Vec<Term>,
     /// Each must allow.
     pub(super) guards: Vec<Group>,
@@ -125,7 +127,7 @@ impl SideBuilder<'_> {
         let program = self.program;
         let Some(bundle) = program.bundles.get(id) else { return Side::default() };
         let subject = &self.request.subject;
-        let mut side = Side { bundle: id, always: subject.no_permission, ..Side::default() };
+        let mut side = Side { bundle: id, always: subject.no_permission, optional: subject.optional, ..Side::default() };
         if side.always {
             return side;
         }
@@ -271,12 +273,14 @@ pub(super) trait Situation {
     fn permits(&self, opaque: Layers) -> bool;
     /// Whether an unknown policy of the layer grants.
     fn grants(&self, layer: LayerKind, owner: Owner) -> bool;
+    /// Whether the call asks for a check that it may do without.
+    fn asks(&self) -> bool;
 }
 
 impl Side {
     /// The decision in one situation.
     pub(super) fn verdict(&self, situation: &impl Situation) -> Verdict {
-        if self.always {
+        if self.always || (self.optional && !situation.asks()) {
             return Verdict::Allowed;
         }
         let holds = |term: &Term| term.literals.iter().all(|literal| situation.literal(literal));

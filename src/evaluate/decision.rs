@@ -271,7 +271,8 @@ pub(super) fn variable_names(program: &Program, variable: &Variable) -> Vec<Stri
     let key = |key: &usize| program.keys.get(*key).map(|key| key.display.clone());
     match &variable.what {
         Unknown::Key(id) => key(id).into_iter().collect(),
-        Unknown::Resource => vec!["resource".to_owned()],
+        // What would tell it is the parameter that holds the resource of the further check.
+        Unknown::Resource | Unknown::Asked => vec!["resource".to_owned()],
         Unknown::Action => vec!["action".to_owned()],
         Unknown::Permit(layers) => layers.iter().map(|layer| format!("layer:{}", layer.name())).collect(),
         Unknown::Grant(layer, _) => vec![format!("layer:{}", layer.name())],

@@ -87,6 +87,9 @@ impl Evaluation {
         for (check, sides) in self.checks.iter().enumerate() {
             let side = sides.side(which);
             let chosen = Chosen { variables: &self.variables, states: &case.states, answers: &answers, check };
+            if side.optional && !chosen.asks() {
+                continue;
+            }
             let inside = InCase { chosen, asks: &self.asks, capped: self.capped };
             let fails = |terms: &[Term]| !terms.iter().any(|term| inside.holds(term));
             layers.extend(side.denies.iter().filter(|term| inside.holds(term)).map(|term| term.layer));

@@ -283,4 +283,6 @@ pub struct Subject {
     pub rcps_act: bool,
     /// Whether the call succeeds without any permission (`sts:GetCallerIdentity`).
     pub no_permission: bool,
+    /// Whether it is open that the call asks for this at all: with parameters that the log does not show, it may do without.
+    pub optional: bool,
 }

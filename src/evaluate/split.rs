@@ -45,6 +45,8 @@ pub(super) enum Unknown {
     Permit(Layers),
     /// Whether a policy that was not supplied grants.
     Grant(LayerKind, Owner),
+    /// Whether the call asks for a further check.
+    Asked,
     /// A question on several unknown keys at once.
     Free(String, Vec<KeyId>),
 }
@@ -134,6 +136,10 @@ impl Situation for Chosen<'_> {
 
     fn grants(&self, layer: LayerKind, owner: Owner) -> bool {
         self.own().any(|(variable, state)| variable.what == Unknown::Grant(layer, owner) && state == 1)
+    }
+
+    fn asks(&self) -> bool {
+        self.own().all(|(variable, state)| variable.what != Unknown::Asked || state == 1)
     }
 }
 
@@ -309,6 +315,9 @@ fn opaque_variables(check: usize, sides: &[&Side]) -> Vec<Variable> {
     if sides.iter().any(|side| side.opaque_resource) {
         variables.push(variable(Unknown::Grant(LayerKind::Resource, Owner::Shared)));
     }
+    if sides.iter().any(|side| side.optional) {
+        variables.push(variable(Unknown::Asked));
+    }
     variables
 }
 
@@ -395,11 +404,14 @@ impl Situation for Uniform {
     fn grants(&self, _: LayerKind, _: Owner) -> bool {
         self.literals
     }
+    fn asks(&self) -> bool {
+        true
+    }
 }
 
 /// The verdicts that a side could give, by three-valued logic: every literal on its own.
 pub(super) fn possible(side: &Side) -> BTreeSet<Verdict> {
-    let mut verdicts = BTreeSet::new();
+    let mut verdicts: BTreeSet<Verdict> = side.optional.then_some(Verdict::Allowed).into_iter().collect();
     let denies_only = Side { denies: side.denies.clone(), always: side.always, identity: Some(Vec::new()), ..Side::default() };
     let without_denies = Side { denies: Vec::new(), ..side.clone() };
     for denied in [false, true] {

@@ -23,6 +23,8 @@ pub(super) fn variable(program: &Program, asks: &Asks, variable: &Variable, stat
         }
         Unknown::Grant(layer, _) if yes => format!("{} that were not supplied allow it", layer.plural()),
         Unknown::Grant(layer, _) => format!("no {} that were not supplied allow it", layer.plural()),
+        Unknown::Asked if yes => "the call needs the further permission".to_owned(),
+        Unknown::Asked => "the call does not need the further permission".to_owned(),
         Unknown::Free(text, _) => format!("`{text}` {}", if yes { "holds" } else { "does not hold" }),
         Unknown::Key(_) | Unknown::Resource | Unknown::Action => {
             let phrases: BTreeSet<String> = chosen.iter().map(|vector| vector_words(program, asks, &variable.asks, vector)).collect();

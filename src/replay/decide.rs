@@ -145,6 +145,7 @@ impl<'a> Decider<'a> {
                 opaque: check.opaque,
                 rcps_act: check.rcps_act,
                 no_permission: false,
+                optional: check.optional,
             }),
             context,
         }

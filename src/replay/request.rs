@@ -7,7 +7,7 @@ use super::context::EventContext;
 use super::kernel::Shared;
 use super::principals::Principal;
 use super::view::{CheckRow, EventView, Field};
-use crate::catalog::{Catalog, ResourcePolicies};
+use crate::catalog::{Catalog, MappingSource, ResourcePolicies};
 use crate::evaluate::{Cell, ContextState, KeyId, LayerKind, Layers, Program};
 use crate::frame::Text;
 use crate::iam::arn::{Arn, permission_set};
@@ -51,6 +51,8 @@ pub(super) struct CheckKey {
     pub(super) opaque: Layers,
     /// Whether resource control policies act on the action.
     pub(super) rcps_act: bool,
+    /// Whether the call may do without it.
+    pub(super) optional: bool,
     pub(super) facts: Vec<Fact>,
 }
 
@@ -148,8 +150,19 @@ impl CheckKey {
         let of_check = check_layers(&check, shared.catalog);
         let opaque = opaque.union(of_check).without(shared.assume_absent);
         let rcps_act = of_check.contains(LayerKind::Rcp);
-        Self { resource_account, opaque, rcps_act, facts, action: check.action, resource: check.resource, source: check.source }
+        let optional = is_optional(&check, event, shared.catalog);
+        Self { resource_account, opaque, rcps_act, optional, facts, action: check.action, resource: check.resource, source: check.source }
     }
+}
+
+/// Whether a further check hangs on a parameter that the call may leave out, and that the log does not show.
+fn is_optional(check: &CheckRow, event: EventView<'_>, catalog: &Catalog) -> bool {
+    if check.resource.is_some() || check.source != MappingSource::Inferred.name() {
+        return false;
+    }
+    let own = event.text(Text::Action).and_then(|action| catalog.action(action));
+    let also = own.and_then(|(_, operation)| operation.also.iter().find(|also| also.action == check.action));
+    also.is_some_and(|also| !also.required)
 }
 
 /// The layers that take part in the checks of this event by who calls and how, and that no policy file supplies.

@@ -224,6 +224,7 @@ impl Asked {
                 opaque: Layers::NONE,
                 rcps_act: false,
                 no_permission,
+                optional: false,
             }),
             context: (0..program.key_count()).map(known).collect(),
         }

@@ -309,6 +309,38 @@ fn a_key_that_a_table_has_no_place_for_is_undetermined_and_not_lost() {
 }
 
 #[test]
+fn a_check_that_a_call_may_do_without_is_undetermined_where_the_log_does_not_show_it() {
+    let role = "arn:aws:iam::111122223333:role/Monitoring";
+    let workmail = "workmail:*";
+    let both = json!(["workmail:*", "iam:PassRole"]);
+    let allow = |action: Value| {
+        let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
+        json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+    };
+    for (name, parameters, class) in [
+        // The role that it passes is in the log, or is not there, or the log does not say.
+        ("PutEmailMonitoringConfiguration", json!({"organizationId": "m-1", "roleArn": role}), "lost"),
+        ("PutEmailMonitoringConfiguration", json!({"organizationId": "m-1"}), "unchanged_allowed"),
+        ("PutEmailMonitoringConfiguration", json!(null), "potentially_lost"),
+        // There is none without.
+        ("StartMailboxExportJob", json!(null), "lost"),
+        ("StartMailboxExportJob", json!({"organizationId": "m-1", "roleArn": "HIDDEN_DUE_TO_SECURITY_REASONS"}), "lost"),
+    ] {
+        let room = Room::new();
+        let mut call = record("one");
+        call["eventName"] = json!(name);
+        call["requestParameters"] = parameters.clone();
+        room.write("logs/log.json", call.to_string());
+        room.write("draft.json", allow(json!(workmail)));
+        room.write("all.json", allow(both.clone()));
+        room.replay(&["--candidate", "draft.json", "--candidate", "all.json"]).exits(0);
+        let candidates = room.manifest()["candidates"].clone();
+        assert_eq!(candidates[0]["events"][class], json!(1), "{name} {parameters}: {candidates}");
+        assert_eq!(candidates[1]["events"]["unchanged_allowed"], json!(1), "{name} {parameters}: {candidates}");
+    }
+}
+
+#[test]
 fn the_sums_of_a_run_are_those_of_what_it_read() {
     let room = Room::new();
     let [one, two] = ["one", "two"].map(|id| record(id).to_string());
