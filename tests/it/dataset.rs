@@ -362,8 +362,13 @@ fn what_was_beyond_the_limit_is_read_when_the_limit_is_raised() {
     let file = room.write("log.json.gz", members[..4].concat());
     let load = |limit: u64| {
         let mut dataset = Dataset::open_or_create(&room.path("events")).unwrap();
-        let ingested =
-            ingest(&[file.clone()], &Reading { max_inflated: limit, ..Reading::default() }, &mut dataset, Catalog::builtin(), &Silent);
+        let ingested = ingest(
+            std::slice::from_ref(&file),
+            &Reading { max_inflated: limit, ..Reading::default() },
+            &mut dataset,
+            Catalog::builtin(),
+            &Silent,
+        );
         (ingested.unwrap(), dataset.ledger.counts)
     };
     let small = 2 * long(0).len() as u64 + 10;
@@ -390,7 +395,7 @@ fn a_day_whose_folder_cannot_be_made_costs_nothing_that_was_there() {
     let days = ["2026-03-05", "2026-03-06"].map(|day| record(day, &json!({"eventTime": format!("{day}T00:00:00Z")})));
     let more = room.log("b.json", &days);
     let mut dataset = Dataset::open(&room.path("events")).unwrap();
-    ingest(&[more.clone()], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap_err();
+    ingest(std::slice::from_ref(&more), &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap_err();
     assert_same(&before, &bytes(&room.path("events")), "nothing was loaded");
     std::fs::remove_file(room.path("events/date=2026-03-06")).unwrap();
     assert_eq!(room.load("events", &[&more]).0.ledger.counts, counts(3, 0, 0, 0, 3));
