@@ -416,6 +416,26 @@ fn a_list_after_other_text_is_whole() {
 }
 
 #[test]
+fn words_before_and_after_the_record_of_a_line_are_no_records() {
+    let [a, b] = ["A", "B"].map(record);
+    for (before, after) in [
+        ("<134>1 2026-01-01T00:00:00Z host cloudtrail - - - ", ""),
+        ("Jan  1 00:00:00 host cloudtrail[1]: ", "\r"),
+        ("logs/a.json:17:", ""),
+        ("EVENTS\t30\t1783173600001\t1_CloudTrail_eu-west-1\t", "\t1783173600001"),
+    ] {
+        let text = format!("{before}{a}{after}\n{before}{b}{after}\nFORWARDTOKENS none\n");
+        let collected = collect(&text);
+        assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![(Some(2), SkipReason::BrokenJson)]), "{text}");
+        let text = format!("b/3\tf/3\n{before}{a}{after}\nRESOURCES\tnone\n{before}{b}{after}\n");
+        let collected = collect(&text);
+        assert_eq!((collected.names(), collected.reasons().len()), (vec!["A", "B"], 2), "{text}");
+    }
+    let collected = collect(&format!("raw\n{a}\n{b}\n"));
+    assert_eq!((collected.names(), collected.reasons()), (vec!["A", "B"], vec![(Some(0), SkipReason::BrokenJson)]));
+}
+
+#[test]
 fn what_other_collectors_and_queues_wrap_is_read() {
     let text = record("A");
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();

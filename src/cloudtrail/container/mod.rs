@@ -107,10 +107,14 @@ impl<S: Sink> Decoder<'_, S> {
         let mut at = 0;
         while let Some(start) = next_value(text, at) {
             let rest = text.get(start..).unwrap_or("");
+            let is_after_words = text.get(at..start).is_some_and(|between| !between.chars().all(is_between));
             match read_value(rest) {
                 Ok((raw, length)) => {
                     self.value(raw.get());
                     at = start + length;
+                    if is_after_words {
+                        at += words_after(rest.get(length..).unwrap_or(""));
+                    }
                 }
                 Err(error) => at = self.salvage(text, start, &error),
             }
@@ -272,6 +276,25 @@ fn is_between(c: char) -> bool {
     c.is_whitespace() || matches!(c, ',' | '\u{feff}' | '\0' | '\u{1e}')
 }
 
+/// How many bytes of a line may stand before a record.
+const WORDS: usize = 1_024;
+
+/// How many bytes stand before the record of a line: words of syslog, of `grep`, of the AWS CLI.
+fn words_before(text: &str) -> usize {
+    if text.starts_with(['{', '[', '"']) {
+        return 0;
+    }
+    let line = text.get(..text.floor_char_boundary(WORDS)).and_then(|text| text.lines().next()).unwrap_or("");
+    let begins = |at: &usize| text.get(*at..).is_some_and(|text| envelope::begins_like(text, None));
+    memchr::memchr_iter(b'{', line.as_bytes()).find(begins).unwrap_or(0)
+}
+
+/// How many bytes of the line come after its record, unless another one follows.
+fn words_after(text: &str) -> usize {
+    let line = text.get(..text.floor_char_boundary(WORDS)).and_then(|text| text.split('\n').next()).unwrap_or("");
+    if line.contains(['{', '[']) { 0 } else { line.len() }
+}
+
 /// The next place where a value begins. The time that a CloudWatch Logs export puts before each line is passed over, and after it
 /// the name of the stream, as `aws logs tail` prints it.
 fn next_value(text: &str, from: usize) -> Option<usize> {
@@ -282,7 +305,7 @@ fn next_value(text: &str, from: usize) -> Option<usize> {
         Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 40 && event_time(time).is_some()),
         _ => None,
     };
-    let Some((_, after)) = time else { return Some(from + start) };
+    let Some((_, after)) = time else { return Some(from + start + words_before(value)) };
     let after = after.trim_start();
     let after_stream = after.split_once(' ').map(|(stream, after)| (stream, after.trim_start()));
     let after =

@@ -3,7 +3,7 @@
 use memchr::memchr_iter;
 
 use super::envelope::{LISTS, begins_a_record, begins_like, first_key, is_sure_list};
-use super::{Decoder, Sink, SkipReason, is_between, read_value};
+use super::{Decoder, Sink, SkipReason, WORDS, is_between, read_value};
 
 /// Bytes that may be read in vain, as a multiple of the text's length.
 const MOST_WASTED: usize = 8;
@@ -112,8 +112,16 @@ fn next_beginning(text: &str, key: Option<&str>) -> usize {
         }
     };
     let list = |at: usize| begins_list(bytes, at).filter(|_| text.get(at..).is_some_and(begins_a_record));
-    let next = memchr_iter(b'{', bytes).find(|at| list(*at).is_some() || begins(at));
-    next.map_or(text.len(), |at| list(at).unwrap_or(at))
+    let words = |at: usize| begins_line_of_words(text, at).filter(|_| text.get(at..).is_some_and(begins_a_record));
+    let next = memchr_iter(b'{', bytes).find(|at| list(*at).is_some() || begins(at) || words(*at).is_some());
+    next.map_or(text.len(), |at| list(at).or_else(|| if begins(&at) { None } else { words(at) }).unwrap_or(at))
+}
+
+/// Where the line begins that has nothing but words before a place.
+fn begins_line_of_words(text: &str, at: usize) -> Option<usize> {
+    let before = text.get(text.floor_char_boundary(at.saturating_sub(WORDS))..at)?;
+    let line = before.rsplit_once('\n')?.1;
+    (!line.contains(['"', '{', '}'])).then(|| at - line.len())
 }
 
 /// Where the list stands at the beginning of a line whose first element stands at a place.

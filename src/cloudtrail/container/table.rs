@@ -71,7 +71,11 @@ impl<'t> Table<'t> {
         without_table(&mut header);
         let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
-        let is_ours = WHOLE.iter().any(|whole| has(whole)) || (has("eventname") && (has("eventtime") || has("eventid")));
+        // Lines of JSON below a name are no cells.
+        let lines_of_json =
+            header.len() == 1 && text.get(from + position(&reader)..).is_some_and(|rest| rest.trim_start().starts_with('{'));
+        let is_ours =
+            (!lines_of_json && WHOLE.iter().any(|whole| has(whole))) || (has("eventname") && (has("eventtime") || has("eventid")));
         let rows = from + position(&reader);
         is_ours.then_some(Self { text, delimiter, header, rows })
     }
