@@ -289,7 +289,13 @@ pub(crate) fn partition(region: &str) -> &'static str {
         ("eu-isoe-", "aws-iso-e"),
         ("us-isof-", "aws-iso-f"),
     ];
-    BEGINNINGS.iter().find(|(beginning, _)| region.starts_with(beginning)).map_or("aws", |(_, partition)| partition)
+    // Most are none of them, and told by a few bytes.
+    match region.as_bytes() {
+        [b'c', b'n', ..] | [_, _, b'-', b'g' | b'i', ..] | [b'e', b'u', b's', ..] => {
+            BEGINNINGS.iter().find(|(beginning, _)| region.starts_with(beginning)).map_or("aws", |(_, partition)| partition)
+        }
+        _ => "aws",
+    }
 }
 
 #[cfg(test)]

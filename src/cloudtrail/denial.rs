@@ -53,7 +53,7 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| Words {
 });
 
 /// What follows the resource in a message; resources may have spaces in them.
-const AFTER_RESOURCE: [&str; 4] = [" because ", " with an explicit deny", " transitively through ", ". "];
+const AFTER_RESOURCE: [&str; 3] = [" because ", " with an explicit deny", " transitively through "];
 
 /// CloudTrail keeps so many bytes of a message.
 const LONGEST: usize = 1_024;
@@ -99,9 +99,14 @@ fn named(text: &str, is_cut: bool) -> Option<Cow<'_, str>> {
             None => Some(Cow::Owned(format!("{quoted}{UNTOLD}"))),
         };
     }
-    let end = AFTER_RESOURCE.iter().filter_map(|words| text.find(words)).min();
-    if let Some(resource) = end.and_then(|end| text.get(..end)) {
-        return Some(Cow::Borrowed(resource));
+    for space in memchr::memchr_iter(b' ', text.as_bytes()) {
+        let (before, after) = text.split_at_checked(space)?;
+        if AFTER_RESOURCE.iter().any(|words| after.starts_with(words)) {
+            return Some(Cow::Borrowed(before));
+        }
+        if let Some(sentence) = before.strip_suffix('.') {
+            return Some(Cow::Borrowed(sentence));
+        }
     }
     let first = text.split_whitespace().next()?;
     let is_all = text.trim_end().len() == first.len();
