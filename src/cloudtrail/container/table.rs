@@ -35,6 +35,9 @@ const OFTEN_NULL: [&str; 5] = ["errorcode", "errormessage", "vpcendpointid", "re
 /// The longest header in bytes.
 const HEAD: usize = 65_536;
 
+/// The longest header and first row in bytes, where only the row tells a table.
+const FIRST_ROWS: usize = 1 << 20;
+
 /// What beginning to read anew costs, in bytes.
 const RESTART: usize = 1_000;
 
@@ -82,7 +85,7 @@ impl<'t> Table<'t> {
 
     /// A table of any header, or none, with whole records in a column.
     fn with_records(text: &'t str, from: usize, delimiter: u8) -> Option<Self> {
-        let mut reader = reader(text.get(from..)?, delimiter);
+        let mut reader = reader(text.get(from..text.floor_char_boundary(from + FIRST_ROWS))?, delimiter);
         let (mut first, mut second) = (csv::StringRecord::new(), csv::StringRecord::new());
         reader.read_record(&mut first).ok()?;
         let rows = from + position(&reader);
