@@ -40,7 +40,7 @@ fn collect(text: &str) -> Vec<Item> {
 }
 
 /// Members in which records are looked for.
-const WRAPPERS: [&str; 25] = [
+const WRAPPERS: [&str; 45] = [
     "Records",
     "Events",
     "events",
@@ -66,7 +66,43 @@ const WRAPPERS: [&str; 25] = [
     "body",
     "message",
     "@message",
+    "records",
+    "Messages",
+    "Entries",
+    "messages",
+    "logs",
+    "streams",
+    "values",
+    "Sns",
+    "Message",
+    "Body",
+    "Detail",
+    "Data",
+    "original",
+    "event.original",
+    "log",
+    "line",
+    "_1",
+    "map",
+    "attributes",
+    "record",
 ];
+
+/// Whether a character stands between values and belongs to none.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ',' | '\u{feff}' | '\0' | '\u{1e}')
+}
+
+/// Whether words stand before an object in a line: they are passed over, with what comes after it.
+fn has_words(text: &str) -> bool {
+    text.lines().any(|line| line.contains('{') && !line.trim_start_matches(is_between).starts_with('{'))
+}
+
+/// Whether it may be a table in one object, whose rows have the names of the columns once more.
+fn is_frame(text: &str) -> bool {
+    let text: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect();
+    text.contains("\"eventname\":{") || text.contains("resultset")
+}
 
 pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -81,18 +117,18 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn only_commas(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || c == ',' || c == '\u{feff}')
+    text.chars().all(is_between)
 }
 
 /// Whether it may be a table: those begin with a header.
 fn is_table(text: &str) -> bool {
-    !text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
+    !text.trim_start_matches(is_between).starts_with(['{', '['])
 }
 
 fn wraps(text: &str) -> bool {
     // A payload in base64 may hold several.
     let is_packed = text.contains("\"H4sI") || text.contains("\"eyJ");
-    is_packed || text.contains('\\') || WRAPPERS.iter().any(|name| text.contains(&format!("\"{name}\"")))
+    is_packed || is_frame(text) || text.contains('\\') || WRAPPERS.iter().any(|name| text.contains(&format!("\"{name}\"")))
 }
 
 /// The lengths of all items fill a text without wrappers, but for what separates them.
@@ -107,8 +143,8 @@ fn nothing_twice(text: &str, items: &[Item]) {
     let sum: usize = items.iter().map(length).sum();
     assert!(sum <= text.len(), "{sum} bytes of {}: {text}", text.len());
     // A time before a value is passed over.
-    if !text.contains(|c: char| c.is_ascii_digit()) {
-        let apart = |c: &char| !c.is_whitespace() && *c != ',' && *c != '\u{feff}';
+    if !text.contains(|c: char| c.is_ascii_digit()) && !has_words(text) {
+        let apart = |c: &char| !is_between(*c);
         let told: usize = text.chars().filter(apart).map(char::len_utf8).sum();
         assert!(told <= sum, "{sum} bytes of {told}: {text}");
     }
