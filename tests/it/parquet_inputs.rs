@@ -92,6 +92,12 @@ fn table(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, values)| (name, values, true))).unwrap()
 }
 
+/// Names and values of a batch's columns.
+fn columns(batch: &RecordBatch) -> Vec<(String, ArrayRef)> {
+    let schema = batch.schema();
+    schema.fields().iter().zip(batch.columns()).map(|(field, column)| (field.name().clone(), column.clone())).collect()
+}
+
 fn write(path: &Path, batch: &RecordBatch, compression: Compression, rows: usize) {
     let properties = WriterProperties::builder().set_compression(compression).set_max_row_group_row_count(Some(rows)).build();
     let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
@@ -277,13 +283,7 @@ fn what_a_table_has_no_place_for_is_unknown_and_not_absent() {
         .map(|name| (*name, texts(&records, &format!("userIdentity.{name}"))))
         .collect();
     members.push(("sessioncontext", context));
-    let columns = batch
-        .schema()
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| (field.name().clone(), column.clone()))
-        .collect::<Vec<_>>();
+    let columns = columns(&batch);
     let columns: Vec<_> = columns
         .iter()
         .filter(|(name, _)| name != "sessioncredentialfromconsole")
@@ -327,8 +327,7 @@ fn tables_with_whole_records_in_a_column_are_read() {
     }
     // As a struct, and as the list of a delivered file.
     let whole = athena(&records, str::to_owned, vec![]);
-    let members: Vec<_> =
-        whole.schema().fields().iter().zip(whole.columns()).map(|(field, column)| (field.name().clone(), column.clone())).collect();
+    let members = columns(&whole);
     let structs = object(members.iter().map(|(name, column)| (name.as_str(), column.clone())).collect());
     assert_equal("a struct", &load_table(&table(vec![("record", structs.clone())])));
     let field = Arc::new(Field::new("element", structs.data_type().clone(), true));
@@ -338,23 +337,33 @@ fn tables_with_whole_records_in_a_column_are_read() {
     assert_eq!(loaded.only_skipped().0, "not_cloudtrail");
 }
 
-#[test]
-fn maps_of_json_are_what_the_record_has() {
-    let records = records();
+/// The records with a map for the parameters: of values of type JSON, or of texts.
+fn of_maps(records: &[Value], of_json: bool) -> RecordBatch {
     let mut builder = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
-    for record in &records {
+    for record in records {
         for (name, value) in record["requestParameters"].as_object().into_iter().flatten() {
             builder.keys().append_value(name);
-            builder.values().append_value(value.to_string());
+            builder.values().append_value(value.as_str().filter(|_| !of_json).map_or_else(|| value.to_string(), str::to_owned));
         }
         builder.append(record["requestParameters"].is_object()).unwrap();
     }
-    let batch = athena(&records, lower, vec![("requestparameters", Arc::new(builder.finish()))]);
-    let (loaded, wanted) = (rows(&load_table(&batch)), wanted());
-    for (row, wanted) in loaded.iter().zip(&wanted) {
-        assert!(differences(row, wanted).iter().all(|(name, _)| *name == "request_parameters"), "{:?}", differences(row, wanted));
+    athena(records, lower, vec![("requestparameters", Arc::new(builder.finish()))])
+}
+
+#[test]
+fn maps_are_what_the_record_has() {
+    let mut records = records();
+    let policy = json!({"Version": "2012-10-17"}).to_string();
+    records[0]["requestParameters"]["policyDocument"] = json!(policy);
+    for of_json in [true, false] {
+        let (loaded, wanted) = (rows(&load_table(&of_maps(&records, of_json))), wanted());
+        for (row, wanted) in loaded.iter().zip(&wanted) {
+            assert!(differences(row, wanted).iter().all(|(name, _)| *name == "request_parameters"), "{:?}", differences(row, wanted));
+        }
+        assert_eq!(loaded.len(), 5);
+        let parameters: Value = serde_json::from_str(&loaded[0]["request_parameters"]).unwrap();
+        assert_eq!(parameters["policyDocument"], json!(policy), "a policy is a text in a record, too");
     }
-    assert_eq!(loaded.len(), 5);
 }
 
 #[test]
@@ -550,13 +559,7 @@ fn rows_and_tables_that_are_no_events_are_named() {
     let mut batch = ocsf(&records, 2, unmapped(&records, &LEFT_OVER), None);
     let name: ArrayRef = Arc::new(StringArray::from(vec!["CloudTrail", "Amazon EKS", "CloudTrail", "CloudTrail", "CloudTrail"]));
     let metadata = object(vec![("product", object(vec![("name", name)])), ("uid", texts(&records, "eventID"))]);
-    let columns = batch
-        .schema()
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| (field.name().clone(), column.clone()))
-        .collect::<Vec<_>>();
+    let columns = columns(&batch);
     batch = table(
         columns.iter().map(|(name, column)| (name.as_str(), if name == "metadata" { metadata.clone() } else { column.clone() })).collect(),
     );

@@ -8,9 +8,11 @@ mod names;
 mod printed;
 mod untold;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-pub use self::names::{canonical, is_column, is_nested, simplified};
+pub use self::names::{canonical, is_column, is_member, is_nested, simplified};
 use self::names::{is_own, path};
 use self::printed::{printed, python};
 pub use self::untold::{Member, Untold};
@@ -58,11 +60,11 @@ impl Columns {
     /// The record, as far as the columns go.
     pub fn rebuilt(&self) -> Rebuilt {
         let mut record = Map::new();
-        let mut found = [false; NEEDED.len()];
+        // The columns that are there and can be read.
+        let mut read: BTreeSet<Vec<String>> = BTreeSet::new();
         let mut unknown = Vec::new();
         let mut untold = Untold::all();
         let mut some_parameters = false;
-        let mut of_caller: Vec<String> = Vec::new();
         for (name, cell) in &self.0 {
             let Some(path) = path(name) else { continue };
             if path.first().is_some_and(|top| top == "eventTime") && cell.as_str().is_some_and(|cell| local_time(cell.trim()).is_some()) {
@@ -71,28 +73,23 @@ impl Columns {
             let is_null = cell.is_null() || cell.as_str().is_some_and(|cell| is_null(path.last(), cell));
             let (value, is_struct) = value(&path, cell.clone());
             untold.tell(&path, &value, is_struct);
-            if let [only] = path.as_slice()
-                && (is_null || !value.is_null())
-            {
-                NEEDED.iter().zip(&mut found).filter(|(needed, _)| *needed == only).for_each(|(_, found)| *found = true);
-            }
-            if let [top, inner] = path.as_slice()
-                && top == "userIdentity"
-            {
-                of_caller.push(inner.clone());
-            }
             some_parameters |= path.first().is_some_and(|top| top == "requestParameters") && (is_struct || path.len() > 1);
+            let is_read = is_null || !value.is_null();
             let value = without_nulls(value);
             if !value.is_null() {
                 insert(&mut record, &path, value);
             }
+            if is_read {
+                read.insert(path);
+            }
         }
         let identity = record.get("userIdentity");
         let has_identity = identity.is_none_or(Value::is_object);
-        let has = |name: &str| of_caller.iter().any(|known| known == name);
-        let has_caller = has("type") && (has("arn") || has("principalId"));
-        let missing = NEEDED.iter().zip(found).filter(|(_, found)| !found).map(|(needed, _)| *needed);
-        let missing: Vec<&str> = missing.filter(|name| *name != "userIdentity" || !has_caller).collect();
+        let has = |path: &[&str]| read.iter().any(|read| read == path);
+        let of_caller = |name| has(&["userIdentity", name]);
+        let has_caller = of_caller("type") && (of_caller("arn") || of_caller("principalId"));
+        let is_missing = |name: &&str| !has(&[*name]) && (*name != "userIdentity" || !has_caller);
+        let missing: Vec<&str> = NEEDED.into_iter().filter(is_missing).collect();
         let outcome_unknown = missing.contains(&"errorCode");
         let partial = !(has_identity && missing.is_empty());
         if some_parameters {
@@ -155,10 +152,7 @@ fn value(path: &[String], cell: Value) -> (Value, bool) {
         "eventTime" => (Value::String(time(cell)), false),
         "recipientAccountId" => (account_id(cell), false),
         _ if !cell.starts_with(['{', '[']) => (Value::String(text), false),
-        _ if path.len() == 1 && own => {
-            let read = nested_json(cell).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell));
-            (unquoted(name, read), false)
-        }
+        _ if path.len() == 1 && own => (nested_json(cell).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell)), false),
         _ if own => (nested_json(cell).or_else(|| python(cell)).unwrap_or(Value::String(text)), false),
         _ if is_nested(name) => nested(name, cell).unwrap_or((Value::String(text), false)),
         _ => (Value::String(text), false),
@@ -206,8 +200,9 @@ fn json_text(text: &str) -> Option<String> {
     (text.len() > 1 && text.starts_with('"') && text.ends_with('"')).then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// What is in a service's own object, where columns of type JSON or text hold values that are none in a record.
-fn unquoted(name: &str, value: Value) -> Value {
+/// What is in a service's own object, of which a column of some type holds the values: texts of type JSON, and lists and objects
+/// as texts where all are texts. JSON that is a cell's text is the record's own and stays as it is.
+pub fn unquoted(name: &str, value: Value) -> Value {
     match value {
         Value::Object(members) => {
             members.into_iter().map(|(name, value)| (name.clone(), unquoted(&name, value))).collect::<Map<_, _>>().into()
@@ -276,8 +271,7 @@ fn parameters(cell: &str) -> Value {
         Some((key, text)) => {
             // As DuckDB prints what is in a map.
             let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(text);
-            let nested = nested_json(text).filter(|value| value.is_object() || value.is_array());
-            Value::Object(Map::from_iter([(key.to_owned(), nested.unwrap_or_else(|| Value::String(text.to_owned())))]))
+            unquoted("", Value::Object(Map::from_iter([(key.to_owned(), Value::String(text.to_owned()))])))
         }
         None => {
             Value::Object(Map::from_iter([("omitted".to_owned(), Value::Bool(true)), ("text".to_owned(), Value::String(cell.to_owned()))]))

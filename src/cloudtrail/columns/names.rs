@@ -109,6 +109,11 @@ pub fn simplified(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
+/// Whether a member of that name stands at the top of a record, spelled as CloudTrail does.
+pub fn is_member(name: &str) -> bool {
+    TOP.contains(&name)
+}
+
 /// Whether records have a column of that name, however it is spelled.
 pub fn is_column(name: &str) -> bool {
     path(name).is_some()

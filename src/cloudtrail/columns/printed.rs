@@ -65,13 +65,18 @@ pub(super) fn python(text: &str) -> Option<Value> {
     let mut rest = text;
     while let Some(at) = rest.find(['\'', '"']) {
         let (words, quoted) = rest.split_at_checked(at)?;
-        json.push_str(&words.replace("True", "true").replace("False", "false").replace("None", "null").replace("nan", "null"));
+        json.push_str(&python_words(words));
         let (string, after) = python_text(quoted)?;
         json.push_str(&Value::String(string).to_string());
         rest = after;
     }
-    json.push_str(&rest.replace("True", "true").replace("False", "false").replace("None", "null").replace("nan", "null"));
+    json.push_str(&python_words(rest));
     serde_json::from_str(&json).ok()
+}
+
+/// What stands outside of quotes, as JSON has it.
+fn python_words(words: &str) -> String {
+    words.replace("True", "true").replace("False", "false").replace("None", "null").replace("nan", "null")
 }
 
 /// A text in the quotes that it begins with, and what follows it.

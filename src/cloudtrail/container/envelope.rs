@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::entries::Entries;
 use super::packed::is_packed;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, holds_things, is_named};
-use crate::cloudtrail::columns::is_nested;
+use crate::cloudtrail::columns::{is_member, is_nested};
 
 /// Members whose list holds records or wrappers of them.
 pub(super) const LISTS: [&str; 16] = [
@@ -96,48 +94,19 @@ pub(super) fn is_wrapper(name: &str) -> bool {
     LISTS.contains(&name) || SINGLES.contains(&name)
 }
 
-/// Members with which a record begins; those of a wrapper are in the tables above.
-const BEGINNINGS: [&str; 30] = [
-    "eventVersion",
-    "userIdentity",
-    "eventTime",
-    "eventSource",
-    "eventName",
-    "awsRegion",
-    "sourceIPAddress",
-    "userAgent",
-    "errorCode",
-    "errorMessage",
-    "requestParameters",
-    "responseElements",
-    "additionalEventData",
-    "requestID",
-    "eventID",
-    "readOnly",
-    "resources",
-    "eventType",
-    "apiVersion",
-    "managementEvent",
-    "recipientAccountId",
-    "sharedEventID",
-    "vpcEndpointId",
-    "vpcEndpointAccountId",
-    "eventCategory",
-    "serviceEventDetails",
-    "addendum",
-    "tlsDetails",
-    "sessionCredentialFromConsole",
-    "Records",
-];
+/// Whether records begin with a member of that name; those of a wrapper are in the tables above.
+fn is_beginning(name: &str) -> bool {
+    name == "Records" || is_member(name)
+}
 
 /// Whether the text of an object begins as a record does.
 pub(super) fn begins_a_record(text: &str) -> bool {
-    first_key(text).is_some_and(|key| key != "Records" && BEGINNINGS.contains(&key))
+    first_key(text).is_some_and(is_member)
 }
 
 /// Whether the text of an object begins as a record or a list of them does, or with `key`.
 pub(super) fn begins_like(text: &str, key: Option<&str>) -> bool {
-    first_key(text).is_some_and(|first| BEGINNINGS.contains(&first) || Some(first) == key)
+    first_key(text).is_some_and(|first| is_beginning(first) || Some(first) == key)
 }
 
 /// The first member of an object, as it is written.
@@ -147,42 +116,11 @@ pub(super) fn first_key(text: &str) -> Option<&str> {
     inner.get(..end)
 }
 
-/// The members of an object that the tables name, in order; one that stands twice is there twice.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    if is_wrapper(&name) {
-                        members.push((name, map.next_value()?));
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 impl<S: Sink> Decoder<'_, S> {
     /// Takes the records that an object wraps; `false` if it wraps none, and then nothing was taken.
     pub(super) fn unwrap(&mut self, text: &str, depth: usize) -> bool {
-        let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(text) else { return false };
+        let Ok(Entries(mut members)) = serde_json::from_str::<Entries<'_>>(text) else { return false };
+        members.retain(|(name, _)| is_wrapper(name));
         let mut is_list = false;
         for (name, raw) in &members {
             let is_list_of_it = LISTS.contains(&&**name) && raw.get().starts_with('[');

@@ -1,48 +1,12 @@
 //! Tables in one JSON object: as pandas writes a DataFrame, as Athena's `get-query-results` answers.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::entries::Entries;
 use super::envelope::first_key;
 use super::{Decoder, Sink};
 use crate::cloudtrail::columns::{Columns, is_column, simplified};
-
-/// The members of an object, in order.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Entries<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    entries.push((name, map.next_value()?));
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Collect)
-    }
-}
-
-impl<'a> Entries<'a> {
-    fn get(&self, wanted: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value)
-    }
-}
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// `ResultSet` of Athena: the first row of the first page is the header.
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@
 
 mod callers;
 mod endings;
+mod entries;
 mod envelope;
 mod frame;
 mod latest;
@@ -305,7 +306,12 @@ fn next_value(text: &str, from: usize) -> Option<usize> {
         Some(b'0'..=b'9') => value.split_once(' ').filter(|(time, _)| time.len() <= 40 && event_time(time).is_some()),
         _ => None,
     };
-    let Some((_, after)) = time else { return Some(from + start + words_before(value)) };
+    let Some((_, after)) = time else {
+        let line = text.get(..from + start).and_then(|before| before.rsplit('\n').next()).unwrap_or("");
+        // What stands between two values of a line is no preface of the second.
+        let words = if line.chars().all(is_between) { words_before(value) } else { 0 };
+        return Some(from + start + words);
+    };
     let after = after.trim_start();
     let after_stream = after.split_once(' ').map(|(stream, after)| (stream, after.trim_start()));
     let after =

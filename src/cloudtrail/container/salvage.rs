@@ -100,21 +100,22 @@ fn after_wrapper(end: &str) -> &str {
 /// Where the next object stands that is not a member of another one, as far as that can be seen from around it.
 fn next_beginning(text: &str, key: Option<&str>) -> usize {
     let bytes = text.as_bytes();
-    let begins = |at: &usize| {
-        let before = bytes.get(..*at).unwrap_or_default();
+    let begins = |at: usize| {
+        let before = bytes.get(..at).unwrap_or_default();
         let neighbour = before.trim_ascii_end().last();
         match neighbour {
             // A member's value, unless the line before is other text that ends so: `received:`.
-            Some(b':' | b'[') | None => before.ends_with(b"\n") && text.get(*at..).is_some_and(begins_a_record),
+            Some(b':' | b'[') | None => before.ends_with(b"\n") && text.get(at..).is_some_and(begins_a_record),
             _ if before.ends_with(b"\n") => true,
-            Some(b',' | b'}' | b'Z') => text.get(*at..).is_some_and(|candidate| begins_like(candidate, key)),
+            Some(b',' | b'}' | b'Z') => text.get(at..).is_some_and(|candidate| begins_like(candidate, key)),
             _ => false,
         }
     };
-    let list = |at: usize| begins_list(bytes, at).filter(|_| text.get(at..).is_some_and(begins_a_record));
-    let words = |at: usize| begins_line_of_words(text, at).filter(|_| text.get(at..).is_some_and(begins_a_record));
-    let next = memchr_iter(b'{', bytes).find(|at| list(*at).is_some() || begins(at) || words(*at).is_some());
-    next.map_or(text.len(), |at| list(at).or_else(|| if begins(&at) { None } else { words(at) }).unwrap_or(at))
+    let is_record = |at: usize| text.get(at..).is_some_and(begins_a_record);
+    let list = |at: usize| begins_list(bytes, at).filter(|_| is_record(at));
+    let words = |at: usize| begins_line_of_words(text, at).filter(|_| is_record(at));
+    let beginning = |at: usize| list(at).or_else(|| begins(at).then_some(at)).or_else(|| words(at));
+    memchr_iter(b'{', bytes).find_map(beginning).unwrap_or(text.len())
 }
 
 /// Where the line begins that has nothing but words before a place.
