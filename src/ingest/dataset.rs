@@ -164,9 +164,7 @@ impl Dataset {
         self.ledger = ledger;
         Ok(())
     }
-}
 
-impl Dataset {
     /// Makes the folders of days that are new, so that putting files in place asks for no more room on the disk; all or none.
     fn make_days(&self, ledger: &Ledger) -> Result<Vec<PathBuf>> {
         let mut made = Vec::new();
