@@ -20,9 +20,10 @@ pub use resource::{ArnTemplate, Parameters, Place, Resolved, some_of};
 pub use service::{AlsoChecked, Operation, ResourcePolicies, ResourceTemplate, Service};
 
 /// The data files, compiled in.
-const SERVICES: [&str; 15] = [
+const SERVICES: [&str; 16] = [
     include_str!("data/cloudwatch.json"),
     include_str!("data/ds.json"),
+    include_str!("data/ds-data.json"),
     include_str!("data/iam.json"),
     include_str!("data/identitystore.json"),
     include_str!("data/kms.json"),
@@ -42,7 +43,7 @@ const SERVICES: [&str; 15] = [
 #[derive(Debug, Default)]
 pub struct Catalog {
     services: BTreeMap<String, Arc<Service>>,
-    by_source: HashMap<String, Arc<Service>, foldhash::fast::FixedState>,
+    by_source: HashMap<String, Vec<Arc<Service>>, foldhash::fast::FixedState>,
     rcp_services: Vec<String>,
     keys: HashMap<String, KeyInfo, foldhash::fast::FixedState>,
     outcomes: OutcomeRules,
@@ -151,7 +152,7 @@ impl Catalog {
         for text in SERVICES {
             let service = Arc::new(Service::load(text)?);
             for source in &service.event_sources {
-                catalog.by_source.insert(source.clone(), Arc::clone(&service));
+                catalog.by_source.entry(source.clone()).or_default().push(Arc::clone(&service));
             }
             catalog.version = catalog.version.clone().max(service.version.clone());
             catalog.services.insert(service.prefix.clone(), service);
@@ -188,16 +189,17 @@ impl Catalog {
 
     /// Maps an event to its action: by the catalogue, else by the general rule. The name is made only for the rule.
     pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, Cow<'c, str>) {
-        let (source, service) = match self.by_source.get(event_source) {
-            Some(service) => (Cow::Borrowed(event_source), Some(service)),
+        let (source, services) = match self.by_source.get(event_source) {
+            Some(services) => (Cow::Borrowed(event_source), Some(services)),
             None => {
                 let source = event_source.trim().to_ascii_lowercase();
-                let service = self.by_source.get(&source);
-                (Cow::Owned(source), service)
+                let services = self.by_source.get(&source);
+                (Cow::Owned(source), services)
             }
         };
-        let service = service.map(Arc::as_ref);
-        if let Some(service) = service {
+        // Mostly it is one; Directory Service and its data have the same source.
+        let services = || services.into_iter().flatten().map(Arc::as_ref);
+        for service in services() {
             if let Some(operation) = service.operation(event_name) {
                 let mapped = MappedAction { service: Some(service), operation: Some(operation), source: MappingSource::Exact };
                 return (mapped, operation.action.as_str().into());
@@ -209,6 +211,7 @@ impl Catalog {
                 return (mapped, operation.action.as_str().into());
             }
         }
+        let service = services().next();
         let prefix = service.map_or_else(|| rule_prefix(&source), |service| service.prefix.clone());
         let name = format!("{prefix}:{}", cut_version(event_name));
         (MappedAction { service, operation: None, source: MappingSource::Rule }, name.into())
@@ -251,9 +254,12 @@ pub fn key(name: &str) -> Option<&'static KeyInfo> {
 /// The prefix that the general rule gives: the event source without `.amazonaws.com`.
 fn rule_prefix(source: &str) -> String {
     match source.split('.').next().unwrap_or(source) {
-        "monitoring" => "cloudwatch".to_owned(),
-        "tagging" => "tag".to_owned(),
+        "amazonmq" => "mq".to_owned(),
+        "cloudcontrolapi" => "cloudformation".to_owned(),
         "email" => "ses".to_owned(),
+        "monitoring" => "cloudwatch".to_owned(),
+        "rdsdata" | "rdsdataapi" => "rds-data".to_owned(),
+        "tagging" => "tag".to_owned(),
         prefix => prefix.to_owned(),
     }
 }

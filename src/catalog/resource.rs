@@ -41,6 +41,11 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// The same with the partition told.
+    fn told(self) -> Self {
+        Self { partition: self.partition(), ..self }
+    }
+
     fn partition(self) -> Option<&'a str> {
         if self.region.is_empty() { self.partition } else { Some(partition(self.region)) }
     }
@@ -150,7 +155,11 @@ impl Service {
             return Some(Resolved { arn: arn.into_owned(), complete: true });
         }
         let mut templates = operation.resource.iter().filter_map(|kind| self.resources.get(kind));
-        let expand = |template: &ResourceTemplate| template.arn.expand(parameters, place, operation.creates);
+        let expand = |template: &ResourceTemplate| {
+            let resolved = template.arn.expand(parameters, place, operation.creates);
+            let is_told = resolved.complete || !template.by_arn || template.arn.names_something(parameters);
+            if is_told { resolved } else { template.arn.expand(parameters, Place { region: "", account: "", ..place.told() }, false) }
+        };
         match (templates.next(), templates.next()) {
             (first, None) => first.map(expand),
             (first, second) => first.into_iter().chain(second).chain(templates).map(expand).find(|resolved| resolved.complete),
@@ -191,6 +200,8 @@ struct Placeholder {
     paths: Vec<String>,
     /// Whether a missing parameter is an empty path where the call creates the thing.
     optional: bool,
+    /// Whether it is one in any call.
+    by_default: bool,
 }
 
 impl ArnTemplate {
@@ -206,8 +217,9 @@ impl ArnTemplate {
                 "Region" => Part::Region,
                 "Account" => Part::Account,
                 _ => {
-                    let (paths, optional) = name.strip_suffix('?').map_or((name, false), |paths| (paths, true));
-                    Part::Parameter(Placeholder { paths: paths.split('|').map(str::to_owned).collect(), optional })
+                    let (paths, by_default) = name.strip_suffix("??").map_or((name, false), |paths| (paths, true));
+                    let (paths, optional) = paths.strip_suffix('?').map_or((paths, by_default), |paths| (paths, true));
+                    Part::Parameter(Placeholder { paths: paths.split('|').map(str::to_owned).collect(), optional, by_default })
                 }
             });
             rest = tail;
@@ -221,6 +233,15 @@ impl ArnTemplate {
         &self.text
     }
 
+    /// Whether one of its parameters is there and can be read.
+    fn names_something(&self, parameters: Parameters<'_>) -> bool {
+        let mut paths = self.parts.iter().flat_map(|part| match part {
+            Part::Parameter(placeholder) => placeholder.paths.as_slice(),
+            _ => &[],
+        });
+        paths.any(|path| parameters.text(path).is_some())
+    }
+
     /// Whether an ARN is that of an alias of what is meant: policies are asked about the thing itself.
     fn is_alias(&self, arn: &Arn<'_>) -> bool {
         arn.service == "kms" && arn.resource.starts_with("alias/") && !self.text.contains(":alias/")
@@ -230,7 +251,8 @@ impl ArnTemplate {
     fn expand(&self, parameters: Parameters<'_>, place: Place<'_>, creates: bool) -> Resolved {
         let mut arn = String::with_capacity(self.text.len() + 24);
         let mut complete = true;
-        for part in &self.parts {
+        let mut parts = self.parts.iter();
+        while let Some(part) = parts.next() {
             let value = match part {
                 Part::Text(text) => {
                     arn.push_str(text);
@@ -242,12 +264,20 @@ impl ArnTemplate {
                 Part::Parameter(placeholder) => placeholder.value(parameters, creates),
             };
             match value {
-                Some(value) if memchr::memchr(b':', value.as_bytes()).is_none() && !value.starts_with("alias/") => arn.push_str(&value),
+                Some(value) if memchr::memchr(b':', value.as_bytes()).is_none() && !value.starts_with("alias/") => {
+                    arn.push_str(without_type(&value, &arn));
+                }
                 Some(value) if value.starts_with("arn:") => match Arn::parse(&value).filter(|arn| self.is_alias(arn)) {
                     Some(Arn { partition, region, account, .. }) => {
                         return self.expand(Parameters(None), Place { region, account, partition: Some(partition) }, creates);
                     }
-                    None => return Resolved { arn: value.into_owned(), complete: true },
+                    None => match beginning(&value, &arn, parts.as_slice()) {
+                        Some(beginning) => {
+                            arn.clear();
+                            arn.push_str(beginning);
+                        }
+                        None => return Resolved { arn: value.into_owned(), complete: true },
+                    },
                 },
                 _ => {
                     arn.push_str(UNKNOWN_PART);
@@ -259,6 +289,23 @@ impl ArnTemplate {
     }
 }
 
+/// An id without the type that some APIs put before it: `/hostedzone/Z1` after `...hostedzone/` is `Z1`.
+fn without_type<'v>(value: &'v str, before: &str) -> &'v str {
+    let kind = before.rsplit([':', '/']).nth(1).filter(|_| before.ends_with('/'));
+    let id = kind.and_then(|kind| value.strip_prefix('/')?.strip_prefix(kind)?.strip_prefix('/'));
+    id.unwrap_or(value)
+}
+
+/// The part of an ARN that stands for what a template has up to here, if the template goes on with the name of a part of it:
+/// `...:log-group:NAME` before `:log-stream:`.
+fn beginning<'v>(value: &'v str, before: &str, after: &[Part]) -> Option<&'v str> {
+    let [Part::Text(separator), ..] = after else { return None };
+    let kind = before.splitn(6, ':').nth(5)?;
+    let value = value.strip_suffix(":*").unwrap_or(value);
+    let name = Arn::parse(value)?.resource.strip_prefix(kind)?;
+    (!name.contains(separator.as_str())).then_some(value)
+}
+
 impl<'de> Deserialize<'de> for ArnTemplate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self::new(&String::deserialize(deserializer)?))
@@ -267,12 +314,12 @@ impl<'de> Deserialize<'de> for ArnTemplate {
 
 impl Placeholder {
     /// The first of its alternatives that is present. A missing one that may be is an empty path where the call creates the
-    /// thing, else unknown.
+    /// thing or that is the default, else unknown.
     fn value<'a>(&self, parameters: Parameters<'a>, creates: bool) -> Option<Cow<'a, str>> {
         let found = self.paths.iter().find_map(|path| parameters.text(path)).filter(|text| !text.is_empty());
         match found {
             Some(path) if self.optional => Some(path.trim_start_matches('/').to_owned().into()),
-            None if self.optional && creates && parameters.are_known() => Some(Cow::Borrowed("")),
+            None if self.optional && (creates || self.by_default) && parameters.are_known() => Some(Cow::Borrowed("")),
             other => other,
         }
     }

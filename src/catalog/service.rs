@@ -80,6 +80,9 @@ pub struct ResourceTemplate {
     /// Condition keys of the resource type.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// Whether the parameter that names it may be an ARN of another account or region: where it is not told, neither are these.
+    #[serde(default)]
+    pub by_arn: bool,
 }
 
 /// An action.
@@ -115,6 +118,9 @@ pub struct Operation {
     /// The request parameter that holds the resource's ARN.
     #[serde(default)]
     pub arn_parameter: Option<String>,
+    /// Whether the record's list of resources has it first, before others of its type.
+    #[serde(default)]
+    pub listed_first: bool,
     /// Condition keys of the action itself.
     #[serde(default)]
     pub keys: Vec<String>,
@@ -133,13 +139,28 @@ pub struct AlsoChecked {
     /// The action that is checked too.
     pub action: String,
     /// The request parameter that holds its resource; without it the check is not made.
-    pub resource_parameter: String,
+    #[serde(default)]
+    pub resource_parameter: Option<String>,
+    /// The request parameter that asks for the check, where none names its resource: it is then that of the call, if it is of
+    /// such a type.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// Whether it is not certain that the call needs it.
+    #[serde(default)]
+    pub perhaps: bool,
     /// Whether there is no such call without that parameter: where a record does not show it, it was left out of the record.
     #[serde(default)]
     pub required: bool,
     /// Context keys of that check alone.
     #[serde(default)]
     pub context: BTreeMap<String, String>,
+}
+
+impl AlsoChecked {
+    /// The request parameter without which the check is not made.
+    pub fn parameter(&self) -> &str {
+        self.resource_parameter.as_deref().or(self.when.as_deref()).unwrap_or_default()
+    }
 }
 
 impl Service {

@@ -116,7 +116,15 @@ fn event_json(event: &FoundEvent<'_>) -> Value {
 /// `resource` is as in the data files: `["*"]` is none, an empty list is not known.
 fn action_json(catalog: &Catalog, (service, operation): KnownAction<'_>) -> Value {
     let also = operation.also.iter();
-    let also = also.map(|also| json!({ "action": also.action, "resource_parameter": also.resource_parameter, "context": also.context }));
+    let also = also.map(|also| {
+        let mut check = json!({ "action": also.action, "resource_parameter": also.resource_parameter, "context": also.context });
+        // Only of those that hang on another parameter.
+        if let (Some(check), Some(when)) = (check.as_object_mut(), &also.when) {
+            check.insert("when".to_owned(), json!(when));
+            check.insert("perhaps".to_owned(), json!(also.perhaps));
+        }
+        check
+    });
     json!({
         "action": operation.action, "service": service.prefix, "level": operation.level, "legacy": operation.is_legacy(),
         "api": operation.api, "permission_only": operation.permission_only, "no_permission": operation.no_permission,
@@ -215,7 +223,12 @@ fn action_text(catalog: &Catalog, (service, operation): KnownAction<'_>) -> Stri
     let events = catalog.events_of((service, operation));
     let also = operation.also.iter().map(|also| {
         let context: String = also.context.iter().map(|(key, value)| format!(", {key} being {value}")).collect();
-        format!("{} on the resource in `{}`{context}\n", also.action, also.resource_parameter)
+        let perhaps = if also.perhaps { "perhaps " } else { "" };
+        let asked = match &also.resource_parameter {
+            Some(parameter) => format!("on the resource in `{parameter}`"),
+            None => format!("where there are `{}`", also.parameter()),
+        };
+        format!("{perhaps}{} {asked}{context}\n", also.action)
     });
     let rows = [
         ("service", service.name.clone()),

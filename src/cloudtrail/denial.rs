@@ -117,7 +117,7 @@ fn named(text: &str, is_cut: bool) -> Option<Cow<'_, str>> {
 
 /// What follows the name of a layer, if the reason begins with it.
 fn after_layer<'r>(reason: &'r str, name: &str) -> Option<&'r str> {
-    reason.strip_prefix("an ").or_else(|| reason.strip_prefix("a ")).unwrap_or(reason).strip_prefix(name)
+    ["an ", "a ", "the "].iter().find_map(|article| reason.strip_prefix(article)).unwrap_or(reason).strip_prefix(name)
 }
 
 #[cfg(test)]

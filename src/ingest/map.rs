@@ -6,7 +6,7 @@ use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
 use crate::account::history::{self, AccessChange};
-use crate::catalog::{self, Catalog, MappedAction, MappingSource, Outcome, Parameters, Place};
+use crate::catalog::{self, AlsoChecked, Catalog, MappedAction, MappingSource, Operation, Outcome, Parameters, Place, Service};
 use crate::cloudtrail::columns::{Member, Untold};
 use crate::cloudtrail::{Identity, Record, denial, event_time, json};
 use crate::frame::{Check, EventRow, Flag, Text};
@@ -90,8 +90,8 @@ fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
     row.flag(Flag::ConsoleSession, record.session_credential_from_console.boolean());
     // A caller of another account is seen from the resource's side.
     let caller = record.user_identity.0.as_ref().filter(|identity| identity.identity_type.get() != Some("AWSAccount"));
-    let caller_account = caller.and_then(|identity| identity.account_id.get());
-    row.set(Text::AccountId, record.recipient_account_id.get().or(caller_account));
+    let caller_account = || caller.and_then(|identity| identity.account_id.get()).and_then(account);
+    row.set(Text::AccountId, record.recipient_account_id.get().and_then(account).or_else(caller_account));
 }
 
 /// Whether it is a call that changes what somebody may do, or issues the key of a session.
@@ -155,7 +155,13 @@ fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
     let kind = identity.identity_type.get();
     let own_arn = identity.arn.get();
     let is_session = kind == Some("AssumedRole");
-    let (id, session_of_id) = match identity.principal_id().map(|id| (id, id.split_once(':').filter(|_| is_session))) {
+    let issuer_id = issuer.and_then(|issuer| issuer.principal_id.get());
+    // The ids of AWS's own, as `715248393954:aws:ec2-infrastructure`, have colons themselves.
+    let parts = |id: &'a str| {
+        let of_issuer = issuer_id.and_then(|issuer| Some((id.get(..issuer.len())?, id.strip_prefix(issuer)?.strip_prefix(':')?)));
+        of_issuer.or_else(|| id.split_once(':'))
+    };
+    let (id, session_of_id) = match identity.principal_id().map(|id| (id, Some(id).filter(|_| is_session).and_then(parts))) {
         Some((_, Some((id, session)))) => (Some(id), Some(session)),
         Some((id, None)) => (Some(id), None),
         None => (None, None),
@@ -163,14 +169,14 @@ fn principal<'a>(row: &mut EventRow<'a>, identity: &'a Identity<'a>) {
     let issuer_arn = issuer.and_then(|issuer| issuer.arn.get());
     let (principal_arn, principal_id) = match kind {
         Some("AssumedRole") => (issuer_arn.map(Cow::Borrowed).or_else(|| own_arn.and_then(role_of_session).map(Cow::Owned)), id),
-        Some("FederatedUser") => (issuer_arn.map(Cow::Borrowed), issuer.and_then(|issuer| issuer.principal_id.get())),
+        Some("FederatedUser") => (issuer_arn.map(Cow::Borrowed), issuer_id),
         Some("Root") => (own_arn.map(Cow::Borrowed).or_else(|| root(row, identity).map(Cow::Owned)), id),
         _ => (own_arn.map(|arn| role_of_session(arn).map_or(Cow::Borrowed(arn), Cow::Owned)), id),
     };
-    let account = identity.account_id.get().map(Cow::Borrowed);
+    let account = identity.account_id.get().and_then(account).map(Cow::Borrowed);
     let account = account.or_else(|| principal_arn.as_deref().and_then(Arn::parse).map(|arn| Cow::Owned(arn.account.to_owned())));
     let session_name = match kind {
-        Some("AssumedRole") => session_of_id.or_else(|| own_arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name)),
+        Some("AssumedRole") => session_of_id.or_else(|| own_arn.and_then(session_of)),
         Some("FederatedUser") => own_arn.and_then(|arn| arn.rsplit_once('/')).map(|(_, name)| name),
         _ => None,
     };
@@ -205,6 +211,23 @@ fn role_of_session(session_arn: &str) -> Option<String> {
     Some(format!("arn:{}:iam::{}:role/{name}", arn.partition, arn.account))
 }
 
+/// The session's name in its ARN.
+fn session_of(session_arn: &str) -> Option<&str> {
+    session_arn.split_once(":assumed-role/")?.1.split_once('/').map(|(_, session)| session)
+}
+
+/// An account id as the record has it, or as it was before it became a number or the text of a spreadsheet; `None` where digits
+/// were lost.
+fn account(text: &str) -> Option<&str> {
+    if arn::is_account_id(text) {
+        return Some(text);
+    }
+    let inner = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).or_else(|| text.strip_prefix('\''));
+    let whole = inner.unwrap_or(text).strip_suffix(".0").unwrap_or(inner.unwrap_or(text));
+    let is_rounded = whole.contains("E+") || whole.contains("e+");
+    Some(whole).filter(|_| !is_rounded)
+}
+
 /// Action, resource, further checks and request context.
 fn authorization<'a>(
     catalog: &'a Catalog,
@@ -223,7 +246,7 @@ fn authorization<'a>(
     if let Some(named) = denial.action {
         let named = canonical_action(catalog, named);
         names_action = named.eq_ignore_ascii_case(&action);
-        if !names_action && mapped.source == MappingSource::Rule {
+        if !names_action && mapped.source == MappingSource::Rule && may_mean(&named, &action) {
             (mapped.operation, mapped.service) =
                 catalog.action(&named).map_or((None, mapped.service), |(service, operation)| (Some(operation), Some(service)));
             (mapped.source, action, names_action) = (MappingSource::ErrorMessage, named, true);
@@ -237,7 +260,7 @@ fn authorization<'a>(
     let place = place(row, record);
     let named_resource = denial.resource.as_deref().filter(|_| names_action);
     let (resource, resource_source) = resource(&mapped, record, parameters, place, named_resource);
-    let checks = further_checks(catalog, &mapped, &action, parameters, place);
+    let checks = further_checks(catalog, &mapped, (&action, resource.as_deref()), parameters, place);
     for check in checks {
         if !row.more_checks.iter().any(|known| known.action == check.action && (known.resource.is_some() || check.resource.is_none())) {
             row.more_checks.push(check);
@@ -263,6 +286,14 @@ fn place<'r>(row: &'r EventRow<'_>, record: &'r Record<'_>) -> Place<'r> {
             Place { region: "", account, partition: caller.map(|arn| arn.partition) }
         }
     }
+}
+
+/// Whether an action that a message names may be what AWS calls the one that the general rule gives, as `apigateway:GET`, and
+/// not one that the call needs beside it, as `iam:PassRole`.
+fn may_mean(named: &str, ruled: &str) -> bool {
+    let (Some((prefix, name)), Some((ruled_prefix, ruled_name))) = (named.split_once(':'), ruled.split_once(':')) else { return true };
+    let tags = ["Tag", "CreateTags", "AddTags"].iter().any(|beginning| name.starts_with(beginning) && !ruled_name.starts_with(beginning));
+    name.eq_ignore_ascii_case(ruled_name) || (prefix.eq_ignore_ascii_case(ruled_prefix) && !tags)
 }
 
 /// An action of a message in the spelling of the catalogue, without version.
@@ -298,8 +329,8 @@ fn resource(
             }
             let listed = mapped
                 .service
-                .filter(|_| mapped.operation.is_some())
-                .and_then(|service| listed_resource(record, &service.prefix, resolved.as_ref().map(|r| r.arn.as_str())));
+                .zip(mapped.operation)
+                .and_then(|(service, operation)| listed_resource(record, service, operation, resolved.as_ref().map(|r| r.arn.as_str())));
             match (listed, resolved) {
                 (Some(arn), _) => (Some(arn), Some("record")),
                 (None, Some(partial)) => (Some(partial.arn), Some("partial")),
@@ -310,7 +341,8 @@ fn resource(
 }
 
 /// The only resource of the record's own list that is of the service and fits the partly known ARN.
-fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> Option<String> {
+fn listed_resource(record: &Record<'_>, service: &Service, operation: &Operation, outline: Option<&str>) -> Option<String> {
+    let prefix = service.prefix.as_str();
     let list = json::read(record.resources?)?;
     let items = match &list {
         Value::Array(items) => items.as_slice(),
@@ -322,42 +354,68 @@ fn listed_resource(record: &Record<'_>, prefix: &str, outline: Option<&str>) -> 
     let outline = outline.map(|outline| {
         outline.splitn(6, ':').enumerate().map(|(part, text)| if part == 4 { "*" } else { text }).collect::<Vec<_>>().join(":")
     });
+    // A role is a resource of IAM, whoever is asked for its session.
+    let service = outline.as_deref().and_then(Arn::parse).map_or(prefix, |arn| arn.service).to_owned();
     let pattern = outline.map(|outline| Pattern::glob(&outline.replace(UNKNOWN_PART, "*")));
     let fits = |arn: &String| {
-        Arn::parse(arn).is_some_and(|parsed| parsed.service == prefix) && pattern.as_ref().is_none_or(|pattern| pattern.matches(arn))
+        Arn::parse(arn).is_some_and(|parsed| parsed.service == service) && pattern.as_ref().is_none_or(|pattern| pattern.matches(arn))
     };
     let mut fitting = arns.filter(fits);
-    let only = fitting.next()?;
-    fitting.next().is_none().then_some(only)
+    let first = fitting.next()?;
+    // One that stands there twice is one; of several that are told apart by their order the first is that of the call.
+    (operation.listed_first || fitting.all(|other| other == first)).then_some(first)
 }
 
 /// The checks that the catalogue says the call needs beside its own; their resource is unknown where the parameters are.
 fn further_checks(
     catalog: &Catalog,
     mapped: &MappedAction<'_>,
-    action: &str,
+    (action, own_resource): (&str, Option<&str>),
     parameters: Parameters<'_>,
     place: Place<'_>,
 ) -> Vec<Check<'static>> {
     let Some(operation) = mapped.operation else { return Vec::new() };
     let mut checks = Vec::new();
     for also in &operation.also {
-        let value = parameters.text(&also.resource_parameter);
+        let asking = parameters.get(also.parameter());
         // A value that is hidden, or no text, is one all the same.
-        let is_there = !matches!(parameters.get(&also.resource_parameter), None | Some(Value::Null));
+        let is_there = match asking {
+            None | Some(Value::Null) => false,
+            Some(Value::Array(items)) => !items.is_empty() || also.resource_parameter.is_some(),
+            Some(_) => true,
+        };
         if !is_there && !also.required && parameters.are_known() {
             continue;
         }
-        let resource = value.and_then(|value| {
-            let (service, operation) = catalog.action(&also.action)?;
-            service.resource_named(operation, &value, place)
-        });
+        let resource = further_resource(catalog, (operation, also), own_resource.filter(|_| is_there), parameters, place);
         if also.action != action || resource.is_some() {
-            let resource = resource.map(|resolved| Cow::Owned(resolved.arn));
+            let resource = resource.map(Cow::Owned);
             checks.push(Check { action: Cow::Owned(also.action.clone()), resource, source: MappingSource::Inferred.name() });
         }
     }
     checks
+}
+
+/// The resource of a further check: what its parameter names, else that of the call itself, if it is of such a type, or one of
+/// which nothing is told but its type.
+fn further_resource(
+    catalog: &Catalog,
+    (operation, also): (&Operation, &AlsoChecked),
+    own_resource: Option<&str>,
+    parameters: Parameters<'_>,
+    place: Place<'_>,
+) -> Option<String> {
+    let (service, checked) = catalog.action(&also.action)?;
+    if let Some(parameter) = &also.resource_parameter {
+        let value = parameters.text(parameter)?;
+        return service.resource_named(checked, &value, place).map(|resolved| resolved.arn);
+    }
+    let own = own_resource?;
+    let is_of_it = operation.resource.iter().any(|kind| checked.resource.contains(kind));
+    match is_of_it {
+        true => Some(own.to_owned()),
+        false => service.resource(checked, Parameters(None), place).map(|resolved| resolved.arn),
+    }
 }
 
 fn request_context(row: &mut EventRow<'_>, mapped: &MappedAction<'_>, parameters: Parameters<'_>) {
@@ -411,6 +469,10 @@ fn untold(row: &mut EventRow<'_>, untold: Untold) {
     let keys = untold.members().flat_map(keys_of).map(|key| ((*key).to_owned(), None));
     row.request_context.extend(keys);
     row.request_context.sort();
+    row.request_context.dedup();
+    if untold.has(Member::SessionIssuerArn) {
+        row.set(Text::PrincipalArn, None::<&str>);
+    }
     if untold.has(Member::RequestParameters) {
         row.flag(Flag::RequestContextComplete, Some(false));
     }
@@ -427,7 +489,9 @@ fn keys_of(member: Member) -> &'static [&'static str] {
         Member::MfaAuthenticated => &["aws:multifactorauthage", "aws:multifactorauthpresent"],
         Member::CreationDate => &["aws:tokenissuetime"],
         Member::SessionCredentialFromConsole => &["aws:referer"],
+        Member::UserAgent => &["aws:referer"],
         Member::SourceIpAddress | Member::RequestParameters => &[],
+        Member::IdentityType | Member::IdentityArn | Member::SessionIssuerArn => &[],
     }
 }
 
@@ -446,13 +510,14 @@ fn denied_by(record: &Record<'_>, denial: &denial::Denial<'_>) -> Option<String>
     Some(denial.policy.map_or_else(|| layer.to_owned(), |policy| format!("{layer} {policy}")))
 }
 
-/// What the session ARN of a service-linked role has, whose path it does not tell.
-const SERVICE_LINKED_SESSION: &str = ":assumed-role/AWSServiceRoleFor";
+/// What the session ARN of a service-linked role has, whose path it does not tell, and that of what AWS has in an account for
+/// itself, as `aws:ec2-infrastructure`: no role of the account has a colon in its name.
+const SERVICE_LINKED_SESSIONS: [&str; 2] = [":assumed-role/AWSServiceRoleFor", ":assumed-role/aws:"];
 
 /// Why no policy can decide the event; `None` if one can.
 fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
     let event_type = record.event_type.get().unwrap_or("AwsApiCall");
-    if record.event_category.get() == Some("NetworkActivity") || event_type == "AwsVpceEvents" {
+    if record.event_category.get() == Some("NetworkActivity") || matches!(event_type, "AwsVpceEvents" | "AwsVpceEvent") {
         return Some("network_activity");
     }
     if event_type.eq_ignore_ascii_case("AwsConsoleSignIn") || source.eq_ignore_ascii_case("signin.amazonaws.com") {
@@ -479,9 +544,14 @@ fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, 
                 .and_then(|context| context.session_issuer.0.as_ref())
                 .and_then(|issuer| issuer.arn.get());
             let arn = issuer.or(identity.arn.get());
+            let is_own = |arn| {
+                arn::is_service_linked(arn)
+                    || arn.contains(":role/aws:")
+                    || SERVICE_LINKED_SESSIONS.iter().any(|session| arn.contains(session))
+            };
             match arn {
                 None if identity.principal_id().is_none() => Some("no_identity"),
-                Some(arn) if arn::is_service_linked(arn) || arn.contains(SERVICE_LINKED_SESSION) => Some("service_linked_role"),
+                Some(arn) if is_own(arn) => Some("service_linked_role"),
                 _ => None,
             }
         }

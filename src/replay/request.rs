@@ -155,14 +155,15 @@ impl CheckKey {
     }
 }
 
-/// Whether a further check hangs on a parameter that the call may leave out, and that the log does not show.
+/// Whether a further check hangs on a parameter that the call may leave out, and that the log does not show, or it is not certain
+/// that the call needs it at all.
 fn is_optional(check: &CheckRow, event: EventView<'_>, catalog: &Catalog) -> bool {
-    if check.resource.is_some() || check.source != MappingSource::Inferred.name() {
+    if check.source != MappingSource::Inferred.name() {
         return false;
     }
     let own = event.text(Text::Action).and_then(|action| catalog.action(action));
     let also = own.and_then(|(_, operation)| operation.also.iter().find(|also| also.action == check.action));
-    also.is_some_and(|also| !also.required)
+    also.is_some_and(|also| also.perhaps || (check.resource.is_none() && !also.required))
 }
 
 /// The layers that take part in the checks of this event by who calls and how, and that no policy file supplies.

@@ -16,7 +16,8 @@ impl EventContext<'_> {
     pub(super) fn user_agent(&self) -> ContextState {
         let Some(agent) = self.text(Text::UserAgent) else { return ContextState::PresentUnknown(None) };
         let service_made = self.text(Text::InvokedBy).is_some() || agent.ends_with(".amazonaws.com");
-        if self.is_console() || service_made || agent.len() >= 1_000 {
+        let may_be_made_for = self.is_untold("aws:referer") || self.is_untold("aws:viaawsservice");
+        if self.is_console() || service_made || may_be_made_for || agent.len() >= 1_000 {
             return ContextState::PresentUnknown(None);
         }
         let inner = agent.strip_prefix('[').and_then(|agent| agent.strip_suffix(']')).unwrap_or(agent);

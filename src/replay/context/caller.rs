@@ -20,7 +20,12 @@ impl EventContext<'_> {
             (_, true) if self.event.key_kind() == KeyKind::LongTerm && !by_service => None,
             (_, true) => Some(true),
             (_, false) if self.event.key_kind() == KeyKind::Temporary => None,
-            (_, false) if self.event.key_kind() == KeyKind::Other && self.is_untold("aws:tokenissuetime") => None,
+            (_, false)
+                if self.is_untold("aws:tokenissuetime")
+                    && (self.event.key_kind() == KeyKind::Other || self.is_untold("aws:multifactorauthpresent")) =>
+            {
+                None
+            }
             (_, false) => Some(false),
         }
     }
@@ -35,6 +40,8 @@ impl EventContext<'_> {
             }
             Kind::Role if self.text(Text::FederatedProvider).is_some() || is_service_linked(role_arn) => ContextState::Absent,
             Kind::Role => match logged {
+                // A federated session has none.
+                Some(true) if self.is_untold("aws:federatedprovider") => absent_or(&["true"]),
                 Some(true) => ContextState::value("true"),
                 Some(false) => absent_or(&["false"]),
                 None => absent_or(&["false", "true"]),

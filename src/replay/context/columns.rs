@@ -75,7 +75,8 @@ fn columns_of(key: &str) -> &'static [&'static str] {
         "aws:principalorgid" | "aws:principalorgpaths" | "aws:resourceorgid" | "aws:resourceorgpaths" => &[],
         "aws:currenttime" | "aws:epochtime" | "aws:requestedregion" | "aws:resourceaccount" => &[],
         "aws:principalarn" | "aws:principalaccount" | "aws:principaltype" | "aws:userid" | "aws:username" => &[],
-        "aws:useragent" | "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
+        "aws:useragent" => &["user_agent", "invoked_by", "console_session", "tls", REQUEST[0], REQUEST[1]],
+        "aws:securetransport" => &["user_agent", "invoked_by", "console_session", "tls"],
         "aws:referer" => &["user_agent", "console_session", REQUEST[0], REQUEST[1]],
         "aws:multifactorauthpresent" | "aws:multifactorauthage" | "aws:tokenissuetime" => {
             &["mfa", "invoked_by", "federated_provider", REQUEST[0], REQUEST[1]]

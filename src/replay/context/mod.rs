@@ -162,7 +162,10 @@ impl<'b> EventContext<'b> {
         {
             return ContextState::value(value.clone());
         }
+        // What asks for the check are the tags of the call.
+        let is_of_call = also.is_some_and(|also| also.resource_parameter.is_none());
         match key {
+            _ if is_of_call && (key == "aws:tagkeys" || key.starts_with("aws:requesttag/") || key.starts_with("sts:")) => own.clone(),
             "aws:tagkeys" => ContextState::Absent,
             _ if key.starts_with("aws:requesttag/") => ContextState::Absent,
             "aws:resourceaccount" => {

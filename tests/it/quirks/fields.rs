@@ -359,3 +359,135 @@ fn quirk_18_what_is_masked_is_unknown() {
         identity(json!({"type": "IAMUser", "principalId": "AIDA1", "arn": "arn:aws:iam::<account>:user/erin", "accountId": "<account>"}));
     assert_eq!(load_one(&placeholder).counts.events, 1);
 }
+
+/// The further checks of a call, with their resources.
+fn checks(record: &Value) -> Vec<(String, Option<String>)> {
+    let loaded = load_one(record);
+    let checks = read::list(&loaded.events, "more_checks").unwrap().value(0);
+    let checks = checks.as_struct();
+    let of = |row: usize, name: &str| read::get(read::field(checks, name).unwrap(), row).map(str::to_owned);
+    (0..checks.len()).map(|row| (of(row, "action").unwrap(), of(row, "resource"))).collect()
+}
+
+fn call(source: &str, name: &str, parameters: &Value) -> Value {
+    with(|record| {
+        (record["eventSource"], record["eventName"]) = (json!(source), json!(name));
+        record["requestParameters"] = parameters.clone();
+    })
+}
+
+#[test]
+fn tags_that_a_call_gives_need_a_permission_of_their_own() {
+    let tags = json!([{"key": "Team", "value": "mail"}]);
+    let role = "arn:aws:iam::444455556666:role/Ops";
+    let check = |action: &str, resource: Option<&str>| (action.to_owned(), resource.map(str::to_owned));
+    for (source, name, parameters, wanted) in [
+        ("sts", "AssumeRole", json!({"roleArn": role, "roleSessionName": "a"}), vec![]),
+        (
+            "sts",
+            "AssumeRole",
+            json!({"roleArn": role, "roleSessionName": "a", "tags": tags, "sourceIdentity": "erin"}),
+            vec![check("sts:TagSession", Some(role)), check("sts:SetSourceIdentity", Some(role))],
+        ),
+        ("sts", "AssumeRole", json!({"roleArn": role, "tags": []}), vec![]),
+        (
+            "iam",
+            "CreateRole",
+            json!({"roleName": "Ops", "tags": tags}),
+            vec![check("iam:TagRole", Some("arn:aws:iam::111122223333:role/Ops"))],
+        ),
+        ("iam", "CreateRole", json!({"roleName": "Ops"}), vec![]),
+        // Who makes a key names none.
+        ("kms", "CreateKey", json!({"tags": tags}), vec![check("kms:TagResource", Some("arn:aws:kms:<?>:<?>:key/<?>"))]),
+        // It cannot be seen whether there were tags.
+        ("iam", "CreateRole", json!({"omitted": true}), vec![check("iam:TagRole", None)]),
+    ] {
+        let record = call(&format!("{source}.amazonaws.com"), name, &parameters);
+        assert_eq!(checks(&record), wanted, "{name} {parameters}");
+    }
+}
+
+#[test]
+fn the_account_of_a_resource_is_not_guessed() {
+    let resource = |source: &str, name: &str, parameters: Value, listed: Value| {
+        let mut record = call(&format!("{source}.amazonaws.com"), name, &parameters);
+        record["resources"] = listed;
+        load_one(&record).text(0, "resource").unwrap_or("-").to_owned()
+    };
+    let (own, other) = ("arn:aws:kms:eu-west-1:111122223333:key/own", "arn:aws:kms:eu-west-1:444455556666:key/other");
+    let both = json!([{"ARN": other, "accountId": "444455556666"}, {"ARN": own, "accountId": "111122223333"}]);
+    let group = "arn:aws:logs:us-west-2:444455556666:log-group:G";
+    for (source, name, parameters, listed, wanted) in [
+        ("kms", "ReEncrypt", json!(null), both.clone(), other),
+        ("kms", "Decrypt", json!(null), both, "arn:aws:kms:<?>:<?>:key/<?>"),
+        ("kms", "Decrypt", json!(null), json!([{"ARN": own}, {"ARN": own}]), own),
+        ("kms", "DescribeKey", json!({"keyId": "k-1"}), json!(null), "arn:aws:kms:eu-west-1:111122223333:key/k-1"),
+        ("sts", "AssumeRole", json!(null), json!([{"ARN": "arn:aws:iam::444455556666:role/x"}]), "arn:aws:iam::444455556666:role/x"),
+        ("sts", "AssumeRole", json!({"omitted": true}), json!(null), "arn:aws:iam::<?>:role/<?><?>"),
+        (
+            "logs",
+            "GetLogEvents",
+            json!({"logGroupIdentifier": group, "logStreamName": "s"}),
+            json!(null),
+            "arn:aws:logs:us-west-2:444455556666:log-group:G:log-stream:s",
+        ),
+        (
+            "logs",
+            "GetLogEvents",
+            json!({"logGroupIdentifier": "G", "logStreamName": "s"}),
+            json!(null),
+            "arn:aws:logs:eu-west-1:111122223333:log-group:G:log-stream:s",
+        ),
+        ("route53", "GetHostedZone", json!({"id": "/hostedzone/Z1"}), json!(null), "arn:aws:route53:::hostedzone/Z1"),
+        ("iam", "ListRoles", json!({"maxItems": 5}), json!(null), "arn:aws:iam::111122223333:role/"),
+        ("iam", "ListUsers", json!({"pathPrefix": "/mail/"}), json!(null), "arn:aws:iam::111122223333:user/mail/"),
+        ("iam", "ListGroups", json!(null), json!(null), "arn:aws:iam::111122223333:group/<?>"),
+    ] {
+        assert_eq!(resource(source, name, parameters.clone(), listed), wanted, "{name} {parameters}");
+    }
+}
+
+#[test]
+fn a_denial_of_something_that_the_call_needs_beside_leaves_its_own_action() {
+    let denied = |source: &str, name: &str, named: &str| {
+        let mut record = call(source, name, &json!({}));
+        record["errorCode"] = json!("AccessDenied");
+        record["errorMessage"] = json!(format!(
+            "User: arn:aws:iam::111122223333:user/u is not authorized to perform: {named} on resource: arn:aws:iam::111122223333:role/r"
+        ));
+        (load_one(&record).text(0, "action").unwrap().to_owned(), checks(&record).into_iter().map(|(action, _)| action).collect::<Vec<_>>())
+    };
+    for (source, name, named, action, further) in [
+        ("ec2.amazonaws.com", "RunInstances", "iam:PassRole", "ec2:RunInstances", vec!["iam:PassRole"]),
+        ("ec2.amazonaws.com", "RunInstances", "ec2:CreateTags", "ec2:RunInstances", vec!["ec2:CreateTags"]),
+        ("secretsmanager.amazonaws.com", "GetSecretValue", "kms:Decrypt", "secretsmanager:GetSecretValue", vec!["kms:Decrypt"]),
+        // Other names of the same.
+        ("apigateway.amazonaws.com", "GetRestApis", "apigateway:GET", "apigateway:GET", vec![]),
+        ("new.amazonaws.com", "CreateUser", "new-data:CreateUser", "new-data:CreateUser", vec![]),
+        ("cloudcontrolapi.amazonaws.com", "GetResource", "cloudformation:GetResource", "cloudformation:GetResource", vec![]),
+        ("ds.amazonaws.com", "ListUsers", "ds-data:ListUsers", "ds-data:ListUsers", vec!["ds:AccessDSData"]),
+    ] {
+        assert_eq!(denied(source, name, named), (action.to_owned(), further.into_iter().map(str::to_owned).collect()), "{named}");
+    }
+}
+
+#[test]
+fn what_aws_does_for_itself_in_an_account_is_nobodys_role() {
+    let loaded = load_one(&identity(json!({
+        "type": "AssumedRole", "principalId": "715248393954:aws:ec2-infrastructure:i-0c9d", "accountId": "715248393954",
+        "arn": "arn:aws:sts::715248393954:assumed-role/aws:ec2-infrastructure/i-0c9d",
+        "sessionContext": {"sessionIssuer": {
+            "type": "Role", "principalId": "715248393954:aws:ec2-infrastructure",
+            "arn": "arn:aws:iam::715248393954:role/aws:ec2-infrastructure", "accountId": "715248393954", "userName": "aws:ec2-infrastructure"
+        }}
+    })));
+    assert_eq!(loaded.text(0, "not_replayable"), Some("service_linked_role"));
+    assert_eq!(
+        (loaded.text(0, "principal_id"), loaded.text(0, "session_name")),
+        (Some("715248393954:aws:ec2-infrastructure"), Some("i-0c9d"))
+    );
+    // An ARN without a session names none.
+    let nameless =
+        load_one(&identity(json!({"type": "AssumedRole", "principalId": "AROA1", "arn": "arn:aws:sts::111122223333:assumed-role/tester"})));
+    assert_eq!((nameless.text(0, "session_name"), nameless.text(0, "principal_id")), (None, Some("AROA1")));
+}

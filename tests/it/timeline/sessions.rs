@@ -7,7 +7,7 @@ use super::{Story, allow, inline, snapshot};
 
 fn with_ops(statements: serde_json::Value) -> serde_json::Value {
     let document = json!({"Version": "2012-10-17", "Statement": statements});
-    let user = json!({"UserPolicyList": inline(&allow(&["sts:AssumeRole"]))});
+    let user = json!({"UserPolicyList": inline(&allow(&["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]))});
     snapshot(&user, &json!({"RolePolicyList": inline(&document), "Tags": [{"Key": "team", "Value": "mail"}]}))
 }
 
@@ -82,7 +82,7 @@ fn a_session_policy_changes_with_the_managed_policy_that_it_names() {
 fn tags_of_a_session_win_and_transitive_ones_stay() {
     let of_team = |team: &str| json!({"StringEquals": {"aws:PrincipalTag/team": team}});
     let statements = json!([
-        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"},
+        {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"},
         {"Effect": "Allow", "Action": "workmail:ListUsers", "Resource": "*", "Condition": of_team("mail")},
         {"Effect": "Allow", "Action": "workmail:DeleteUser", "Resource": "*", "Condition": of_team("sales")},
     ]);
