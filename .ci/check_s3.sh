@@ -60,6 +60,10 @@ for path in sorted(path for path in root.rglob("*") if path.is_file()):
 client.put_object(Bucket="trail", Key="org trail/ü/AWSLogs/CloudTrail-Digest/x.json.gz", Body=b"{}")
 client.put_object(Bucket="trail", Key="org trail/ü/empty/", Body=b"")
 client.put_object(Bucket="trail", Key="org trail/ü/picture.png", Body=b"\x89PNG")
+# Keys with parts that cannot be asked for, among others and alone.
+record = b'{"eventVersion":"1.11","eventID":"%d","eventTime":"2026-01-01T00:00:00Z","eventSource":"workmail.amazonaws.com","eventName":"ListUsers","userIdentity":{"type":"IAMUser"}}'
+for number, key in enumerate(["odd/a.json", "odd//b.json", "odd/c/../d.json", "odd/e.json"]):
+    client.put_object(Bucket="trail", Key=key, Body=record % number)
 for number in range(1100):
     client.put_object(Bucket="trail", Key=f"many/{number:04}", Body=b"")
 PYTHON
@@ -93,6 +97,13 @@ for _ in 1 2; do
 done
 grep -q '1 file loaded before' "$work/stdout" || fail "the second run did not know the object: $(cat "$work/stdout")"
 
+# What cannot be asked for costs itself.
+"${retrial[@]}" ingest s3://trail/odd -o "$work/odd" >"$work/stdout" 2>"$work/stderr" || fail "ingest of odd keys"
+grep -q '^new  *4  *2  *0  *2$' "$work/stdout" || fail "of four objects with odd keys not two were read: $(cat "$work/stdout")"
+for key in odd//b.json odd/c/../d.json; do
+  grep -q -- "$key" "$work/stderr" || fail "\`$key\` is not named"
+done
+
 refused() {
   local wanted=$1 status=0
   shift
@@ -104,5 +115,9 @@ refused() {
 refused 'NoSuchBucket\|not found' s3://no-such-bucket/
 refused 'no log file in' s3://trail/nothing-here/
 refused 'no log file in' s3://trail/many/
+
+AWS_ENDPOINT_URL=localhost:9000 refused 'AWS_ENDPOINT_URL is' s3://trail/
+AWS_SESSION_TOKEN=$(printf 'a\nb') refused 'AWS_SESSION_TOKEN has characters' s3://trail/
+refused 'names no bucket' 's3://a b/x'
 
 echo "replays of s3:// equal those of the files"

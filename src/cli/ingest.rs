@@ -45,8 +45,11 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
             printer.out(&format!("{folder}: {}", as_text(&ingested, before, &dataset.ledger)))?;
         }
     }
-    let is_unreadable = |row: &SkippedRow| row.reason == SkipReason::UnreadableFile.name();
-    let is_nothing = dataset.ledger.counts.events == 0 && !ingested.skipped.is_empty();
+    // A program that failed before it wrote anything to standard input is as good as a file that cannot be read.
+    let is_unreadable = |row: &SkippedRow| {
+        row.reason == SkipReason::UnreadableFile.name() || (row.reason == SkipReason::EmptyFile.name() && row.file == "-")
+    };
+    let is_nothing = ingested.already_loaded == 0 && !ingested.skipped.is_empty();
     if is_nothing && ingested.records == ingested.skipped.len() as u64 && ingested.skipped.iter().all(is_unreadable) {
         return Err(Error::Nothing(format!("nothing could be read, of {}", counted(ingested.files, "file"))));
     }
@@ -92,12 +95,22 @@ fn first_of(names: &[&str]) -> String {
 
 /// Names what was skipped, the first few one by one.
 pub(super) fn name_skipped(skipped: &[SkippedRow], printer: &Printer) {
-    for row in skipped.iter().take(NAMED) {
+    // One file that is broken everywhere would hide all others.
+    let mut alike: BTreeMap<(&str, &str), (&SkippedRow, usize)> = BTreeMap::new();
+    for row in skipped {
+        alike.entry((&row.file, &row.reason)).or_insert((row, 0)).1 += 1;
+    }
+    for (row, count) in alike.values().take(NAMED) {
         let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
         let reason = row.reason.replace('_', " ");
-        printer.warn(&format!("`{}`{place}: {reason}: {}", visible(&row.file), visible(&row.detail)));
+        let more = match *count - 1 {
+            0 => String::new(),
+            more => format!("; and {} more of this file", grouped(more as u64)),
+        };
+        printer.warn(&format!("`{}`{place}: {reason}: {}{more}", visible(&row.file), visible(&row.detail)));
     }
-    if let Some(more) = skipped.len().checked_sub(NAMED).filter(|more| *more > 0) {
+    let more: usize = alike.values().skip(NAMED).map(|(_, count)| count).sum();
+    if more > 0 {
         printer.warn(&format!("and {} more skipped records: skipped.parquet of a report lists them all", grouped(more as u64)));
     }
 }

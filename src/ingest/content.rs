@@ -263,8 +263,15 @@ fn utf16(bytes: &[u8]) -> Option<String> {
 
 /// What is surely no log, by its first bytes.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    const KINDS: [(usize, &[u8], &str); 9] = [
-        (0, b"PK\x03\x04", "a zip archive: unpack it first"),
+    const KINDS: [(usize, &[u8], &str); 16] = [
+        (0, b"PK\x03\x04\x14\x00\x06\x00", "an Excel workbook: save the sheet as CSV"),
+        (0, b"\xd0\xcf\x11\xe0", "an old Excel workbook: save the sheet as CSV"),
+        (0, b"PK\x03\x04", "a zip archive (or a workbook, of which the sheet is to be saved as CSV): unpack it first"),
+        (0, b"SQLite format 3\0", "an SQLite database: write the table as CSV or JSON"),
+        (0, b"ARROW1", "a Feather file, which is not read: write the table as Parquet"),
+        (0, b"%PDF", "a PDF file"),
+        (0, b"Rar!", "a RAR archive: unpack it first"),
+        (0, b"\x80\x04\x95", "a pickle of Python, which is not read: write it as JSON or Parquet"),
         (257, b"ustar", "a tar archive: unpack it first"),
         (0, b"BZh", "compressed with bzip2, which is not read: decompress it first"),
         (0, b"\xfd7zXZ\x00", "compressed with xz, which is not read: decompress it first"),

@@ -118,6 +118,9 @@ pub struct SkippedRow {
     pub length: u64,
     /// SHA-256 of the bytes.
     pub sha256: String,
+    /// That of the file as it was read then; empty if it could not be read.
+    #[serde(default)]
+    pub source: String,
     /// Microseconds since 1970, if the record had a readable time.
     pub event_time: Option<i64>,
 }
@@ -183,8 +186,8 @@ impl Ledger {
     /// [`Error::Internal`] if there are more events and skipped records than there were records.
     pub(super) fn enter(&mut self, read: Vec<ReadFile>) -> Result<()> {
         let replaced: BTreeSet<SourceFile> = read.iter().filter_map(|file| file.replaces.clone()).collect();
-        let paths: BTreeSet<&str> = replaced.iter().map(|source| source.file.as_str()).collect();
-        self.skipped.retain(|row| !paths.contains(row.file.as_str()));
+        let states: BTreeSet<(&str, &str)> = replaced.iter().map(|source| (source.file.as_str(), source.sha256.as_str())).collect();
+        self.skipped.retain(|row| !states.contains(&(row.file.as_str(), row.source.as_str())));
         self.sources.retain(|source| !replaced.contains(source));
         for file in read {
             self.sources.push(file.source);
@@ -222,12 +225,17 @@ pub(super) enum Known<'l> {
 impl<'l> Known<'l> {
     /// Looks for `bytes` among the `entries` of their path; `limit` is how much of them may be read.
     pub(super) fn of(entries: &[&'l SourceFile], bytes: &[u8], sha256: &str, limit: u64) -> Self {
-        match (entries, entries.iter().find(|source| source.sha256 == sha256)) {
-            ([old], _) if old.sha256.is_empty() => Self::Older(old),
-            (_, Some(same)) if same.read_up_to.is_some_and(|before| before < limit) => Self::Older(same),
-            (_, Some(_)) => Self::Loaded,
-            ([old], None) if old.begins(bytes) => Self::Older(old),
-            _ => Self::No,
+        // That it could not be read once is over, or is said again.
+        if let Some(unread) = entries.iter().find(|source| source.sha256.is_empty()) {
+            return Self::Older(unread);
+        }
+        match entries.iter().find(|source| source.sha256 == sha256) {
+            Some(same) if same.read_up_to.is_some_and(|before| before < limit) => Self::Older(same),
+            Some(_) => Self::Loaded,
+            None => {
+                let older = entries.iter().filter(|old| old.begins(bytes));
+                older.max_by_key(|old| old.bytes).map_or(Self::No, |old| Self::Older(old))
+            }
         }
     }
 }

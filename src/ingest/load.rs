@@ -174,7 +174,7 @@ impl Reader<'_> {
         let records = events + skipped.len() as u64;
         let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge);
         let read_up_to = (is_cut && !sha256.is_empty()).then_some(self.reading.max_inflated);
-        let skipped = skipped.into_iter().map(|skipped| skipped_row(&name, skipped)).collect();
+        let skipped = skipped.into_iter().map(|skipped| skipped_row((&name, &sha256), skipped)).collect();
         // Where less was read than before, what was loaded stays beside it.
         let is_less = |older: &&SourceFile| read_up_to.is_some_and(|now| older.read_up_to.is_none_or(|before| now < before));
         let replaces = older.filter(|older| older.sha256.is_empty() || !is_less(older)).cloned();
@@ -193,7 +193,7 @@ fn name_of(path: &Path) -> String {
     name
 }
 
-fn skipped_row(file: &str, skipped: Skipped) -> SkippedRow {
+fn skipped_row((file, source): (&str, &str), skipped: Skipped) -> SkippedRow {
     SkippedRow {
         file: file.to_owned(),
         index: skipped.index,
@@ -201,6 +201,7 @@ fn skipped_row(file: &str, skipped: Skipped) -> SkippedRow {
         detail: skipped.detail,
         length: skipped.length,
         sha256: skipped.sha256,
+        source: source.to_owned(),
         event_time: skipped.event_time,
     }
 }

@@ -1,6 +1,7 @@
 //! Logs in an object store that speaks S3. The only place that knows of HTTP and of asynchronous code: a thread that
 //! reads an object waits for it.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,43 +61,123 @@ impl Object {
     }
 }
 
+/// What a listing comes to.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub(super) objects: Vec<Found>,
+    /// The URLs of objects that cannot be asked for, and why.
+    pub(super) unnameable: Vec<(String, String)>,
+}
+
+/// How many keys are listed at once where one of a page cannot be told, down to that one.
+const FEWER: usize = 32;
+
 /// The objects whose URL begins with `url`.
 ///
 /// # Errors
 /// [`Error::Usage`] for a URL without a bucket and settings that cannot be used, [`Error::Io`] if the bucket cannot be
 /// listed.
-pub(super) fn list(url: &str, reading: &Reading) -> Result<Vec<Found>> {
+pub(super) fn list(url: &str, reading: &Reading) -> Result<Listed> {
     let failed = |error| Error::io("list", Path::new(url), error);
     let (name, prefix) = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))).unwrap_or_default();
-    if name.is_empty() {
-        return Err(Error::Usage(format!("`{url}` names no bucket: write s3://BUCKET/PREFIX")));
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !name.contains(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(is_name) || name.contains("..") {
+        return Err(Error::Usage(format!("`{url}` names no bucket: write s3://BUCKET/PREFIX, where BUCKET has no wildcards")));
     }
-    let store = builder(name, &reading.settings).build();
+    let settings = usable(&reading.settings)?;
+    let store = builder(name, &settings).build();
     let store = store.map_err(|error| Error::Usage(format!("`{url}` cannot be read with the settings of the environment: {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let bucket = Arc::new(Bucket { store, runtime });
-    let mut found = Vec::new();
+    let mut listed = Listed::default();
+    let mut met = HashSet::new();
     let mut options = PaginatedListOptions::default();
     loop {
-        let page = bucket.runtime.block_on(bucket.store.list_paginated(Some(prefix), options)).map_err(|error| failed(plain(error)))?;
-        found.extend(page.result.objects.into_iter().map(|object| Found {
-            url: format!("s3://{name}/{}", object.location),
-            bytes: object.size,
-            object: Object { bucket: Arc::clone(&bucket), key: object.location },
-        }));
-        match page.page_token {
-            None => return Ok(found),
-            page_token => options = PaginatedListOptions { page_token, ..PaginatedListOptions::default() },
-        }
+        let (page_token, offset, max_keys) = (options.page_token.clone(), options.offset.clone(), options.max_keys);
+        let again = |max_keys| PaginatedListOptions { page_token, offset, max_keys, ..PaginatedListOptions::default() };
+        options = match bucket.runtime.block_on(bucket.store.list_paginated(Some(prefix), options)) {
+            Ok(page) => {
+                for object in page.result.objects {
+                    let url = format!("s3://{name}/{}", object.location);
+                    if !met.insert(url.clone()) {
+                        listed.unnameable.push((
+                            url,
+                            "another object has this key but for a slash before or after it; copy it to another key".to_owned(),
+                        ));
+                        continue;
+                    }
+                    listed.objects.push(Found {
+                        url,
+                        bytes: object.size,
+                        object: Object { bucket: Arc::clone(&bucket), key: object.location },
+                    });
+                }
+                match page.page_token {
+                    None => return Ok(listed),
+                    page_token => PaginatedListOptions { page_token, ..again(max_keys) },
+                }
+            }
+            Err(object_store::Error::InvalidPath { source }) => match (max_keys, key_of(&source)) {
+                (Some(1), Some(key)) => {
+                    listed.unnameable.push((format!("s3://{name}/{key}"), UNNAMEABLE.to_owned()));
+                    PaginatedListOptions { offset: Some(key), ..PaginatedListOptions::default() }
+                }
+                (Some(1), None) => return Err(failed(plain(source.into()))),
+                (Some(_), _) => again(Some(1)),
+                (None, _) => again(Some(FEWER)),
+            },
+            Err(error) => return Err(failed(plain(error))),
+        };
     }
+}
+
+/// Why some objects cannot be asked for.
+const UNNAMEABLE: &str =
+    "its key has an empty part (`//`), `.` or `..` as a part, or control characters, and cannot be asked for: copy it to another key";
+
+/// The key that a listing could not tell.
+fn key_of(error: &object_store::path::Error) -> Option<String> {
+    match error {
+        object_store::path::Error::EmptySegment { path } | object_store::path::Error::BadSegment { path, .. } => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// The settings, without the line breaks that files add to what is read out of them.
+///
+/// # Errors
+/// [`Error::Usage`] for what cannot stand in a request: the signature would fail on it.
+fn usable(settings: &[(String, String)]) -> Result<Vec<(String, String)>> {
+    let known = settings.iter().filter(|(name, _)| name.starts_with(PREFIX));
+    let usable = known.map(|(name, value)| {
+        let value = value.trim();
+        if value.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            return Err(Error::Usage(format!("{name} has characters in it that cannot be sent: set it again")));
+        }
+        let is_endpoint = name.starts_with("AWS_ENDPOINT_URL") || name == "AWS_ENDPOINT";
+        if is_endpoint && !value.is_empty() {
+            let url = reqwest::Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            match url {
+                Some(url) if url.username().is_empty() && url.password().is_none() => {}
+                Some(_) => return Err(Error::Usage(format!("{name} has a user in it: {ENVIRONMENT}"))),
+                None => return Err(Error::Usage(format!("{name} is `{value}`, and not a URL as `http://localhost:9000`"))),
+            }
+        }
+        Ok((name.clone(), value.to_owned()))
+    });
+    usable.collect()
 }
 
 fn builder(bucket: &str, settings: &[(String, String)]) -> AmazonS3Builder {
     // One process, one choice; a second one changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(60), ..RetryConfig::default() };
+    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(600), ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry);
-    for (name, value) in settings.iter().filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty()) {
+    // A large object may take as long as it takes, as long as something comes.
+    for (key, time) in [(ClientConfigKey::Timeout, "24h"), (ClientConfigKey::ReadTimeout, "30s")] {
+        builder = builder.with_config(AmazonS3ConfigKey::Client(key), time);
+    }
+    for (name, value) in settings.iter().filter(|(_, value)| !value.is_empty()) {
         if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
             let is_endpoint = matches!(key, AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint);
             if is_endpoint && value.starts_with("http://") {
@@ -113,15 +194,42 @@ fn builder(bucket: &str, settings: &[(String, String)]) -> AmazonS3Builder {
 /// Where the settings of a bucket come from.
 const ENVIRONMENT: &str = "credentials, region and endpoint are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION and AWS_ENDPOINT_URL";
 
-/// In one line: what a server answered may have many.
+/// How much is told of what a server answered.
+const LONGEST: usize = 300;
+
+/// In one line, without what differs from one time to the next: what a server answered may have many lines, and is XML.
 fn plain(error: object_store::Error) -> io::Error {
     let kind = match error {
         object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,
     };
-    let mut text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    if kind == io::ErrorKind::Other {
-        text.push_str(&format!("; {ENVIRONMENT}"));
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    // `Error performing GET URL in 43.64ms - ...`
+    let text = match text.split_once("Error performing ").and_then(|(_, rest)| rest.split_once(" - ")) {
+        Some((_, why)) => why,
+        None => &text,
+    };
+    let element = |name: &str| {
+        let (_, after) = text.split_once(&format!("<{name}>"))?;
+        after.split_once(&format!("</{name}>")).map(|(inner, _)| inner)
+    };
+    let status = text.split_once('<').map_or(text, |(status, _)| status).trim_end_matches([':', ' ']);
+    let mut told = match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!("{status}: {code}: {message}"),
+        (Some(code), None) => format!("{status}: {code}"),
+        _ => text.to_owned(),
+    };
+    if told.len() > LONGEST {
+        told.truncate(told.floor_char_boundary(LONGEST));
+        told.push_str("...");
     }
-    io::Error::new(kind, text)
+    let is_about = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if is_about(&["InvalidObjectState"]) {
+        told.push_str("; it is archived: restore it first");
+    } else if is_about(&["301 ", "AuthorizationHeaderMalformed", "PermanentRedirect"]) {
+        told.push_str("; the bucket is in another region: set AWS_REGION to it");
+    } else if is_about(&["401 ", "403 ", "169.254.169.254", "redential"]) {
+        told.push_str(&format!("; {ENVIRONMENT}; profiles are not read"));
+    }
+    io::Error::new(kind, told)
 }

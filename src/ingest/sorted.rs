@@ -1,6 +1,6 @@
 //! The order of rows in the dataset.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::frame::{Texts, read};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark {
     RequestId,
-    EventCategory,
+    NotReplayable,
     SharedEventId,
     PrincipalAccount,
     AddendumOf,
 }
 
 /// Their columns, in order.
-const MARKS: [&str; 5] = ["request_id", "event_category", "shared_event_id", "principal_account_id", "addendum_of"];
+const MARKS: [&str; 5] = ["request_id", "not_replayable", "shared_event_id", "principal_account_id", "addendum_of"];
 
 /// Rows, with an order to take them in if they do not stand in it, and the columns that the order is made of.
 #[derive(Debug)]
@@ -222,7 +222,18 @@ impl Row {
     /// Whether the row comes from a form that leaves out who called and with what, or what came of it.
     pub(super) fn is_poor(&self) -> bool {
         let is_there = |name: &str| Texts::of(self.from.batch(), name).is_ok_and(|texts| texts.get(self.row()).is_some());
-        !(self.is_complete() || is_there("identity_type") && is_there("outcome"))
+        !(self.is_complete() || (is_there("identity_type") && is_there("outcome") && self.is_replayable()))
+    }
+
+    /// Whether it tells who called, and all else without which nothing can be decided.
+    fn is_replayable(&self) -> bool {
+        self.mark(Mark::NotReplayable) != Some("no_identity")
+    }
+
+    /// How many context keys are listed whose value is not told.
+    fn untold_keys(&self) -> usize {
+        let context = read::map(self.from.batch(), "request_context").ok().filter(|context| context.is_valid(self.row()));
+        context.map_or(0, |context| context.value(self.row()).column(1).null_count())
     }
 
     /// Whether all is known of the request that policies may ask for.
@@ -249,7 +260,7 @@ impl Row {
     }
 
     /// How much the row tells, to compare it with another one of the same event: a form that leaves something out tells less.
-    fn tells(&self) -> (bool, bool, usize) {
+    fn tells(&self) -> (bool, bool, Reverse<usize>, bool, usize) {
         let batch = self.from.batch();
         let schema = batch.schema();
         let is_told = |(field, column): &(&FieldRef, &ArrayRef)| match field.name().as_str() {
@@ -260,7 +271,8 @@ impl Row {
             }
             _ => column.is_valid(self.row()),
         };
-        (!self.is_poor(), self.is_complete(), schema.fields().iter().zip(batch.columns()).filter(is_told).count())
+        let told = schema.fields().iter().zip(batch.columns()).filter(is_told).count();
+        (!self.is_poor(), self.is_replayable(), Reverse(self.untold_keys()), self.is_complete(), told)
     }
 
     /// Event source and name.

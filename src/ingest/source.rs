@@ -209,6 +209,9 @@ fn glob(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
     let literal: PathBuf = path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(WILDCARDS)).collect();
     // `*.gz` is walked from `.`, whose entries are called `./a.gz`.
     let root = if literal.as_os_str().is_empty() { Path::new(".") } else { literal.as_path() };
+    if !root.exists() {
+        return Err(Error::Nothing(format!("no file matches `{text}`: there is no folder `{}`", root.display())));
+    }
     let before = logs.files.len();
     let mut passed_over = 0;
     entries(root, logs, |entry, kind, logs| {
@@ -238,21 +241,32 @@ fn matcher(text: &str) -> Result<GlobMatcher> {
 fn objects(url: &str, reading: &Reading, logs: &mut Logs) -> Result<()> {
     let wildcard = url.find(WILDCARDS);
     let matcher = wildcard.map(|_| matcher(url)).transpose()?;
-    for found in super::s3::list(url.get(..wildcard.unwrap_or(url.len())).unwrap_or(url), reading)? {
+    let listed = super::s3::list(url.get(..wildcard.unwrap_or(url.len())).unwrap_or(url), reading)?;
+    let is_below = |path: &Path| match &matcher {
+        Some(matcher) => path.ancestors().any(|place| matcher.is_match(place)),
+        None => true,
+    };
+    for (url, why) in listed.unnameable {
+        let path = PathBuf::from(url);
+        if is_below(&path) {
+            logs.trouble(path, why);
+        }
+    }
+    for found in listed.objects {
         let path = PathBuf::from(&found.url);
         let named = found.url == url || matcher.as_ref().is_some_and(|matcher| matcher.is_match(&path));
-        let wanted = match &matcher {
-            Some(matcher) => named || path.ancestors().skip(1).any(|folder| matcher.is_match(folder)),
-            None => true,
-        };
-        let passed_over = path.components().any(|part| part.as_os_str().to_str().is_some_and(|name| PASSED_OVER.contains(&name)));
+        let wanted = named || is_below(&path);
+        let passed_over = !named && path.components().any(|part| part.as_os_str().to_str().is_some_and(|name| PASSED_OVER.contains(&name)));
         if !wanted || passed_over || (found.bytes == 0 && !named) {
             continue;
         }
-        if named || has_log_ending(&path) || found.object.first(HEAD).is_ok_and(|first| begins_as_log(&first)) {
-            logs.push(path, found.bytes, Origin::Object(found.object));
-        } else {
-            logs.passed_over.push(path);
+        let looks_like_log =
+            if named || has_log_ending(&path) { Ok(true) } else { found.object.first(HEAD).map(|first| begins_as_log(&first)) };
+        match looks_like_log {
+            Ok(true) => logs.push(path, found.bytes, Origin::Object(found.object)),
+            Ok(false) => logs.passed_over.push(path),
+            // It may be a log, and is reported as one.
+            Err(error) => logs.trouble(path, error.to_string()),
         }
     }
     Ok(())

@@ -13,9 +13,10 @@ use crate::error::Result;
 use crate::frame::{Texts, parquet};
 
 /// The columns that [`Marks::read`] reads.
-const COLUMNS: [&str; 6] = ["event_category", "request_id", "shared_event_id", "account_id", "principal_account_id", "addendum_of"];
+const COLUMNS: [&str; 6] = ["not_replayable", "request_id", "shared_event_id", "account_id", "principal_account_id", "addendum_of"];
 
-const NETWORK_ACTIVITY: &str = "NetworkActivity";
+/// What rows of network activity are not replayed for, whether their category or their type tells it.
+const NETWORK_ACTIVITY: &str = "network_activity";
 
 /// What the rows of a day say about other rows of it.
 #[derive(Debug, Default)]
@@ -37,13 +38,13 @@ impl Marks {
     /// [`crate::Error::Columns`].
     pub(super) fn read(&mut self, batch: &RecordBatch, rows: impl Iterator<Item = usize>) -> Result<()> {
         let text = |name: &str| Texts::of(batch, name);
-        let (category, request) = (text("event_category")?, text("request_id")?);
+        let (reason, request) = (text("not_replayable")?, text("request_id")?);
         let (shared, addendum) = (text("shared_event_id")?, text("addendum_of")?);
         let (account, principal_account) = (text("account_id")?, text("principal_account_id")?);
         let own = |text: &str| text.to_owned();
         for row in rows {
             self.rows += 1;
-            if category.get(row) == Some(NETWORK_ACTIVITY) {
+            if reason.get(row) == Some(NETWORK_ACTIVITY) {
                 self.network.extend(request.get(row).map(own));
             }
             if let Some(original) = addendum.get(row) {
@@ -130,7 +131,7 @@ fn call(row: &Row) -> (Option<&str>, Option<&str>) {
 }
 
 fn is_network(row: &Row) -> bool {
-    row.mark(Mark::EventCategory) == Some(NETWORK_ACTIVITY)
+    row.mark(Mark::NotReplayable) == Some(NETWORK_ACTIVITY)
 }
 
 /// Whether a record stands in the log of another account than the caller's.
