@@ -112,6 +112,11 @@ impl<'t> Scan<'t> {
         self.text.get(self.at..)
     }
 
+    /// What was read from a place on.
+    pub(super) fn since(&self, begin: usize) -> Option<&'t str> {
+        self.text.get(begin..self.at)
+    }
+
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {

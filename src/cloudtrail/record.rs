@@ -30,13 +30,15 @@ impl Lax<'_> {
         self.get().is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 
-    /// A boolean, given as boolean or as text.
+    /// A boolean, given as boolean or as text, also as databases and data frames write it.
     pub fn boolean(&self) -> Option<bool> {
-        match self.get() {
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            Some(text) if text.eq_ignore_ascii_case("true") => Some(true),
-            Some(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        const TRUE: [&str; 5] = ["true", "t", "yes", "1", "1.0"];
+        const FALSE: [&str; 5] = ["false", "f", "no", "0", "0.0"];
+        match self.get()? {
+            "true" => Some(true),
+            "false" => Some(false),
+            text if TRUE.iter().any(|word| text.eq_ignore_ascii_case(word)) => Some(true),
+            text if FALSE.iter().any(|word| text.eq_ignore_ascii_case(word)) => Some(false),
             _ => None,
         }
     }
@@ -190,9 +192,25 @@ pub struct Record<'a> {
     /// What else the table does not tell.
     #[serde(skip)]
     pub untold: Untold,
+    /// The identity, or something in it, is a text where an object belongs.
+    #[serde(skip)]
+    pub has_text_inside: bool,
     /// A number of `user_identity`: records that have the same number, but for 0, have the same there.
     #[serde(skip)]
     pub caller: u64,
+}
+
+impl Record<'_> {
+    /// Sees in the text of its JSON whether the identity, or something in it, is a text where an object belongs.
+    pub(super) fn look_inside(&mut self, text: &str) {
+        const NAMES: [&str; 5] = ["userIdentity\"", "sessionContext\"", "sessionIssuer\"", "attributes\"", "webIdFederationData\""];
+        let is_text = |at: usize, name: &str| {
+            let after = text.get(at + name.len()..).map(str::trim_start).and_then(|after| after.strip_prefix(':'));
+            after.is_some_and(|value| value.trim_start().starts_with('"'))
+        };
+        let stands = |name: &&str| memchr::memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| is_text(at, name));
+        self.has_text_inside = NAMES.iter().any(|name| stands(&name));
+    }
 }
 
 /// A code of an error; one that is no text is its JSON: a call with an error is no success, whatever it says.
@@ -334,7 +352,8 @@ pub fn event_time(text: &str) -> Option<i64> {
     }
     // As Athena prints a time with its zone.
     let text = text.strip_suffix(" UTC").unwrap_or(text);
-    if text.len() < 19 {
+    // A date alone is no time; `20260131T080000Z` and `2026-01-31T08:00Z` are.
+    if text.len() < 19 && !(text.len() > 14 && text.contains('T')) {
         return None;
     }
     let instant = text.parse::<jiff::Timestamp>().or_else(|error| {

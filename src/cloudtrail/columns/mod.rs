@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-pub use self::names::{canonical, is_column, is_member, is_nested, simplified};
-use self::names::{is_own, path};
-use self::printed::{printed, python};
+use self::names::path;
+pub use self::names::{canonical, is_column, is_member, is_nested, is_own, names_call, of_elastic, simplified};
+use self::printed::printed;
+pub use self::printed::python;
 pub use self::untold::{Member, Untold};
 use super::record::event_time;
 
@@ -67,10 +68,14 @@ impl Columns {
         let mut some_parameters = false;
         for (name, cell) in &self.0 {
             let Some(path) = path(name) else { continue };
-            if path.first().is_some_and(|top| top == "eventTime") && cell.as_str().is_some_and(|cell| local_time(cell.trim()).is_some()) {
+            let is_in_zone = || name.to_ascii_lowercase().contains("utc");
+            if path.first().is_some_and(|top| top == "eventTime")
+                && cell.as_str().is_some_and(|cell| local_time(cell.trim()).is_some())
+                && !is_in_zone()
+            {
                 unknown.push(Unknown::Zone);
             }
-            let is_null = cell.is_null() || cell.as_str().is_some_and(|cell| is_null(path.last(), cell));
+            let is_null = cell.is_null() || cell.as_str().is_some_and(|cell| is_null(path.last().map(String::as_str), cell));
             let (value, is_struct) = value(&path, cell.clone());
             untold.tell(&path, &value, is_struct);
             some_parameters |= path.first().is_some_and(|top| top == "requestParameters") && (is_struct || path.len() > 1);
@@ -84,12 +89,34 @@ impl Columns {
             }
         }
         let identity = record.get("userIdentity");
+        // What says who calls is known, or nothing is: the ARN of a session does not hold the path of its role.
+        let kind = identity.and_then(|identity| identity.get("type")).and_then(Value::as_str);
+        let says_who = match kind {
+            None => Member::IdentityType,
+            Some("AssumedRole" | "FederatedUser") => Member::SessionIssuerArn,
+            Some(_) => Member::IdentityArn,
+        };
+        // The root user's follows from the account.
+        let of_service = matches!(kind, Some("AWSService" | "AWSAccount" | "Root"));
+        let is_untold = untold.has(says_who) && !of_service && identity.is_some_and(Value::is_object);
         let has_identity = identity.is_none_or(Value::is_object);
         let has = |path: &[&str]| read.iter().any(|read| read == path);
         let of_caller = |name| has(&["userIdentity", name]);
         let has_caller = of_caller("type") && (of_caller("arn") || of_caller("principalId"));
         let is_missing = |name: &&str| !has(&[*name]) && (*name != "userIdentity" || !has_caller);
-        let missing: Vec<&str> = NEEDED.into_iter().filter(is_missing).collect();
+        let mut missing: Vec<&str> = NEEDED.into_iter().filter(is_missing).collect();
+        if is_untold && !missing.contains(&"userIdentity") {
+            missing.push(match says_who {
+                Member::IdentityType => "userIdentity.type",
+                Member::IdentityArn => "userIdentity.arn",
+                _ => "userIdentity.sessionContext.sessionIssuer.arn",
+            });
+        }
+        // Without its issuer the role of a session is not known, whatever its ARN looks like.
+        let stays = |member: &Member| is_untold && *member == says_who && *member == Member::SessionIssuerArn;
+        for member in Member::CALLER.into_iter().filter(|member| !stays(member)) {
+            untold = untold.without(member);
+        }
         let outcome_unknown = missing.contains(&"errorCode");
         let partial = !(has_identity && missing.is_empty());
         if some_parameters {
@@ -128,9 +155,9 @@ fn insert(record: &mut Map<String, Value>, path: &[String], value: Value) {
 }
 
 /// Whether a cell says that there is nothing.
-fn is_null(name: Option<&String>, cell: &str) -> bool {
+pub fn is_null(name: Option<&str>, cell: &str) -> bool {
     // Splunk's add-on fills it in.
-    let is_success = || name.is_some_and(|name| name == "errorCode") && cell.trim().eq_ignore_ascii_case("success");
+    let is_success = || name == Some("errorCode") && cell.trim().eq_ignore_ascii_case("success");
     // As Athena, Hive, pandas, PostgreSQL, R and Splunk write it.
     matches!(cell.trim(), "" | "null" | "NULL" | "\\N" | "None" | "nan" | "NaN" | "<NA>" | "(null)" | "NA" | "N/A" | "-") || is_success()
 }
@@ -140,6 +167,8 @@ fn value(path: &[String], cell: Value) -> (Value, bool) {
     let name = path.last().map_or("", String::as_str);
     let own = path.first().is_some_and(|top| is_own(top));
     let text = match cell {
+        // Columns of type JSON have their texts in quotation marks.
+        Value::String(text) if !own => json_text(&text).unwrap_or(text),
         Value::String(text) => text,
         Value::Object(_) if own => return (unquoted(name, cell), true),
         Value::Object(_) => return (spelled(name, cell), true),
@@ -148,11 +177,14 @@ fn value(path: &[String], cell: Value) -> (Value, bool) {
     };
     let cell = text.trim();
     match name {
-        _ if is_null(path.last(), cell) => (Value::Null, false),
+        _ if is_null(Some(name), cell) => (Value::Null, false),
         "eventTime" => (Value::String(time(cell)), false),
         "recipientAccountId" => (account_id(cell), false),
+        "accountId" => (account_of(text), false),
         _ if !cell.starts_with(['{', '[']) => (Value::String(text), false),
-        _ if path.len() == 1 && own => (nested_json(cell).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell)), false),
+        _ if path.len() == 1 && own => {
+            (nested_json(cell).or_else(|| escaped_json(cell)).or_else(|| python(cell)).unwrap_or_else(|| parameters(cell)), false)
+        }
         _ if own => (nested_json(cell).or_else(|| python(cell)).unwrap_or(Value::String(text)), false),
         _ if is_nested(name) => nested(name, cell).unwrap_or((Value::String(text), false)),
         _ => (Value::String(text), false),
@@ -161,7 +193,7 @@ fn value(path: &[String], cell: Value) -> (Value, bool) {
 
 /// An object or a list of a record from its printed form.
 fn nested(name: &str, cell: &str) -> Option<(Value, bool)> {
-    if let Some(value) = nested_json(cell) {
+    if let Some(value) = nested_json(cell).or_else(|| escaped_json(cell)) {
         // Records have no members that are null, and spell names as CloudTrail does: this one was a struct.
         let of_struct = |members: &Map<String, Value>| members.iter().any(|(name, value)| value.is_null() || canonical(name) != *name);
         let is_struct = value.as_object().is_some_and(of_struct);
@@ -243,6 +275,8 @@ pub fn without_nulls(value: Value) -> Value {
 /// makes 5.28758E+11 of it, which is none.
 fn account_id(cell: &str) -> Value {
     const DIGITS: usize = 12;
+    // As texts for a spreadsheet.
+    let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).or_else(|| cell.strip_prefix('\'')).unwrap_or(cell);
     let cell = cell.strip_suffix(".0").unwrap_or(cell);
     let is_number = cell.len() <= DIGITS && cell.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { format!("{cell:0>DIGITS$}").into() } else { Value::Null }
@@ -254,12 +288,24 @@ fn time(cell: &str) -> String {
 }
 
 fn local_time(cell: &str) -> Option<jiff::civil::DateTime> {
-    let is_local = cell.ends_with(['M', 'm']) && event_time(cell).is_none();
-    is_local.then(|| jiff::civil::DateTime::strptime("%Y-%m-%d, %I:%M:%S %p", cell).ok()).flatten()
+    // The second is that of Log Analytics, the third that of Kibana.
+    const FORMS: [&str; 3] = ["%Y-%m-%d, %I:%M:%S %p", "%m/%d/%Y, %I:%M:%S%.f %p", "%b %d, %Y @ %H:%M:%S%.f"];
+    let is_local = (cell.ends_with(['M', 'm']) || cell.contains(" @ ")) && event_time(cell).is_none();
+    is_local.then(|| FORMS.iter().find_map(|form| jiff::civil::DateTime::strptime(form, cell).ok())).flatten()
 }
 
 fn nested_json(cell: &str) -> Option<Value> {
     serde_json::from_str(cell).ok()
+}
+
+/// JSON in a cell that escapes backslashes by backslashes, as ClickHouse, MySQL and PostgreSQL write tabs between columns.
+fn escaped_json(cell: &str) -> Option<Value> {
+    serde_json::from_str(&unescaped(cell)?).ok()
+}
+
+/// A cell without the backslashes that stand before others and before quotation marks; `None` if there is none.
+pub fn unescaped(cell: &str) -> Option<String> {
+    cell.contains("\\\\").then(|| cell.replace("\\\\", "\\"))
 }
 
 /// Parameters that are printed as `{key=value, ...}`. Of several it cannot be told where a value ends and the next key
@@ -326,8 +372,10 @@ mod tests {
             "sessionCredentialFromConsole",
             "sourceIPAddress",
             "requestParameters",
+            "userAgent",
         ];
-        let beside = [("sessioncredentialfromconsole", json!("")), ("sourceIPAddress", json!("")), ("requestParameters", json!(""))];
+        let beside =
+            ["sessioncredentialfromconsole", "sourceIPAddress", "requestParameters", "userAgent"].map(|column| (column, json!("")));
         assert_eq!(untold(&[]), others);
         assert_eq!(untold(&beside), others[..6]);
         let identity = |cell: Value| {

@@ -59,24 +59,47 @@ fn ends(rest: &mut &str, end: char) -> Option<bool> {
     (!rest.is_empty()).then_some(false)
 }
 
-/// What Python prints for dictionaries and lists: `{'key': 'value', 'other': True, 'third': None}`.
-pub(super) fn python(text: &str) -> Option<Value> {
+/// What Python prints for dictionaries and lists: `{'key': 'value', 'other': True, 'third': None}`; times are nothing.
+pub fn python(text: &str) -> Option<Value> {
     let mut json = String::with_capacity(text.len());
     let mut rest = text;
+    // Of texts that follow each other at once, as long ones are printed, one is made.
+    let mut begun: Option<String> = None;
     while let Some(at) = rest.find(['\'', '"']) {
         let (words, quoted) = rest.split_at_checked(at)?;
-        json.push_str(&python_words(words));
         let (string, after) = python_text(quoted)?;
-        json.push_str(&Value::String(string).to_string());
+        match &mut begun {
+            Some(begun) if words.trim().is_empty() => begun.push_str(&string),
+            _ => {
+                json.extend(begun.replace(string).map(|begun| Value::String(begun).to_string()));
+                json.push_str(&python_words(words)?);
+            }
+        }
         rest = after;
     }
-    json.push_str(&python_words(rest));
+    json.extend(begun.map(|begun| Value::String(begun).to_string()));
+    json.push_str(&python_words(rest)?);
     serde_json::from_str(&json).ok()
 }
 
 /// What stands outside of quotes, as JSON has it.
-fn python_words(words: &str) -> String {
-    words.replace("True", "true").replace("False", "false").replace("None", "null").replace("nan", "null")
+fn python_words(words: &str) -> Option<String> {
+    const TIME: &str = "datetime.datetime(";
+    let mut words = words.replace("True", "true").replace("False", "false").replace("None", "null");
+    words = words.replace("nan", "null").replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null");
+    while let Some((before, after)) = words.split_once(TIME) {
+        let mut open = 1_usize;
+        let end = after.bytes().position(|byte| {
+            open = match byte {
+                b'(' => open + 1,
+                b')' => open - 1,
+                _ => open,
+            };
+            open == 0
+        })?;
+        words = format!("{before}null{}", after.get(end + 1..)?);
+    }
+    Some(words)
 }
 
 /// A text in the quotes that it begins with, and what follows it.
@@ -141,11 +164,12 @@ mod tests {
                 json!({"a": "True", "b": true, "c": [null, false, null], "d": 1.5}),
             ),
             (r#"{'a': "it's", 'b': '"x"', 'c': 'it\'s "x"\n'}"#, json!({"a": "it's", "b": "\"x\"", "c": "it's \"x\"\n"})),
+            ("{'a': datetime.datetime(2026, 1, 1, tzinfo=tzlocal()), 'b': 'x '\n 'y'}", json!({"a": null, "b": "x y"})),
             (r"{'a': 'C:\\x\x1b\u200b\U0001f600'}", json!({"a": "C:\\x\u{1b}\u{200b}\u{1f600}"})),
         ] {
             assert_eq!(python(text), Some(value), "{text}");
         }
-        for text in ["{", "{'a", r"{'a': '\x1'}", "{'a': b}", "{a: 'b'}", "{'a': datetime.datetime(2026, 1, 1)}"] {
+        for text in ["{", "{'a", r"{'a': '\x1'}", "{'a': b}", "{a: 'b'}", "{'a': datetime.datetime(2026, 1, 1"] {
             assert_eq!(python(text), None, "{text}");
         }
     }

@@ -23,11 +23,19 @@ pub enum Member {
     SourceIpAddress,
     /// `requestParameters`, or some of its members.
     RequestParameters,
+    /// `userAgent`
+    UserAgent,
+    /// `userIdentity.type`
+    IdentityType,
+    /// `userIdentity.arn`
+    IdentityArn,
+    /// `userIdentity.sessionContext.sessionIssuer.arn`
+    SessionIssuerArn,
 }
 
 impl Member {
     /// All of them, each at its number.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::InvokedBy,
         Self::SourceIdentity,
         Self::FederatedProvider,
@@ -37,7 +45,13 @@ impl Member {
         Self::SessionCredentialFromConsole,
         Self::SourceIpAddress,
         Self::RequestParameters,
+        Self::UserAgent,
+        Self::IdentityType,
+        Self::IdentityArn,
+        Self::SessionIssuerArn,
     ];
+    /// Those that say who calls.
+    pub(super) const CALLER: [Self; 3] = [Self::IdentityType, Self::IdentityArn, Self::SessionIssuerArn];
 
     /// Its last name.
     pub fn name(self) -> &'static str {
@@ -55,6 +69,10 @@ impl Member {
             Self::SessionCredentialFromConsole => &["sessionCredentialFromConsole"],
             Self::SourceIpAddress => &["sourceIPAddress"],
             Self::RequestParameters => &["requestParameters"],
+            Self::UserAgent => &["userAgent"],
+            Self::IdentityType => &["userIdentity", "type"],
+            Self::IdentityArn => &["userIdentity", "arn"],
+            Self::SessionIssuerArn => &["userIdentity", "sessionContext", "sessionIssuer", "arn"],
         }
     }
 
@@ -100,6 +118,12 @@ impl Untold {
     #[must_use]
     pub fn with(self, member: Member) -> Self {
         Self(self.0 | 1 << member as u16)
+    }
+
+    /// Without a member.
+    #[must_use]
+    pub(super) fn without(self, member: Member) -> Self {
+        Self(self.0 & !(1 << member as u16))
     }
 
     /// Whether a member is among them.

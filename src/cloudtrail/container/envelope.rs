@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::entries::Entries;
 use super::packed::is_packed;
 use super::{DEPTH, Decoder, Record, Sink, SkipReason, holds_things, is_named};
-use crate::cloudtrail::columns::{is_member, is_nested};
+use crate::cloudtrail::columns::{Unknown, is_member, is_nested, is_own, spelled};
+use crate::cloudtrail::record::Nested;
 
 /// Members whose list holds records or wrappers of them.
 pub(super) const LISTS: [&str; 16] = [
@@ -152,32 +154,66 @@ impl<S: Sink> Decoder<'_, S> {
         (depth <= DEPTH && is_packed(text) && self.payload(text, depth)) || self.try_item(name, text, depth)
     }
 
-    /// Takes a record whose objects are texts of their JSON, as stores with flat rows export them.
+    /// Takes a record whose objects are texts of their JSON, or as programs print them: stores with flat rows export them so. Who
+    /// made the call is unknown where such a text cannot be read.
     pub(super) fn unquoted(&mut self, text: &str, depth: usize) -> bool {
         let Ok(members) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) else { return false };
-        let inner = |raw: &RawValue| {
-            let text = serde_json::from_str::<String>(raw.get()).ok().filter(|text| text.trim_start().starts_with(['{', '[']))?;
-            RawValue::from_string(text).ok()
+        let mut caller_is_unknown = false;
+        let mut changed = false;
+        let mut inner = |name: &str, raw: &RawValue| {
+            if is_own(name) {
+                let text = serde_json::from_str::<String>(raw.get()).ok().filter(|text| text.trim_start().starts_with(['{', '[']))?;
+                return RawValue::from_string(text).ok();
+            }
+            let value = serde_json::from_str::<Value>(raw.get()).ok()?;
+            let read = spelled(name, value.clone());
+            caller_is_unknown |= name == "userIdentity" && has_text_of_object(name, &read);
+            (read != value).then(|| serde_json::value::to_raw_value(&read).ok()).flatten()
         };
-        if !members.iter().any(|(name, raw)| is_nested(name) && inner(raw).is_some()) {
-            return false;
-        }
         let read = members.into_iter().map(|(name, raw)| {
-            let object = if is_nested(&name) { inner(raw) } else { None };
+            let object = if is_nested(&name) { inner(&name, raw) } else { None };
+            changed |= object.is_some();
             (name, object.unwrap_or_else(|| raw.to_owned()))
         });
-        let Ok(record) = serde_json::to_string(&read.collect::<BTreeMap<_, _>>()) else { return false };
-        self.item(&record, depth + 1);
+        let Ok(json) = serde_json::to_string(&read.collect::<BTreeMap<_, _>>()) else { return false };
+        if !changed && !caller_is_unknown {
+            return false;
+        }
+        match serde_json::from_str::<Record<'_>>(&json) {
+            Ok(mut record) if caller_is_unknown && is_named(&record) => {
+                record.partial = true;
+                record.user_identity = Nested::default();
+                self.sink.unknown(vec![Unknown::Caller]);
+                self.offer(&record, &json, DEPTH);
+            }
+            _ => self.item(&json, depth + 1),
+        }
         true
+    }
+
+    /// Takes what some member holds, of an object that names no call itself and that nothing known of wraps anything.
+    pub(super) fn any_member(&mut self, text: &str, depth: usize) -> bool {
+        if !mentions_records(text) {
+            return false;
+        }
+        let Ok(Entries(members)) = serde_json::from_str::<Entries<'_>>(text) else { return false };
+        let others = members.iter().filter(|(name, raw)| !is_wrapper(name) && !is_member(name) && mentions_records(raw.get()));
+        let mut lists = others.clone().filter(|(_, raw)| raw.get().starts_with('[') && holds_things(raw.get())).peekable();
+        if lists.peek().is_some() {
+            lists.for_each(|(_, raw)| self.elements(raw.get(), depth + 1));
+            return true;
+        }
+        let mut singles = others;
+        singles.any(|(name, raw)| self.unwrap_member(name, raw.get(), depth + 1))
     }
 
     /// Takes a text if it is an object that is or wraps a record, or is meant to be one and is broken.
     pub(super) fn try_item(&mut self, name: &str, text: &str, depth: usize) -> bool {
         if depth > DEPTH || !text.starts_with('{') {
-            return false;
+            return depth <= DEPTH && self.try_other(name, text, depth);
         }
         match serde_json::from_str::<Record<'_>>(text) {
-            Ok(record) if !is_named(&record) => self.unwrap(text, depth),
+            Ok(record) if !is_named(&record) => self.unwrap(text, depth) || self.elastic(text, depth) || self.any_member(text, depth),
             Err(error) if error.is_eof() => {
                 self.skip(SkipReason::Truncated, &format!("`{name}` ends inside a record"), text);
                 true
@@ -187,5 +223,34 @@ impl<S: Sink> Decoder<'_, S> {
                 true
             }
         }
+    }
+
+    /// A list in a text, or a text in a text.
+    fn try_other(&mut self, name: &str, text: &str, depth: usize) -> bool {
+        if !mentions_records(text) {
+            return false;
+        }
+        match text.as_bytes().first() {
+            Some(b'[') if holds_things(text) && serde_json::from_str::<Vec<&RawValue>>(text).is_ok() => {
+                self.elements(text, depth + 1);
+                true
+            }
+            Some(b'"') => serde_json::from_str::<String>(text).is_ok_and(|inner| self.try_text(name, inner.trim(), depth + 1)),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a text has the name in it that every record has.
+fn mentions_records(text: &str) -> bool {
+    memchr::memmem::find(text.as_bytes(), b"eventSource").is_some()
+}
+
+/// Whether an identity, or something in it, is the text of an object that could not be read.
+fn has_text_of_object(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_nested(name) && text.trim_start().starts_with(['{', '[', '@']),
+        Value::Object(members) => members.iter().any(|(name, value)| has_text_of_object(name, value)),
+        _ => false,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::entries::Entries;
 use super::envelope::first_key;
 use super::{Decoder, Sink};
-use crate::cloudtrail::columns::{Columns, is_column, simplified};
+use crate::cloudtrail::columns::{Columns, is_column, names_call, simplified};
 
 /// `ResultSet` of Athena: the first row of the first page is the header.
 #[derive(Deserialize)]
@@ -41,11 +41,54 @@ struct ColumnInfo {
     name: String,
 }
 
+/// A column of a table in one object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Column {
+    Name(String),
+    Described {
+        #[serde(alias = "Name", alias = "columnName", alias = "ColumnName")]
+        name: String,
+    },
+}
+
+impl Column {
+    fn name(self) -> String {
+        match self {
+            Self::Name(name) | Self::Described { name } => name,
+        }
+    }
+}
+
+/// What the columns and the rows of such a table are called: by pandas, ClickHouse, Trino, OpenSearch, Log Analytics.
+const COLUMNS: [&str; 5] = ["columns", "meta", "schema", "fields", "names"];
+const ROWS: [&str; 4] = ["data", "rows", "datarows", "values"];
+
+/// What else such an object may begin with.
+const WORDS: [&str; 16] = [
+    "columns",
+    "meta",
+    "schema",
+    "fields",
+    "names",
+    "data",
+    "rows",
+    "datarows",
+    "values",
+    "index",
+    "tables",
+    "name",
+    "id",
+    "stats",
+    "ResultSet",
+    "UpdateCount",
+];
+
 impl<S: Sink> Decoder<'_, S> {
     /// Takes the rows of a table that is one object; `false` if it is none, and then nothing was taken.
     pub(super) fn frame(&mut self, text: &str, depth: usize) -> bool {
         let is_number = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
-        let may_be = |key: &str| matches!(key, "columns" | "index" | "ResultSet" | "UpdateCount") || is_number(key) || is_column(key);
+        let may_be = |key: &str| WORDS.contains(&key) || is_number(key) || is_column(key);
         if !first_key(text).is_some_and(may_be) {
             return false;
         }
@@ -53,8 +96,13 @@ impl<S: Sink> Decoder<'_, S> {
         if let Some(result) = entries.get("ResultSet") {
             return serde_json::from_str(result.get()).is_ok_and(|result| self.result_set(result, depth));
         }
-        if let (Some(columns), Some(data)) = (entries.get("columns"), entries.get("data")) {
-            return self.split(columns.get(), data.get(), depth);
+        if let Some(tables) = entries.get("tables") {
+            let tables = serde_json::from_str::<Vec<&RawValue>>(tables.get()).unwrap_or_default();
+            return tables.into_iter().fold(false, |is_one, table| self.frame(table.get(), depth + 1) || is_one);
+        }
+        let first = |names: &[&str]| names.iter().find_map(|name| entries.get(name));
+        if let (Some(columns), Some(rows)) = (first(&COLUMNS), first(&ROWS)) {
+            return self.split(columns.get(), rows.get(), depth);
         }
         let is_object = |value: &RawValue| value.get().starts_with('{');
         if !entries.0.is_empty() && entries.0.iter().all(|(key, value)| is_number(key) && is_object(value)) {
@@ -64,11 +112,12 @@ impl<S: Sink> Decoder<'_, S> {
         self.by_column(&entries, depth)
     }
 
-    /// `{"columns": [...], "index": [...], "data": [[...], ...]}`
+    /// `{"columns": [...], "index": [...], "data": [[...], ...]}`, of columns their names, or objects that have these.
     fn split(&mut self, columns: &str, data: &str, depth: usize) -> bool {
-        let Ok(columns) = serde_json::from_str::<Vec<String>>(columns) else { return false };
+        let Ok(columns) = serde_json::from_str::<Vec<Column>>(columns) else { return false };
+        let columns: Vec<String> = columns.into_iter().map(Column::name).collect();
         let Ok(rows) = serde_json::from_str::<Vec<Vec<&RawValue>>>(data) else { return false };
-        if !columns.iter().any(|name| simplified(name) == "eventname") {
+        if !names_call(columns.iter().map(String::as_str)) {
             return false;
         }
         for row in rows {

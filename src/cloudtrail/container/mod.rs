@@ -12,7 +12,9 @@ mod envelope;
 mod frame;
 mod latest;
 mod look_alike;
+mod loose;
 mod packed;
+mod rows;
 mod salvage;
 mod scan;
 mod stream;
@@ -44,11 +46,12 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
     } else {
-        let mut decoder = Decoder { sink, index: 0, taken: 0, at_end: false, wasted: 0 };
+        let mut decoder = Decoder { sink, text, index: 0, taken: 0, at_end: false, wasted: 0, loosened: 0 };
         if decoder.stream(text) {
             return;
         }
-        match table::Table::find(text) {
+        let doubled = table::doubled(text);
+        match table::Table::find(doubled.as_deref().unwrap_or(text)) {
             _ if packed::is_packed(text) => decoder.payloads(text),
             Some(table) => decoder.table(table),
             // Another table: none of its cells is a record that went wrong.
@@ -73,6 +76,8 @@ const DEPTH: usize = 6;
 
 struct Decoder<'s, S> {
     sink: &'s mut S,
+    /// All of the text.
+    text: &'s str,
     index: u64,
     /// The first elements of the first list, which were handed over already.
     taken: u64,
@@ -80,6 +85,8 @@ struct Decoder<'s, S> {
     at_end: bool,
     /// Bytes that were read in vain; bounds the search for what is whole in a text that is broken everywhere.
     wasted: usize,
+    /// Bytes that were read as something that is nearly JSON.
+    loosened: usize,
 }
 
 impl<S: Sink> Decoder<'_, S> {
@@ -89,7 +96,9 @@ impl<S: Sink> Decoder<'_, S> {
             let is_plain = record.event_id.get().is_some()
                 && record.user_identity.0.is_some()
                 && is_named(record)
+                && record.event_version.get().is_some()
                 && !has_quoted(record)
+                && !loose::has_marker(record)
                 && look_alike::of_record(record, "").is_none();
             let time = record.event_time.get().filter(|_| is_plain).and_then(event_time);
             if let Some(time) = time {
@@ -117,7 +126,15 @@ impl<S: Sink> Decoder<'_, S> {
                         at += words_after(rest.get(length..).unwrap_or(""));
                     }
                 }
-                Err(error) => at = self.salvage(text, start, &error),
+                Err(error) => {
+                    at = match self.loose(rest, text.len()) {
+                        Some((json, length)) => {
+                            self.value(&json);
+                            start + length
+                        }
+                        None => self.salvage(text, start, &error),
+                    }
+                }
             }
         }
     }
@@ -144,6 +161,9 @@ impl<S: Sink> Decoder<'_, S> {
             return self.try_text("a text", &inner, depth + 1);
         }
         let inner = inner.trim();
+        if inner.starts_with(['"', '[']) {
+            return self.try_item("a text", inner, depth + 1);
+        }
         if inner.starts_with('{')
             && let Err(error) = serde_json::from_str::<&RawValue>(inner)
         {
@@ -186,7 +206,10 @@ impl<S: Sink> Decoder<'_, S> {
             _ => return self.skip(SkipReason::NotAnObject, &format!("`{}`", shorten(text)), text),
         }
         match serde_json::from_str::<Record<'_>>(text) {
-            Ok(record) => self.offer(&record, text, depth),
+            Ok(mut record) => {
+                record.look_inside(text);
+                self.offer(&record, text, depth);
+            }
             Err(error) => {
                 // A member that stands twice: the last one counts, as with other JSON readers.
                 let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
@@ -200,14 +223,23 @@ impl<S: Sink> Decoder<'_, S> {
 
     fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
         // Flattened copies have the names beside the record itself, but no identity.
+        let is_open = depth < DEPTH;
         let may_wrap = !is_named(record) || record.user_identity.0.is_none() || has_quoted(record);
         let wraps = |decoder: &mut Self| {
-            decoder.frame(text, depth) || decoder.unwrap(text, depth) || decoder.unquoted(text, depth) || decoder.flat_row(text, depth)
+            decoder.frame(text, depth)
+                || decoder.unwrap(text, depth)
+                || decoder.unquoted(text, depth)
+                || decoder.elastic(text, depth)
+                || decoder.flat_row(text, depth)
+                || (!is_named(record) && decoder.any_member(text, depth))
         };
-        if may_wrap && depth < DEPTH && wraps(self) {
+        if is_open && may_wrap && wraps(self) {
             return;
         }
-        let time = record.event_time.get().and_then(event_time);
+        if is_open && ((loose::has_marker(record) && self.without_markers(text, depth)) || self.selection(record, text, depth)) {
+            return;
+        }
+        let time = record.event_time.get().and_then(event_time).or_else(|| logstash_time(record, text));
         let taken = match (look_alike::of_record(record, text), time) {
             (Some(refused), _) => Err(refused),
             (None, Some(time)) => Ok(time),
@@ -250,8 +282,21 @@ fn holds_things(list: &str) -> bool {
     inside.starts_with(['[', '{']) || inside.starts_with("\"{")
 }
 
+/// The time of a record of Logstash's codec for CloudTrail, which takes `eventTime` away and has it as `@timestamp`.
+fn logstash_time(record: &Record<'_>, text: &str) -> Option<i64> {
+    if record.event_time.get().is_some() || record.event_version.get().is_none() {
+        return None;
+    }
+    let members = serde_json::from_str::<entries::Entries<'_>>(text).ok()?;
+    members.get("@version")?;
+    event_time(&serde_json::from_str::<String>(members.get("@timestamp")?.get()).ok()?)
+}
+
 /// Whether something nested is the text of its JSON.
 fn has_quoted(record: &Record<'_>) -> bool {
+    if record.has_text_inside {
+        return true;
+    }
     let texts = [record.request_parameters.as_ref().map(|json| json.text), record.response_elements, record.resources];
     texts.into_iter().flatten().any(|text| text.starts_with("\"{") || text.starts_with("\"["))
 }
@@ -264,11 +309,11 @@ fn is_named(record: &Record<'_>) -> bool {
 /// Why a record has no time.
 fn no_time(record: &Record<'_>) -> String {
     match record.event_time.get() {
-        Some(time) if time.parse::<jiff::Timestamp>().is_ok() => {
+        Some(time) if time.parse::<jiff::Timestamp>().is_ok_and(|_| event_time(time).is_none()) => {
             format!("`eventTime` is `{}`, which is not between 2000 and 2100: a broken clock", shorten(time))
         }
         Some(time) => format!("`eventTime` is `{}`, and not as `2026-01-31T08:00:00Z`", shorten(time)),
-        None => "no `eventTime`; another time, as of loading, is not taken for it".to_owned(),
+        None => "no `eventTime` that is a text or a number; another time, as of loading, is not taken for it".to_owned(),
     }
 }
 

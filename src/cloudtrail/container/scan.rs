@@ -87,6 +87,7 @@ impl<'t> Scan<'t> {
             let mut values = serde_json::Deserializer::from_str(self.rest()?).into_iter::<Record<'t>>();
             *record = values.next()?.ok()?;
             self.at += values.byte_offset();
+            record.look_inside(self.since(begin)?);
         }
         Some(())
     }
@@ -310,8 +311,11 @@ impl<'t> Scan<'t> {
         if slot.0.is_some() {
             return None;
         }
-        if self.peek()? != b'{' {
-            return self.raw().map(|_| ());
+        match self.peek()? {
+            b'{' => {}
+            // Perhaps one all the same, as a text.
+            b'"' => return None,
+            _ => return self.raw().map(|_| ()),
         }
         let value = slot.0.insert(T::default());
         self.members(names, |scan, member| each(scan, value, member))

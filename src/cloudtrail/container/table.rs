@@ -5,32 +5,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::envelope::{begins_like, first_key, is_sure_list, is_wrapper};
-use super::{DEPTH, Decoder, Record, Sink, SkipReason, shorten};
-use crate::cloudtrail::columns::{Columns, is_column, simplified};
+use super::{Decoder, Sink, SkipReason};
+use crate::cloudtrail::columns::{Columns, is_column, names_call, of_elastic, simplified};
 
 /// Columns that hold a whole record as JSON, best first.
-const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
-
-/// Columns that are null in no row of a whole table.
-const ALWAYS: [&str; 10] = [
-    "eventversion",
-    "useridentity",
-    "eventtime",
-    "eventsource",
-    "eventname",
-    "awsregion",
-    "sourceipaddress",
-    "eventid",
-    "eventtype",
-    "recipientaccountid",
-];
-
-/// Columns that are null in many.
-const OFTEN_NULL: [&str; 5] = ["errorcode", "errormessage", "vpcendpointid", "requestparameters", "sessioncredentialfromconsole"];
+pub(super) const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
 
 /// The longest header in bytes.
 const HEAD: usize = 65_536;
@@ -49,6 +31,8 @@ pub(super) struct Table<'t> {
     text: &'t str,
     delimiter: u8,
     header: Vec<String>,
+    /// Whether blanks make the columns as wide as their widest cell, as `psql` and Markdown have them.
+    is_padded: bool,
     /// Where the rows begin.
     rows: usize,
 }
@@ -59,8 +43,9 @@ impl<'t> Table<'t> {
         if text.trim_start().starts_with(['{', '[']) {
             return None;
         }
-        // PowerShell says first what it has made the table of.
-        let from = if text.starts_with("#TYPE ") { text.find('\n')? + 1 } else { 0 };
+        // PowerShell says first what it has made the table of, Excel what stands between the columns.
+        let is_said = ["#TYPE ", "sep="].iter().any(|word| text.starts_with(word));
+        let from = if is_said { text.find('\n')? + 1 } else { 0 };
         let named = DELIMITERS.into_iter().find_map(|delimiter| Self::with_names(text, from, delimiter));
         named.or_else(|| DELIMITERS.into_iter().find_map(|delimiter| Self::with_records(text, from, delimiter)))
     }
@@ -70,17 +55,20 @@ impl<'t> Table<'t> {
         let mut record = csv::StringRecord::new();
         let mut reader = reader(text.get(from..text.floor_char_boundary(from + HEAD))?, delimiter);
         reader.read_record(&mut record).ok()?;
+        let is_padded = record.iter().any(|name| name.trim().len() < name.len());
         let mut header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
         without_table(&mut header);
+        if let Some(names) = of_elastic(header.iter().map(String::as_str)) {
+            header = names.into_iter().map(Option::unwrap_or_default).collect();
+        }
         let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
         // Lines of JSON below a name are no cells.
         let lines_of_json =
             header.len() == 1 && text.get(from + position(&reader)..).is_some_and(|rest| rest.trim_start().starts_with('{'));
-        let is_ours =
-            (!lines_of_json && WHOLE.iter().any(|whole| has(whole))) || (has("eventname") && (has("eventtime") || has("eventid")));
+        let is_ours = (!lines_of_json && WHOLE.iter().any(|whole| has(whole))) || names_call(header.iter().map(String::as_str));
         let rows = from + position(&reader);
-        is_ours.then_some(Self { text, delimiter, header, rows })
+        is_ours.then_some(Self { text, delimiter, header, is_padded, rows })
     }
 
     /// A table of any header, or none, with whole records in a column.
@@ -100,9 +88,37 @@ impl<'t> Table<'t> {
         };
         let mut header: Vec<String> = first.iter().map(|name| if rows == from { String::new() } else { name.trim().to_owned() }).collect();
         WHOLE[0].clone_into(header.get_mut(column)?);
-        Some(Self { text, delimiter, header, rows })
+        Some(Self { text, delimiter, header, is_padded: false, rows })
     }
 }
+
+/// A table in which backslashes stand before quotation marks, as Spark, MySQL and Snowflake write them, with two quotation marks
+/// instead; `None` of others.
+pub(super) fn doubled(text: &str) -> Option<String> {
+    let head = text.get(..text.floor_char_boundary(FIRST_ROWS))?;
+    if head.trim_start().starts_with(['{', '[']) || !head.contains(ESCAPED) || head.contains(QUOTED) {
+        return None;
+    }
+    let mut doubled = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some('"')) => {
+                chars.next();
+                doubled.push_str("\"\"");
+            }
+            ('\\', Some('\\')) => {
+                chars.next();
+                doubled.push('\\');
+            }
+            (other, _) => doubled.push(other),
+        }
+    }
+    Some(doubled)
+}
+
+/// How an object begins in a cell of such a table.
+const ESCAPED: &str = "\"{\\\"";
 
 /// What stands between the columns of tables.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -147,6 +163,7 @@ impl<S: Sink> Decoder<'_, S> {
         let rest = table.text.get(start..)?;
         let mut reader = reader(rest, table.delimiter);
         let mut record = csv::StringRecord::new();
+        let mut surplus = None;
         loop {
             let start_of_row = position(&reader);
             if !reader.read_record(&mut record).unwrap_or(false) {
@@ -160,9 +177,16 @@ impl<S: Sink> Decoder<'_, S> {
                 // Files that were put together, each with its header.
                 continue;
             }
-            let fits = record.len() >= table.header.len() && record.iter().skip(table.header.len()).all(str::is_empty);
+            // Rows that end with what stands between columns have an empty cell more, and all of them have it.
+            let more = record.len().checked_sub(table.header.len());
+            let is_empty = |more: usize| record.iter().rev().take(more).all(str::is_empty);
+            let fits = more.is_some_and(|more| is_empty(more) && (more == 0 || *surplus.get_or_insert(more) == more));
+            if more == Some(0) {
+                surplus.get_or_insert(0);
+            }
             if fits && !is_open {
-                let cells = table.header.iter().zip(&record).map(|(name, cell)| (name.clone(), cell.into()));
+                let cell = |cell: &str| if table.is_padded { cell.trim().into() } else { cell.into() };
+                let cells = table.header.iter().zip(&record).map(|(name, text)| (name.clone(), cell(text)));
                 self.columns(&Columns(cells.collect()), row, 0);
                 continue;
             }
@@ -208,59 +232,6 @@ impl<S: Sink> Decoder<'_, S> {
         self.columns(&Columns(columns), text, depth);
         true
     }
-
-    /// A row of a table as an object whose members have the names of columns, as Athena and Glue spell them, or of which each
-    /// member of what is nested is one, as DataFrames have it.
-    pub(super) fn flat_row(&mut self, text: &str, depth: usize) -> bool {
-        let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return false };
-        // Not so the records themselves, and the events of `lookup-events`, of which the record is left out.
-        let is_theirs = |name: &str| ["eventName", "eventTime", "eventID", "EventName", "EventTime", "EventId"].contains(&name);
-        let has = |wanted: &str| members.keys().any(|Key(name)| simplified(name) == wanted && !is_theirs(name));
-        let is_spelled = has("eventname") && (has("eventtime") || has("eventid"));
-        let names_call = || members.contains_key(&Key(Cow::Borrowed("eventName")));
-        let is_taken_apart = || names_call() && members.keys().any(|Key(name)| name.starts_with("userIdentity."));
-        if !is_spelled && !is_taken_apart() {
-            return false;
-        }
-        let mut columns: Vec<_> = members.iter().map(|(Key(name), value)| (name.clone().into_owned(), plain(value).into())).collect();
-        if !members.values().any(|value| value.get() == "null") {
-            let names: BTreeSet<String> = members.keys().map(|Key(name)| simplified(name)).collect();
-            if ALWAYS.iter().all(|name| names.contains(*name)) {
-                // Whoever writes no nulls leaves these out of most rows.
-                let missing = OFTEN_NULL.iter().filter(|name| !names.contains(**name));
-                columns.extend(missing.map(|name| ((*name).to_owned(), Value::Null)));
-            }
-        }
-        self.columns(&Columns(columns), text, depth);
-        true
-    }
-
-    pub(super) fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
-        let is_taken = WHOLE.iter().any(|whole| {
-            let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
-            cells.any(|(name, cell)| cell.as_str().is_some_and(|cell| self.try_item(name, cell.trim(), depth + 1)))
-        });
-        if is_taken {
-            return;
-        }
-        let rebuilt = columns.rebuilt();
-        match serde_json::from_str::<Record<'_>>(&rebuilt.json) {
-            Ok(mut record) if record.event_name.get().is_some() => {
-                record.partial = rebuilt.partial;
-                record.outcome_unknown = rebuilt.outcome_unknown;
-                record.untold = rebuilt.untold;
-                if !rebuilt.unknown.is_empty() {
-                    self.sink.unknown(rebuilt.unknown);
-                }
-                self.offer(&record, &rebuilt.json, DEPTH);
-            }
-            _ => {
-                let names: Vec<&str> = columns.0.iter().map(|(name, _)| name.as_str()).collect();
-                let detail = format!("a row without `eventName`, its columns: `{}`; select `eventJson`", shorten(&names.join(", ")));
-                self.skip(SkipReason::NotARecord, &detail, text);
-            }
-        }
-    }
 }
 
 /// Whether the only member of an object is a column with its value, and not what wraps records.
@@ -270,14 +241,14 @@ fn is_cell(name: &str, value: &RawValue) -> bool {
 }
 
 /// An object, by its members' names.
-type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
+pub(super) type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A cell as text: what a JSON string says, the JSON of anything else, nothing for null.
-fn plain(value: &RawValue) -> String {
+pub(super) fn plain(value: &RawValue) -> String {
     match value.get() {
         "null" => String::new(),
         text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),

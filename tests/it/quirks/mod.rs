@@ -1,6 +1,7 @@
 //! What real logs hold and no description of the format mentions: each oddity, and what loading makes of it.
 
 mod delivery;
+mod exports;
 mod fields;
 mod outcomes;
 mod tables;

@@ -1,0 +1,74 @@
+//! What is nearly JSON: as Python prints dictionaries, with `NaN` for nothing, with words where something is null.
+
+use serde_json::{Map, Value};
+
+use super::{Decoder, Record, Sink};
+use crate::cloudtrail::columns::{is_null, is_own, python};
+
+/// Bytes that may be read for this, as a multiple of the text's length.
+const MOST_LOOSENED: usize = 4;
+
+impl<S: Sink> Decoder<'_, S> {
+    /// A value that is no JSON as the JSON that says the same, and how long it is; of a text of so many bytes.
+    pub(super) fn loose(&mut self, text: &str, total: usize) -> Option<(String, usize)> {
+        let inside = text.trim_start_matches(|c: char| matches!(c, '[' | '{') || c.is_whitespace());
+        let is_python = inside.starts_with('\'');
+        if self.loosened > total.saturating_mul(MOST_LOOSENED) || !(is_python || text.starts_with(['[', '{'])) {
+            return None;
+        }
+        let length = length(text, if is_python { b"\"'" } else { b"\"" });
+        self.loosened = self.loosened.saturating_add(length.unwrap_or(text.len()));
+        let value = text.get(..length?)?;
+        if !is_python && !["NaN", "Infinity"].iter().any(|word| value.contains(word)) {
+            return None;
+        }
+        Some((python(value)?.to_string(), value.len()))
+    }
+
+    /// Takes a record without the members that say in a word that there is nothing.
+    pub(super) fn without_markers(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(Value::Object(members)) = serde_json::from_str(text) else { return false };
+        let record = Value::Object(told(members)).to_string();
+        self.item(&record, depth + 1);
+        true
+    }
+}
+
+/// Whether a record has a word where a program that has nulls had one: CloudTrail writes no such codes and ids.
+pub(super) fn has_marker(record: &Record<'_>) -> bool {
+    let member = |name: &str, value: Option<&str>| value.is_some_and(|value| is_null(Some(name), value));
+    member("errorCode", record.error_code.get()) || member("vpcEndpointId", record.vpc_endpoint_id.get())
+}
+
+/// The members that say something.
+fn told(members: Map<String, Value>) -> Map<String, Value> {
+    let told = members.into_iter().filter_map(|(name, value)| match value {
+        Value::String(text) if is_null(Some(&name), &text) => None,
+        Value::Object(inner) if !is_own(&name) => Some((name, Value::Object(told(inner)))),
+        other => Some((name, other)),
+    });
+    told.collect()
+}
+
+/// How long the object or list is that a text begins with, in which brackets in quotes do not count.
+fn length(text: &str, quotes: &[u8]) -> Option<usize> {
+    let mut open = 0_usize;
+    let mut quote = None;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (quote, byte) {
+            (Some(_), b'\\') => drop(bytes.next()),
+            (Some(begun), _) => quote = Some(begun).filter(|begun| *begun != byte),
+            (None, _) if quotes.contains(&byte) => quote = Some(byte),
+            (None, b'{' | b'[') => open += 1,
+            (None, b'}' | b']') => {
+                open = open.checked_sub(1)?;
+                if open == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
