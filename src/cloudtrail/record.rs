@@ -208,8 +208,8 @@ impl Record<'_> {
             let after = text.get(at + name.len()..).map(str::trim_start).and_then(|after| after.strip_prefix(':'));
             after.is_some_and(|value| value.trim_start().starts_with('"'))
         };
-        let stands = |name: &&str| memchr::memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| is_text(at, name));
-        self.has_text_inside = NAMES.iter().any(|name| stands(&name));
+        let stands = |name: &str| memchr::memmem::find_iter(text.as_bytes(), name.as_bytes()).any(|at| is_text(at, name));
+        self.has_text_inside = NAMES.iter().any(|name| stands(name));
     }
 }
 
