@@ -130,7 +130,7 @@ const ALIASES: [(&str, &str); 11] = [
 ];
 
 /// Those of Elastic's integration, beside `aws.cloudtrail.*`.
-const ELASTIC: [(&str, &str); 9] = [
+const ELASTIC: [(&str, &str); 10] = [
     ("@timestamp", "eventTime"),
     ("event.id", "eventID"),
     ("event.action", "eventName"),
@@ -140,6 +140,7 @@ const ELASTIC: [(&str, &str); 9] = [
     ("source.address", "sourceIPAddress"),
     ("user_agent.original", "userAgent"),
     ("tls.version", "tlsDetails.tlsVersion"),
+    ("user.id", "userIdentity.principalId"),
 ];
 
 /// What the names of its other columns begin with.

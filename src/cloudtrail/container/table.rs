@@ -96,7 +96,9 @@ impl<'t> Table<'t> {
 /// instead; `None` of others.
 pub(super) fn doubled(text: &str) -> Option<String> {
     let head = text.get(..text.floor_char_boundary(FIRST_ROWS))?;
-    if head.trim_start().starts_with(['{', '[']) || !head.contains(ESCAPED) || head.contains(QUOTED) {
+    let begins_cell = |at: usize| head.as_bytes().get(at.wrapping_sub(1)).is_some_and(|before| b",;\t|\n".contains(before));
+    let is_escaped = memchr::memmem::find_iter(head.as_bytes(), ESCAPED).any(begins_cell);
+    if head.trim_start().starts_with(['{', '[']) || !is_escaped || head.contains(QUOTED) {
         return None;
     }
     let mut doubled = String::with_capacity(text.len());
