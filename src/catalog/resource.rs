@@ -291,9 +291,10 @@ impl ArnTemplate {
 
 /// An id without the type that some APIs put before it: `/hostedzone/Z1` after `...hostedzone/` is `Z1`.
 fn without_type<'v>(value: &'v str, before: &str) -> &'v str {
+    // Nearly all begin otherwise.
+    let Some(path) = value.strip_prefix('/') else { return value };
     let kind = before.rsplit([':', '/']).nth(1).filter(|_| before.ends_with('/'));
-    let id = kind.and_then(|kind| value.strip_prefix('/')?.strip_prefix(kind)?.strip_prefix('/'));
-    id.unwrap_or(value)
+    kind.and_then(|kind| path.strip_prefix(kind)?.strip_prefix('/')).unwrap_or(value)
 }
 
 /// The part of an ARN that stands for what a template has up to here, if the template goes on with the name of a part of it:

@@ -66,6 +66,12 @@ impl Texts {
         }
     }
 
+    /// Whether a text is among them.
+    pub fn has(&self, text: &str) -> bool {
+        let (Self::Plain(texts) | Self::Coded(_, texts)) = self;
+        texts.iter().flatten().any(|known| known == text)
+    }
+
     /// The rows that have a text, in order, with it.
     pub fn present(&self) -> impl Iterator<Item = (usize, &str)> {
         let nulls = match self {

@@ -1,7 +1,9 @@
 //! A CloudTrail record to its event row: who, which action on which resource, what happened, and what the context keys need.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde_json_borrow::Value;
 use sha2::{Digest, Sha256};
 
@@ -512,7 +514,7 @@ fn denied_by(record: &Record<'_>, denial: &denial::Denial<'_>) -> Option<String>
 
 /// What the session ARN of a service-linked role has, whose path it does not tell, and that of what AWS has in an account for
 /// itself, as `aws:ec2-infrastructure`: no role of the account has a colon in its name.
-const SERVICE_LINKED_SESSIONS: [&str; 2] = [":assumed-role/AWSServiceRoleFor", ":assumed-role/aws:"];
+static OWN: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [":assumed-role/AWSServiceRoleFor", "role/aws:"].map(Finder::new));
 
 /// Why no policy can decide the event; `None` if one can.
 fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, outcome: Outcome) -> Option<&'static str> {
@@ -544,10 +546,9 @@ fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, 
                 .and_then(|context| context.session_issuer.0.as_ref())
                 .and_then(|issuer| issuer.arn.get());
             let arn = issuer.or(identity.arn.get());
-            let is_own = |arn| {
-                arn::is_service_linked(arn)
-                    || arn.contains(":role/aws:")
-                    || SERVICE_LINKED_SESSIONS.iter().any(|session| arn.contains(session))
+            let is_own = |arn: &str| {
+                let mut roles = OWN.iter().filter_map(|role| role.find(arn.as_bytes()));
+                arn::is_service_linked(arn) || roles.next().is_some()
             };
             match arn {
                 None if identity.principal_id().is_none() => Some("no_identity"),

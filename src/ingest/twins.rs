@@ -42,9 +42,11 @@ impl Marks {
         let (shared, addendum) = (text("shared_event_id")?, text("addendum_of")?);
         let (account, principal_account) = (text("account_id")?, text("principal_account_id")?);
         let own = |text: &str| text.to_owned();
+        // Most batches have none.
+        let has_network = reason.has(NETWORK_ACTIVITY);
         for row in rows {
             self.rows += 1;
-            if reason.get(row) == Some(NETWORK_ACTIVITY) {
+            if has_network && reason.get(row) == Some(NETWORK_ACTIVITY) {
                 self.network.extend(request.get(row).map(own));
             }
             if let Some(original) = addendum.get(row) {

@@ -288,9 +288,9 @@ fn time(cell: &str) -> String {
 }
 
 fn local_time(cell: &str) -> Option<jiff::civil::DateTime> {
-    // The second is that of Log Analytics, the third that of Kibana.
-    const FORMS: [&str; 3] = ["%Y-%m-%d, %I:%M:%S %p", "%m/%d/%Y, %I:%M:%S%.f %p", "%b %d, %Y @ %H:%M:%S%.f"];
-    let is_local = (cell.ends_with(['M', 'm']) || cell.contains(" @ ")) && event_time(cell).is_none();
+    // The second and third are those of Log Analytics, where the month stands first beside `AM` and `PM` only; the last is Kibana's.
+    const FORMS: [&str; 4] = ["%Y-%m-%d, %I:%M:%S %p", "%m/%d/%Y, %I:%M:%S%.f %p", "%d/%m/%Y, %H:%M:%S%.f", "%b %d, %Y @ %H:%M:%S%.f"];
+    let is_local = (cell.ends_with(['M', 'm']) || cell.contains(['/', '@'])) && event_time(cell).is_none();
     is_local.then(|| FORMS.iter().find_map(|form| jiff::civil::DateTime::strptime(form, cell).ok())).flatten()
 }
 

@@ -184,7 +184,7 @@ impl<S: Sink> Decoder<'_, S> {
                 record.partial = true;
                 record.user_identity = Nested::default();
                 self.sink.unknown(vec![Unknown::Caller]);
-                self.offer(&record, &json, DEPTH);
+                self.take(&record, &json, text);
             }
             _ => self.item(&json, depth + 1),
         }

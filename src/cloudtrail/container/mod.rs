@@ -239,6 +239,11 @@ impl<S: Sink> Decoder<'_, S> {
         if is_open && ((loose::has_marker(record) && self.without_markers(text, depth)) || self.selection(record, text, depth)) {
             return;
         }
+        self.take(record, text, text);
+    }
+
+    /// Takes a record, or says why not; `text` is its JSON, and `stands` what stands for it in the file.
+    fn take(&mut self, record: &Record<'_>, text: &str, stands: &str) {
         let time = record.event_time.get().and_then(event_time).or_else(|| logstash_time(record, text));
         let taken = match (look_alike::of_record(record, text), time) {
             (Some(refused), _) => Err(refused),
@@ -248,7 +253,7 @@ impl<S: Sink> Decoder<'_, S> {
         match taken {
             Ok(time) => self.sink.record(self.index, time, record, text),
             Err((reason, detail)) => {
-                let mut skipped = Skipped::new(Some(self.index), reason, detail, text.as_bytes());
+                let mut skipped = Skipped::new(Some(self.index), reason, detail, stands.as_bytes());
                 skipped.event_time = time;
                 self.sink.skipped(skipped);
             }

@@ -6,7 +6,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::table::{Key, Members, WHOLE, plain};
-use super::{DEPTH, Decoder, Record, Sink, SkipReason, is_named, look_alike, shorten};
+use super::{Decoder, Record, Sink, SkipReason, is_named, look_alike, shorten};
 use crate::cloudtrail::columns::{Columns, of_elastic, simplified};
 
 /// Columns that are null in no row of a whole table.
@@ -106,7 +106,7 @@ impl<S: Sink> Decoder<'_, S> {
                 if !rebuilt.unknown.is_empty() {
                     self.sink.unknown(rebuilt.unknown);
                 }
-                self.offer(&record, &rebuilt.json, DEPTH);
+                self.take(&record, &rebuilt.json, text);
             }
             _ => {
                 let names: Vec<&str> = columns.0.iter().map(|(name, _)| name.as_str()).collect();

@@ -345,16 +345,20 @@ fn what_collectors_call_otherwise_is_read() {
     let values: Vec<Vec<&Value>> = rows.iter().map(|row| names.iter().map(|name| &row[name.as_str()]).collect()).collect();
     are_same(&json!({"tables": [{"name": "PrimaryResult", "columns": columns, "rows": values}]}).to_string(), &[]);
     let header: Vec<&str> = names.iter().map(|name| if *name == "TimeGenerated" { "TimeGenerated [UTC]" } else { name }).collect();
-    let row = |row: &Value| {
+    let row = |row: &Value, is_british: bool| {
         let cell = |name: &&String| match (name.as_str(), &row[name.as_str()]) {
+            ("TimeGenerated", Value::String(time)) if is_british => format!("\"01/01/2026, 12:00:{}.000\"", &time[17..19]),
             ("TimeGenerated", Value::String(time)) => format!("\"1/1/2026, 12:00:{}.000 PM\"", &time[17..19]),
             (_, Value::String(text)) => format!("\"{}\"", text.replace('"', "\"\"")),
             _ => String::new(),
         };
         names.iter().map(cell).collect::<Vec<_>>().join(",")
     };
-    let table = format!("{}\n{}\n", header.join(","), rows.iter().map(row).collect::<Vec<_>>().join("\n"));
-    are_same(&table, &[]);
+    for is_british in [false, true] {
+        let rows: Vec<String> = rows.iter().map(|record| row(record, is_british)).collect();
+        let loaded = are_same(&format!("{}\n{}\n", header.join(","), rows.join("\n")), &[]);
+        assert_eq!(loaded.events.column_by_name("event_time"), plain().events.column_by_name("event_time"));
+    }
     // Logstash's codec has the time of the event as its own.
     let logstash = records().map(|mut record| {
         record["@timestamp"] = record.as_object_mut().unwrap().remove("eventTime").unwrap();
