@@ -89,32 +89,20 @@ impl Columns {
             }
         }
         let identity = record.get("userIdentity");
-        // What says who calls is known, or nothing is: the ARN of a session does not hold the path of its role.
+        // What says who calls is known, or nothing is.
         let kind = identity.and_then(|identity| identity.get("type")).and_then(Value::as_str);
-        let says_who = match kind {
-            None => Member::IdentityType,
-            Some("AssumedRole" | "FederatedUser") => Member::SessionIssuerArn,
-            Some(_) => Member::IdentityArn,
-        };
-        // The root user's follows from the account.
-        let of_service = matches!(kind, Some("AWSService" | "AWSAccount" | "Root"));
-        let is_untold = untold.has(says_who) && !of_service && identity.is_some_and(Value::is_object);
+        let says_who = Member::that_says_who(kind).filter(|member| untold.has(*member) && identity.is_some_and(Value::is_object));
         let has_identity = identity.is_none_or(Value::is_object);
         let has = |path: &[&str]| read.iter().any(|read| read == path);
         let of_caller = |name| has(&["userIdentity", name]);
         let has_caller = of_caller("type") && (of_caller("arn") || of_caller("principalId"));
         let is_missing = |name: &&str| !has(&[*name]) && (*name != "userIdentity" || !has_caller);
         let mut missing: Vec<&str> = NEEDED.into_iter().filter(is_missing).collect();
-        if is_untold && !missing.contains(&"userIdentity") {
-            missing.push(match says_who {
-                Member::IdentityType => "userIdentity.type",
-                Member::IdentityArn => "userIdentity.arn",
-                _ => "userIdentity.sessionContext.sessionIssuer.arn",
-            });
+        if !missing.contains(&"userIdentity") {
+            missing.extend(says_who.map(Member::name));
         }
-        // Without its issuer the role of a session is not known, whatever its ARN looks like.
-        let stays = |member: &Member| is_untold && *member == says_who && *member == Member::SessionIssuerArn;
-        for member in Member::CALLER.into_iter().filter(|member| !stays(member)) {
+        // Of these only the issuer is asked for later: the ARN of a session looks like that of a role.
+        for member in Member::CALLER.into_iter().filter(|member| says_who != Some(*member) || *member != Member::SessionIssuerArn) {
             untold = untold.without(member);
         }
         let outcome_unknown = missing.contains(&"errorCode");
@@ -271,13 +259,17 @@ pub fn without_nulls(value: Value) -> Value {
     }
 }
 
+/// A number without what spreadsheets and data frames write around it: `'1`, `="1"`, `1.0`.
+pub fn written_as_number(text: &str) -> &str {
+    let inner = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"')).or_else(|| text.strip_prefix('\'')).unwrap_or(text);
+    inner.strip_suffix(".0").unwrap_or(inner)
+}
+
 /// An account id; null for what is none. Where it was a number once it may have lost zeros, or got a fraction; a spreadsheet
 /// makes 5.28758E+11 of it, which is none.
 fn account_id(cell: &str) -> Value {
     const DIGITS: usize = 12;
-    // As texts for a spreadsheet.
-    let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).or_else(|| cell.strip_prefix('\'')).unwrap_or(cell);
-    let cell = cell.strip_suffix(".0").unwrap_or(cell);
+    let cell = written_as_number(cell);
     let is_number = cell.len() <= DIGITS && cell.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { format!("{cell:0>DIGITS$}").into() } else { Value::Null }
 }

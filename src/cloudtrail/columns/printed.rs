@@ -86,7 +86,7 @@ pub fn python(text: &str) -> Option<Value> {
 fn python_words(words: &str) -> Option<String> {
     const TIME: &str = "datetime.datetime(";
     let mut words = words.replace("True", "true").replace("False", "false").replace("None", "null");
-    words = words.replace("nan", "null").replace("NaN", "null").replace("-Infinity", "null").replace("Infinity", "null");
+    words = words.replace("nan", "null");
     while let Some((before, after)) = words.split_once(TIME) {
         let mut open = 1_usize;
         let end = after.bytes().position(|byte| {

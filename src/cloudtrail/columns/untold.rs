@@ -53,9 +53,25 @@ impl Member {
     /// Those that say who calls.
     pub(super) const CALLER: [Self; 3] = [Self::IdentityType, Self::IdentityArn, Self::SessionIssuerArn];
 
-    /// Its last name.
+    /// Its last name, and of those that say who calls the whole.
     pub fn name(self) -> &'static str {
-        self.path().last().copied().unwrap_or_default()
+        match self {
+            Self::IdentityType => "userIdentity.type",
+            Self::IdentityArn => "userIdentity.arn",
+            Self::SessionIssuerArn => "userIdentity.sessionContext.sessionIssuer.arn",
+            _ => self.path().last().copied().unwrap_or_default(),
+        }
+    }
+
+    /// The one that says who calls, by the type of the identity: the ARN of a session does not hold the path of its role, that of
+    /// the root user follows from the account, and of services and other accounts nobody is looked for.
+    pub(super) fn that_says_who(identity_type: Option<&str>) -> Option<Self> {
+        match identity_type {
+            None => Some(Self::IdentityType),
+            Some("AWSService" | "AWSAccount" | "Root") => None,
+            Some("AssumedRole" | "FederatedUser") => Some(Self::SessionIssuerArn),
+            Some(_) => Some(Self::IdentityArn),
+        }
     }
 
     fn path(self) -> &'static [&'static str] {
