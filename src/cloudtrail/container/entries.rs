@@ -1,6 +1,7 @@
-//! The members of an object as they stand there.
+//! The members of an object: in order, as they stand there, or by name.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -21,7 +22,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
+                while let Some(Key(name)) = map.next_key()? {
                     entries.push((name, map.next_value()?));
                 }
                 Ok(Entries(entries))
@@ -38,6 +39,17 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// An object by its members' names; of one that stands twice the last counts.
+pub(super) type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
+
 /// A member's name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A member's value as text: what a JSON string says, the JSON of anything else, nothing for null.
+pub(super) fn plain(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+    }
+}

@@ -98,8 +98,7 @@ impl<S: Sink> Decoder<'_, S> {
         }
         if let Some(tables) = entries.get("tables") {
             let tables = serde_json::from_str::<Vec<&RawValue>>(tables.get()).unwrap_or_default();
-            let is_one: Vec<bool> = tables.into_iter().map(|table| self.frame(table.get(), depth + 1)).collect();
-            return is_one.contains(&true);
+            return tables.into_iter().filter(|table| self.frame(table.get(), depth + 1)).count() > 0;
         }
         let first = |names: &[&str]| names.iter().find_map(|name| entries.get(name));
         if let (Some(columns), Some(rows)) = (first(&COLUMNS), first(&ROWS)) {

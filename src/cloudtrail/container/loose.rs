@@ -19,10 +19,8 @@ impl<S: Sink> Decoder<'_, S> {
         let length = length(text, if is_python { b"\"'" } else { b"\"" });
         self.loosened = self.loosened.saturating_add(length.unwrap_or(text.len()));
         let value = text.get(..length?)?;
-        if !is_python && !["NaN", "Infinity"].iter().any(|word| value.contains(word)) {
-            return None;
-        }
-        Some((python(value)?.to_string(), value.len()))
+        let json = if is_python { python(value)?.to_string() } else { without_nan(value)? };
+        Some((json, value.len()))
     }
 
     /// Takes a record without the members that say in a word that there is nothing.
@@ -48,6 +46,39 @@ fn told(members: Map<String, Value>) -> Map<String, Value> {
         other => Some((name, other)),
     });
     told.collect()
+}
+
+/// JSON with null where a number is none, as Python and JavaScript have it; what is in quotes stays as it stands. `None` if it has
+/// no such number.
+fn without_nan(value: &str) -> Option<String> {
+    const NONE: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    let mut json = String::with_capacity(value.len());
+    let (mut rest, mut found) = (value, false);
+    while let Some(at) = rest.find(['"', 'I', 'N', '-']) {
+        let (before, after) = rest.split_at_checked(at)?;
+        json.push_str(before);
+        let quoted = after.starts_with('"').then(|| length_of_text(after)).flatten();
+        let none = NONE.iter().find(|word| after.starts_with(**word));
+        let taken = quoted.or(none.map(|word| word.len())).unwrap_or(1);
+        json.push_str(if none.is_some() { "null" } else { after.get(..taken)? });
+        found |= none.is_some();
+        rest = after.get(taken..)?;
+    }
+    json.push_str(rest);
+    found.then_some(json)
+}
+
+/// How long the text is that begins with a quotation mark, both marks included.
+fn length_of_text(quoted: &str) -> Option<usize> {
+    let mut bytes = quoted.bytes().enumerate().skip(1);
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// How long the object or list is that a text begins with, in which brackets in quotes do not count.

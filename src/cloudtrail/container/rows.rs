@@ -1,13 +1,17 @@
 //! Objects whose members are columns: rows of tables, documents of collectors, records of which members were selected.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use memchr::memmem;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::table::{Key, Members, WHOLE, plain};
+use super::entries::{Key, Members, plain};
+use super::envelope::is_sure_list;
+use super::table::WHOLE;
 use super::{Decoder, Record, Sink, SkipReason, is_named, look_alike, shorten};
-use crate::cloudtrail::columns::{Columns, of_elastic, simplified};
+use crate::cloudtrail::columns::{Columns, is_column, of_elastic, simplified, unescaped};
 
 /// Columns that are null in no row of a whole table.
 const ALWAYS: [&str; 10] = [
@@ -27,6 +31,31 @@ const ALWAYS: [&str; 10] = [
 const OFTEN_NULL: [&str; 5] = ["errorcode", "errormessage", "vpcendpointid", "requestparameters", "sessioncredentialfromconsole"];
 
 impl<S: Sink> Decoder<'_, S> {
+    /// A row of a query's result: a list of cells, `{"column": value}` or `{"field": column, "value": value}`.
+    pub(super) fn row(&mut self, text: &str, depth: usize) -> bool {
+        let Ok(cells) = serde_json::from_str::<Vec<Members<'_>>>(text) else { return false };
+        let mut columns = Vec::new();
+        for cell in &cells {
+            let value = cell.get(&Key(Cow::Borrowed("value")));
+            let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
+            match (name, value, cell.iter().next()) {
+                (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value).into())),
+                (.., Some((Key(name), value))) if cell.len() == 1 && is_cell(name, value) => {
+                    columns.push((name.clone().into_owned(), plain(value).into()));
+                }
+                // Not a cell, but a thing of its own.
+                _ => return false,
+            }
+        }
+        // A row has each column once: of things with one member each, one would hide the other.
+        let names: BTreeSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        if columns.is_empty() || names.len() < columns.len() {
+            return false;
+        }
+        self.columns(&Columns(columns), text, depth);
+        true
+    }
+
     /// A row of a table as an object whose members have the names of columns, as Athena and Glue spell them, or of which each
     /// member of what is nested is one, as DataFrames have it.
     pub(super) fn flat_row(&mut self, text: &str, depth: usize) -> bool {
@@ -89,6 +118,7 @@ impl<S: Sink> Decoder<'_, S> {
         true
     }
 
+    /// Takes the record that columns hold, or that they are put together to; `text` is what stands for the row.
     pub(super) fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
         let is_taken = WHOLE.iter().any(|whole| {
             let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
@@ -119,11 +149,17 @@ impl<S: Sink> Decoder<'_, S> {
     /// Takes the record in a cell, also where its backslashes are escaped.
     fn cell(&mut self, name: &str, cell: &str, depth: usize) -> bool {
         let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        match crate::cloudtrail::columns::unescaped(cell).filter(|unescaped| !is_json(cell) && is_json(unescaped)) {
+        match unescaped(cell).filter(|unescaped| !is_json(cell) && is_json(unescaped)) {
             Some(unescaped) => self.try_item(name, &unescaped, depth),
             None => self.try_item(name, cell, depth),
         }
     }
+}
+
+/// Whether the only member of an object is a column with its value, and not what wraps records.
+fn is_cell(name: &str, value: &RawValue) -> bool {
+    let is_known = || is_column(name) || WHOLE.contains(&simplified(name).as_str());
+    !is_sure_list(name) && (!value.get().starts_with('{') || is_known())
 }
 
 /// What an object holds, by dotted names; what is a service's own stays whole.

@@ -1,13 +1,9 @@
 //! Tables of records: Event history downloads, query results of CloudTrail Lake, Athena and CloudWatch Logs Insights,
 //! exports of log stores.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::envelope::{begins_like, first_key, is_sure_list, is_wrapper};
+use super::envelope::{begins_like, first_key, is_wrapper};
 use super::{Decoder, Sink, SkipReason};
 use crate::cloudtrail::columns::{Columns, is_column, names_call, of_elastic, simplified};
 
@@ -208,51 +204,5 @@ impl<S: Sink> Decoder<'_, S> {
                 return (!gives_up).then(|| start + from + line.len());
             }
         }
-    }
-
-    /// A row of a query's result: a list of cells, `{"column": value}` or `{"field": column, "value": value}`.
-    pub(super) fn row(&mut self, text: &str, depth: usize) -> bool {
-        let Ok(cells) = serde_json::from_str::<Vec<Members<'_>>>(text) else { return false };
-        let mut columns = Vec::new();
-        for cell in &cells {
-            let value = cell.get(&Key(Cow::Borrowed("value")));
-            let name = ["field", "key"].iter().find_map(|name| cell.get(&Key(Cow::Borrowed(name))));
-            match (name, value, cell.iter().next()) {
-                (Some(name), Some(value), _) if cell.len() == 2 => columns.push((plain(name), plain(value).into())),
-                (.., Some((Key(name), value))) if cell.len() == 1 && is_cell(name, value) => {
-                    columns.push((name.clone().into_owned(), plain(value).into()));
-                }
-                // Not a cell, but a thing of its own.
-                _ => return false,
-            }
-        }
-        // A row has each column once: of things with one member each, one would hide the other.
-        let names: BTreeSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        if columns.is_empty() || names.len() < columns.len() {
-            return false;
-        }
-        self.columns(&Columns(columns), text, depth);
-        true
-    }
-}
-
-/// Whether the only member of an object is a column with its value, and not what wraps records.
-fn is_cell(name: &str, value: &RawValue) -> bool {
-    let is_known = || is_column(name) || WHOLE.contains(&simplified(name).as_str());
-    !is_sure_list(name) && (!value.get().starts_with('{') || is_known())
-}
-
-/// An object, by its members' names.
-pub(super) type Members<'a> = BTreeMap<Key<'a>, &'a RawValue>;
-
-/// A member's name, borrowed where it has no escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// A cell as text: what a JSON string says, the JSON of anything else, nothing for null.
-pub(super) fn plain(value: &RawValue) -> String {
-    match value.get() {
-        "null" => String::new(),
-        text => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
     }
 }

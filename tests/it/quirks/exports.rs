@@ -427,6 +427,13 @@ fn what_programs_print_is_read() {
     // With `NaN` for what is not there.
     let nan = json!(records()).to_string().replace("\"eventVersion\"", "\"errorText\":NaN,\"eventVersion\"");
     are_same(&nan, &[]);
+    // What is in quotes stays as it stands: escapes, halves of characters, words.
+    let agent = r#""userAgent":"\ud83d\ude00 \b NaN -Infinity \"quoted\"""#;
+    let odd = with(|_| ())
+        .to_string()
+        .replace("\"userAgent\":\"aws-cli/2.0\"", agent)
+        .replace("\"eventVersion\"", "\"a\":-Infinity,\"eventVersion\"");
+    assert_eq!(load(&[&odd]).text(0, "user_agent"), Some("\u{1f600} \u{8} NaN -Infinity \"quoted\""), "{odd}");
     // What is no dictionary either is broken, and its neighbours are whole.
     let broken = format!("{{'eventVersion': lambda x}}\n{}", records()[0]);
     let loaded = load(&[&broken]);
