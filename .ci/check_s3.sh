@@ -98,7 +98,8 @@ done
 grep -q '1 file loaded before' "$work/stdout" || fail "the second run did not know the object: $(cat "$work/stdout")"
 
 # What cannot be asked for costs itself.
-"${retrial[@]}" ingest s3://trail/odd -o "$work/odd" >"$work/stdout" 2>"$work/stderr" || fail "ingest of odd keys"
+# Settings of other programs do not matter.
+AWS_PROFILE=ünused AWS_ENDPOINT_URL_DYNAMODB=nowhere "${retrial[@]}" ingest s3://trail/odd -o "$work/odd" >"$work/stdout" 2>"$work/stderr" || fail "ingest of odd keys"
 grep -q '^new  *4  *2  *0  *2$' "$work/stdout" || fail "of four objects with odd keys not two were read: $(cat "$work/stdout")"
 for key in odd//b.json odd/c/../d.json; do
   grep -q -- "$key" "$work/stderr" || fail "\`$key\` is not named"
@@ -119,5 +120,6 @@ refused 'no log file in' s3://trail/many/
 AWS_ENDPOINT_URL=localhost:9000 refused 'AWS_ENDPOINT_URL is' s3://trail/
 AWS_SESSION_TOKEN=$(printf 'a\nb') refused 'AWS_SESSION_TOKEN has characters' s3://trail/
 refused 'names no bucket' 's3://a b/x'
+refused 'names no bucket' 's3://tra*/org'
 
 echo "replays of s3:// equal those of the files"

@@ -70,7 +70,7 @@ pub(super) fn name_unknown(ingested: &Ingested, printer: &Printer) {
         printer.warn(&match unknown {
             Unknown::Columns(names) => format!(
                 "{events} of tables that lack {}: what they would tell is unknown, and who made a call cannot be said; \
-                 such events are kept and not replayed: export all columns",
+                 such events are kept and not replayed: export all columns, or whole records",
                 first_of(names)
             ),
             Unknown::Members(names) => format!(
@@ -78,7 +78,10 @@ pub(super) fn name_unknown(ingested: &Ingested, printer: &Printer) {
                 first_of(names)
             ),
             Unknown::Caller => {
-                format!("{events} with a `userIdentity` that cannot be read: such events are kept and not replayed; export it as JSON")
+                format!(
+                    "{events} with a `userIdentity` that cannot be read: such events are kept and not replayed; export it as JSON, \
+                     as deep as it goes (in PowerShell `ConvertTo-Json -Depth 20`)"
+                )
             }
             Unknown::Zone => format!("{events} with the local time of whoever downloaded the table, which is taken as UTC"),
         });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::account::load::hex;
+use crate::cloudtrail::SkipReason;
 use crate::error::{Error, Result};
 use crate::frame::parquet;
 use crate::frame::schema::SCHEMA_VERSION;
@@ -187,7 +188,13 @@ impl Ledger {
     pub(super) fn enter(&mut self, read: Vec<ReadFile>) -> Result<()> {
         let replaced: BTreeSet<SourceFile> = read.iter().filter_map(|file| file.replaces.clone()).collect();
         let states: BTreeSet<(&str, &str)> = replaced.iter().map(|source| (source.file.as_str(), source.sha256.as_str())).collect();
-        self.skipped.retain(|row| !states.contains(&(row.file.as_str(), row.source.as_str())));
+        let files: BTreeSet<&str> = replaced.iter().map(|source| source.file.as_str()).collect();
+        // Ledgers of before did not say which state of a file a row is of.
+        let is_of_any = |row: &SkippedRow| row.source.is_empty() && row.reason != SkipReason::UnreadableFile.name();
+        let goes = |row: &SkippedRow| {
+            states.contains(&(row.file.as_str(), row.source.as_str())) || (is_of_any(row) && files.contains(row.file.as_str()))
+        };
+        self.skipped.retain(|row| !goes(row));
         self.sources.retain(|source| !replaced.contains(source));
         for file in read {
             self.sources.push(file.source);

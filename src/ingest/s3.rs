@@ -72,6 +72,11 @@ pub(super) struct Listed {
 /// How many keys are listed at once where one of a page cannot be told, down to that one.
 const FEWER: usize = 32;
 
+/// Why some objects cannot be asked for.
+const UNNAMEABLE: &str =
+    "its key has an empty part (`//`), `.` or `..` as a part, or control characters, and cannot be asked for: copy it to another key";
+const SAME_BUT_SLASH: &str = "another object has this key but for a slash before or after it: copy it to another key";
+
 /// The objects whose URL begins with `url`.
 ///
 /// # Errors
@@ -80,60 +85,42 @@ const FEWER: usize = 32;
 pub(super) fn list(url: &str, reading: &Reading) -> Result<Listed> {
     let failed = |error| Error::io("list", Path::new(url), error);
     let (name, prefix) = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))).unwrap_or_default();
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if !name.contains(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(is_name) || name.contains("..") {
-        return Err(Error::Usage(format!("`{url}` names no bucket: write s3://BUCKET/PREFIX, where BUCKET has no wildcards")));
-    }
-    let settings = usable(&reading.settings)?;
-    let store = builder(name, &settings).build();
-    let store = store.map_err(|error| Error::Usage(format!("`{url}` cannot be read with the settings of the environment: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let bucket = Arc::new(Bucket { store, runtime });
+    let bucket = Arc::new(Bucket::open(url, name, reading)?);
     let mut listed = Listed::default();
     let mut met = HashSet::new();
     let mut options = PaginatedListOptions::default();
     loop {
-        let (page_token, offset, max_keys) = (options.page_token.clone(), options.offset.clone(), options.max_keys);
-        let again = |max_keys| PaginatedListOptions { page_token, offset, max_keys, ..PaginatedListOptions::default() };
-        options = match bucket.runtime.block_on(bucket.store.list_paginated(Some(prefix), options)) {
-            Ok(page) => {
-                for object in page.result.objects {
-                    let url = format!("s3://{name}/{}", object.location);
-                    if !met.insert(url.clone()) {
-                        listed.unnameable.push((
-                            url,
-                            "another object has this key but for a slash before or after it; copy it to another key".to_owned(),
-                        ));
-                        continue;
+        let page = bucket.runtime.block_on(bucket.store.list_paginated(Some(prefix), options.clone()));
+        let page = match page {
+            Ok(page) => page,
+            Err(object_store::Error::InvalidPath { source }) => {
+                match (options.max_keys, key_of(&source)) {
+                    (Some(1), Some(key)) => {
+                        listed.unnameable.push((format!("s3://{name}/{key}"), UNNAMEABLE.to_owned()));
+                        options = PaginatedListOptions { offset: Some(key), ..PaginatedListOptions::default() };
                     }
-                    listed.objects.push(Found {
-                        url,
-                        bytes: object.size,
-                        object: Object { bucket: Arc::clone(&bucket), key: object.location },
-                    });
+                    (Some(1), None) => return Err(failed(plain(source.into()))),
+                    (most, _) => options.max_keys = Some(if most.is_none() { FEWER } else { 1 }),
                 }
-                match page.page_token {
-                    None => return Ok(listed),
-                    page_token => PaginatedListOptions { page_token, ..again(max_keys) },
-                }
+                continue;
             }
-            Err(object_store::Error::InvalidPath { source }) => match (max_keys, key_of(&source)) {
-                (Some(1), Some(key)) => {
-                    listed.unnameable.push((format!("s3://{name}/{key}"), UNNAMEABLE.to_owned()));
-                    PaginatedListOptions { offset: Some(key), ..PaginatedListOptions::default() }
-                }
-                (Some(1), None) => return Err(failed(plain(source.into()))),
-                (Some(_), _) => again(Some(1)),
-                (None, _) => again(Some(FEWER)),
-            },
             Err(error) => return Err(failed(plain(error))),
         };
+        for object in page.result.objects {
+            let url = format!("s3://{name}/{}", object.location);
+            if met.insert(url.clone()) {
+                let (bytes, object) = (object.size, Object { bucket: Arc::clone(&bucket), key: object.location });
+                listed.objects.push(Found { url, bytes, object });
+            } else {
+                listed.unnameable.push((url, SAME_BUT_SLASH.to_owned()));
+            }
+        }
+        match page.page_token {
+            None => return Ok(listed),
+            page_token => options.page_token = page_token,
+        }
     }
 }
-
-/// Why some objects cannot be asked for.
-const UNNAMEABLE: &str =
-    "its key has an empty part (`//`), `.` or `..` as a part, or control characters, and cannot be asked for: copy it to another key";
 
 /// The key that a listing could not tell.
 fn key_of(error: &object_store::path::Error) -> Option<String> {
@@ -143,52 +130,58 @@ fn key_of(error: &object_store::path::Error) -> Option<String> {
     }
 }
 
-/// The settings, without the line breaks that files add to what is read out of them.
-///
-/// # Errors
-/// [`Error::Usage`] for what cannot stand in a request: the signature would fail on it.
-fn usable(settings: &[(String, String)]) -> Result<Vec<(String, String)>> {
-    let known = settings.iter().filter(|(name, _)| name.starts_with(PREFIX));
-    let usable = known.map(|(name, value)| {
-        let value = value.trim();
-        if value.chars().any(|c| c.is_control() || !c.is_ascii()) {
-            return Err(Error::Usage(format!("{name} has characters in it that cannot be sent: set it again")));
+impl Bucket {
+    /// # Errors
+    /// [`Error::Usage`] for what is no name of a bucket, and for settings that cannot be used.
+    fn open(url: &str, name: &str, reading: &Reading) -> Result<Self> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !name.contains(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(is_name) || name.contains("..") {
+            return Err(Error::Usage(format!("`{url}` names no bucket: write s3://BUCKET/PREFIX, where BUCKET has no wildcards")));
         }
-        let is_endpoint = name.starts_with("AWS_ENDPOINT_URL") || name == "AWS_ENDPOINT";
-        if is_endpoint && !value.is_empty() {
-            let url = reqwest::Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            match url {
-                Some(url) if url.username().is_empty() && url.password().is_none() => {}
-                Some(_) => return Err(Error::Usage(format!("{name} has a user in it: {ENVIRONMENT}"))),
-                None => return Err(Error::Usage(format!("{name} is `{value}`, and not a URL as `http://localhost:9000`"))),
-            }
+        // One process, one choice; a second one changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(600), ..RetryConfig::default() };
+        let mut builder = AmazonS3Builder::new().with_bucket_name(name).with_retry(retry);
+        // A large object may take as long as it takes, as long as something comes.
+        for (key, time) in [(ClientConfigKey::Timeout, "24h"), (ClientConfigKey::ReadTimeout, "30s")] {
+            builder = builder.with_config(AmazonS3ConfigKey::Client(key), time);
         }
-        Ok((name.clone(), value.to_owned()))
-    });
-    usable.collect()
-}
-
-fn builder(bucket: &str, settings: &[(String, String)]) -> AmazonS3Builder {
-    // One process, one choice; a second one changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let retry = RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(600), ..RetryConfig::default() };
-    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry);
-    // A large object may take as long as it takes, as long as something comes.
-    for (key, time) in [(ClientConfigKey::Timeout, "24h"), (ClientConfigKey::ReadTimeout, "30s")] {
-        builder = builder.with_config(AmazonS3ConfigKey::Client(key), time);
-    }
-    for (name, value) in settings.iter().filter(|(_, value)| !value.is_empty()) {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            let is_endpoint = matches!(key, AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint);
-            if is_endpoint && value.starts_with("http://") {
-                builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp), "true");
-            }
-            if !matches!(key, AmazonS3ConfigKey::Bucket) {
+        for (setting, value) in reading.settings.iter().filter(|(setting, _)| setting.starts_with(PREFIX)) {
+            let key = setting.to_ascii_lowercase().parse::<AmazonS3ConfigKey>().ok();
+            // Files that settings are read from end with a line break.
+            let value = value.trim();
+            if let Some(key) = key.filter(|key| !value.is_empty() && !matches!(key, AmazonS3ConfigKey::Bucket)) {
+                let is_endpoint = matches!(key, AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint);
+                check(setting, value, is_endpoint)?;
+                if is_endpoint && value.starts_with("http://") {
+                    builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp), "true");
+                }
                 builder = builder.with_config(key, value);
             }
         }
+        let store = builder.build();
+        let store = store.map_err(|error| Error::Usage(format!("`{url}` cannot be read with the settings of the environment: {error}")))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self { store, runtime: runtime.map_err(|error| Error::io("list", Path::new(url), error))? })
     }
-    builder
+}
+
+/// Checks what could not stand in a request: the library would end the program.
+///
+/// # Errors
+/// [`Error::Usage`].
+fn check(setting: &str, value: &str, is_endpoint: bool) -> Result<()> {
+    if value.chars().any(|c| c.is_control() || !c.is_ascii()) {
+        return Err(Error::Usage(format!("{setting} has characters in it that cannot be sent: set it again")));
+    }
+    if !is_endpoint {
+        return Ok(());
+    }
+    match reqwest::Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) {
+        Some(url) if url.username().is_empty() && url.password().is_none() => Ok(()),
+        Some(_) => Err(Error::Usage(format!("{setting} has a user in it: {ENVIRONMENT}"))),
+        None => Err(Error::Usage(format!("{setting} is `{value}`, and not a URL as `http://localhost:9000`"))),
+    }
 }
 
 /// Where the settings of a bucket come from.

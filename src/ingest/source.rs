@@ -241,7 +241,9 @@ fn matcher(text: &str) -> Result<GlobMatcher> {
 fn objects(url: &str, reading: &Reading, logs: &mut Logs) -> Result<()> {
     let wildcard = url.find(WILDCARDS);
     let matcher = wildcard.map(|_| matcher(url)).transpose()?;
-    let listed = super::s3::list(url.get(..wildcard.unwrap_or(url.len())).unwrap_or(url), reading)?;
+    // What stands before the wildcard, if that is in the key: the name of a bucket has none.
+    let literal = wildcard.and_then(|at| url.get(..at)).filter(|literal| literal.matches('/').count() > 2);
+    let listed = super::s3::list(literal.unwrap_or(url), reading)?;
     let is_below = |path: &Path| match &matcher {
         Some(matcher) => path.ancestors().any(|place| matcher.is_match(place)),
         None => true,

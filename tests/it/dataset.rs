@@ -386,6 +386,94 @@ fn what_was_beyond_the_limit_is_read_when_the_limit_is_raised() {
 }
 
 #[test]
+fn a_file_that_grows_takes_its_own_rows_along_and_no_others() {
+    let room = Room::new();
+    let line = |id: &str| plain(id).to_string() + "\n";
+    let (broken, whole) = ("{\"eventVersion\": nothing}\n", line("c"));
+    let file = room.write("log.jsonl", line("a") + broken);
+    assert_eq!(room.load("events", &[&file]).0.ledger.counts, counts(2, 0, 1, 0, 1));
+    // Another content under the name: both stay.
+    room.write("log.jsonl", line("b") + &whole[..40]);
+    assert_eq!(room.load("events", &[&file]).0.ledger.counts, counts(4, 0, 2, 0, 2));
+    // It grows: what was cut is whole, what was broken of the other stays broken.
+    room.write("log.jsonl", line("b") + &whole);
+    assert_eq!(room.load("events", &[&file]).0.ledger.counts, counts(4, 0, 1, 0, 3));
+    room.write("log.jsonl", line("b") + &whole + &line("d"));
+    let (dataset, _) = room.load("events", &[&file]);
+    assert_eq!(dataset.ledger.counts, counts(5, 0, 1, 0, 4));
+    assert!(dataset.ledger.skipped[0].reason == "broken_json", "{:?}", dataset.ledger.skipped);
+    assert_eq!(room.load("events", &[&file]).1.already_loaded, 1);
+}
+
+#[test]
+fn a_ledger_that_does_not_say_which_state_a_row_is_of_is_still_right() {
+    let room = Room::new();
+    let line = |id: &str| plain(id).to_string() + "\n";
+    let text = line("a") + "{\"eventVersion\": nothing}\n";
+    let file = room.write("log.jsonl", &text);
+    room.load("events", &[&file]);
+    let ledger = room.path("events/_retrial/ledger.json");
+    let mut before: Value = serde_json::from_str(&std::fs::read_to_string(&ledger).unwrap()).unwrap();
+    before["skipped"][0].as_object_mut().unwrap().remove("source").unwrap();
+    std::fs::write(&ledger, before.to_string()).unwrap();
+    room.write("log.jsonl", text + &line("b"));
+    assert_eq!(room.load("events", &[&file]).0.ledger.counts, counts(3, 0, 1, 0, 2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_said_each_time_and_forgotten_once_it_can() {
+    let room = Room::new();
+    let target = room.log("target", &[plain("a")]);
+    let link = room.path("link.json");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    assert_eq!(room.load("events", &[&link]).0.ledger.counts, counts(1, 0, 0, 0, 1));
+    std::fs::remove_file(&target).unwrap();
+    for _ in 0..2 {
+        let (dataset, ingested) = room.load("events", &[&link]);
+        assert_eq!((ingested.skipped.len(), ingested.already_loaded), (1, 0));
+        assert_eq!(dataset.ledger.counts, counts(2, 0, 1, 0, 1));
+    }
+    room.log("target", &[plain("b")]);
+    assert_eq!(room.load("events", &[&link]).0.ledger.counts, counts(2, 0, 0, 0, 2));
+}
+
+#[test]
+fn of_two_copies_that_stays_which_can_be_replayed_whatever_it_is_called() {
+    // A table without `vpcEndpointId`: who called and what is there, but it cannot be replayed.
+    let trail = plain("a");
+    let members = [
+        "eventVersion",
+        "userIdentity",
+        "eventTime",
+        "eventSource",
+        "eventName",
+        "awsRegion",
+        "eventID",
+        "eventType",
+        "recipientAccountId",
+        "errorCode",
+        "errorMessage",
+    ];
+    let cell = |name: &&str| match &trail[*name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => format!("\"{}\"", other.to_string().replace('"', "\"\"")),
+    };
+    let table = format!("{}\n{}\n", members.join(","), members.iter().map(cell).collect::<Vec<_>>().join(","));
+    for (name, trails) in [("a.csv", "z.json"), ("z.csv", "a.json")] {
+        let room = Room::new();
+        let (table, trail) = (room.write(name, &table), room.log(trails, std::slice::from_ref(&trail)));
+        for files in [vec![&table, &trail], vec![&trail]] {
+            let (dataset, _) = room.load("events", &files);
+            let events = dataset.files().unwrap().iter().flat_map(|file| parquet::read(file, None).unwrap()).collect::<Vec<_>>();
+            assert_eq!(events.len(), 1);
+            assert_eq!(read::get(read::text(&events[0], "not_replayable").unwrap(), 0), None, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_day_whose_folder_cannot_be_made_costs_nothing_that_was_there() {
     let room = Room::new();
     let first = room.log("a.json", &[plain("a")]);
