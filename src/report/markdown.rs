@@ -25,7 +25,8 @@ pub fn render(report: &Report) -> Result<String> {
     let mut out = String::from("# Access changes\n\n");
     let window = manifest.window.as_ref().map(|window| format!(", {} to {}", window.first, window.last)).unwrap_or_default();
     let replayed = counted(counts.replayed, "event");
-    let _ = writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), coverage(report));
+    let _ =
+        writeln!(out, "{replayed} replayed of {}{window}; {}; {}.\n", grouped(counts.events), agreement(manifest), cell(&coverage(report)));
     if let Some(shard) = shard(manifest) {
         let _ = writeln!(out, "**{shard}**\n");
     }

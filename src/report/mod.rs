@@ -221,9 +221,10 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { format!("\\u{{{:x}}}", c as u32) } else { c.to_string() }).collect()
 }
 
-/// Whether a character is not shown, but does something to what is: controls, marks of direction, spaces without width.
+/// Whether a character is not shown, but does something to what is: controls, ends of lines, marks of direction, spaces without
+/// width.
 pub(crate) fn is_hidden(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    character.is_control() || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -87,10 +87,10 @@ pub(super) fn shard(manifest: &Manifest) -> Option<String> {
 /// On how many days there is an event at all, and which accounts have none.
 pub(super) fn coverage(report: &Report) -> String {
     let covered = &report.covered;
-    let silent: Vec<&str> = covered.accounts.iter().filter(|(_, days)| **days == 0).map(|(account, _)| account.as_str()).collect();
+    let silent: Vec<String> = covered.accounts.iter().filter(|(_, days)| **days == 0).map(|(account, _)| visible(account)).collect();
     let least = covered.accounts.iter().filter(|(_, days)| **days > 0 && (**days as u64) < covered.window);
     let mut text = format!("events on {} of {} days", covered.days, covered.window);
-    let thin: Vec<String> = least.take(ACTIONS).map(|(account, days)| format!("{account} on {days}")).collect();
+    let thin: Vec<String> = least.take(ACTIONS).map(|(account, days)| format!("{} on {days}", visible(account))).collect();
     if !thin.is_empty() {
         let _ = write!(text, " (account {})", thin.join(", "));
     }
