@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Catalog, KeyInfo, MappingSource, Operation, Service};
+use super::{Catalog, KeyInfo, MappingSource, Operation, Parameters, Service};
 use crate::iam::ActionPattern;
 
 /// An action and its service.
@@ -191,7 +191,7 @@ impl Catalog {
     }
 
     fn found_event(&self, source: &str, name: &str) -> FoundEvent<'_> {
-        let (mapped, action) = self.map_event(source, name);
+        let (mapped, action) = self.map_event(source, name, Parameters(None));
         let known = mapped.service.zip(mapped.operation);
         // In the catalogue's spelling, whatever letter case was typed.
         let own = known.filter(|_| mapped.source == MappingSource::Exact).map(|(_, operation)| operation.name.as_str());

@@ -45,6 +45,7 @@ pub struct Catalog {
     services: BTreeMap<String, Arc<Service>>,
     by_source: HashMap<String, Vec<Arc<Service>>, foldhash::fast::FixedState>,
     rcp_services: Vec<String>,
+    sources: Vec<SourceInfo>,
     keys: HashMap<String, KeyInfo, foldhash::fast::FixedState>,
     outcomes: OutcomeRules,
     version: String,
@@ -139,6 +140,31 @@ struct RcpFile {
     services: Vec<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFile {
+    #[serde(rename = "format")]
+    _format: u32,
+    #[serde(rename = "version")]
+    _version: String,
+    sources: Vec<SourceInfo>,
+}
+
+/// An event source whose name is not the IAM prefix, of a service that has no file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceInfo {
+    /// Without `.amazonaws.com`.
+    source: String,
+    prefix: String,
+    /// It is so of calls that have this request parameter.
+    #[serde(default)]
+    parameter: Option<String>,
+    /// The documentation that says so.
+    #[serde(rename = "from")]
+    _from: String,
+}
+
 impl Catalog {
     /// The catalogue that this version of the program was made with.
     pub fn builtin() -> &'static Self {
@@ -161,6 +187,8 @@ impl Catalog {
         catalog.keys = keys.keys.into_iter().map(|key| (key.key.to_lowercase(), key)).collect();
         let rcp: RcpFile = serde_json::from_str(include_str!("data/rcp.json"))?;
         catalog.rcp_services = rcp.services;
+        let sources: SourceFile = serde_json::from_str(include_str!("data/sources.json"))?;
+        catalog.sources = sources.sources;
         catalog.outcomes = OutcomeRules::load(include_str!("data/outcomes.json"))?;
         Ok(catalog)
     }
@@ -188,7 +216,7 @@ impl Catalog {
     }
 
     /// Maps an event to its action: by the catalogue, else by the general rule. The name is made only for the rule.
-    pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str) -> (MappedAction<'c>, Cow<'c, str>) {
+    pub fn map_event<'c>(&'c self, event_source: &str, event_name: &str, parameters: Parameters<'_>) -> (MappedAction<'c>, Cow<'c, str>) {
         let (source, services) = match self.by_source.get(event_source) {
             Some(services) => (Cow::Borrowed(event_source), Some(services)),
             None => {
@@ -212,9 +240,20 @@ impl Catalog {
             }
         }
         let service = services().next();
-        let prefix = service.map_or_else(|| rule_prefix(&source), |service| service.prefix.clone());
+        let prefix = service.map_or_else(|| self.rule_prefix(&source, parameters), |service| service.prefix.clone());
         let name = format!("{prefix}:{}", cut_version(event_name));
         (MappedAction { service, operation: None, source: MappingSource::Rule }, name.into())
+    }
+
+    /// The prefix that the general rule gives: the event source without `.amazonaws.com`, of several parts the last
+    /// (`runtime.sagemaker`), unless `data/sources.json` has another.
+    fn rule_prefix(&self, source: &str, parameters: Parameters<'_>) -> String {
+        let name = source.strip_suffix(".amazonaws.com").unwrap_or(source);
+        let is_so = |info: &&SourceInfo| {
+            info.source == name && info.parameter.as_ref().is_none_or(|parameter| parameters.text(parameter).is_some())
+        };
+        let other = self.sources.iter().find(is_so).map(|info| info.prefix.as_str());
+        other.or(name.rsplit('.').next()).unwrap_or(name).to_owned()
     }
 
     /// Whether resource control policies act on the actions of a service.
@@ -251,19 +290,6 @@ pub fn key(name: &str) -> Option<&'static KeyInfo> {
     Catalog::builtin().key(name)
 }
 
-/// The prefix that the general rule gives: the event source without `.amazonaws.com`.
-fn rule_prefix(source: &str) -> String {
-    match source.split('.').next().unwrap_or(source) {
-        "amazonmq" => "mq".to_owned(),
-        "cloudcontrolapi" => "cloudformation".to_owned(),
-        "email" => "ses".to_owned(),
-        "monitoring" => "cloudwatch".to_owned(),
-        "rdsdata" | "rdsdataapi" => "rds-data".to_owned(),
-        "tagging" => "tag".to_owned(),
-        prefix => prefix.to_owned(),
-    }
-}
-
 /// Cuts a version from an event name: `ListFunctions20150331`, `UpdateFunctionCode20150331v2`, `CreateFunction2020_05_31`.
 pub fn cut_version(name: &str) -> &str {
     let stem = match name.rsplit_once('v') {
@@ -292,7 +318,7 @@ mod tests {
     fn events_map_by_name_by_catalogue_and_by_rule() {
         let catalog = Catalog::builtin();
         let map = |source, name| {
-            let (mapped, action) = catalog.map_event(source, name);
+            let (mapped, action) = catalog.map_event(source, name, Parameters(None));
             (action, mapped.source)
         };
         assert_eq!(map("workmail.amazonaws.com", "CreateUser"), ("workmail:CreateUser".into(), MappingSource::Exact));

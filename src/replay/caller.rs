@@ -9,8 +9,16 @@ use super::view::{EventColumns, EventView};
 use crate::frame::{Grain, Text};
 
 /// Reasons that a dataset's `not_replayable` may hold.
-const REASONS: [&str; 7] =
-    ["service_event", "sign_in", "unauthenticated", "service_linked_role", "no_identity", "no_permission_needed", "network_activity"];
+const REASONS: [&str; 8] = [
+    "service_event",
+    "not_an_api_call",
+    "sign_in",
+    "unauthenticated",
+    "service_linked_role",
+    "no_identity",
+    "no_permission_needed",
+    "network_activity",
+];
 
 /// Who made a call, and why it is not replayed if it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

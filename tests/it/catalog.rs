@@ -204,7 +204,7 @@ fn every_event_of_workmail_maps_to_the_action_of_its_name() {
         assert_eq!(fact.event_source.as_deref().unwrap_or(&source), source, "{name}: event source");
         // The documentation spells the second one with capitals.
         for source in [source.clone(), source.replace("messageflow", "MessageFlow")] {
-            let (mapped, action) = catalog.map_event(&source, event_name);
+            let (mapped, action) = catalog.map_event(&source, event_name, Parameters(None));
             assert_eq!((&*action, mapped.source), (name.as_str(), MappingSource::Exact), "{source} {event_name}");
             assert_eq!(mapped.operation.map(|operation| operation.name.as_str()), Some(event_name));
         }
@@ -234,7 +234,7 @@ fn the_services_around_workmail_are_there() {
     let prefixes: Vec<&str> = Catalog::builtin().services().map(|service| service.prefix.as_str()).collect();
     assert_eq!(prefixes, expected.map(|(prefix, _)| prefix));
     for (prefix, source) in expected {
-        let (mapped, action) = Catalog::builtin().map_event(source, "NoSuchCall");
+        let (mapped, action) = Catalog::builtin().map_event(source, "NoSuchCall", Parameters(None));
         assert_eq!(mapped.service.map(|service| service.prefix.as_str()), Some(prefix), "{source}");
         assert_eq!((action.into_owned(), mapped.source), (format!("{prefix}:NoSuchCall"), MappingSource::Rule), "{source}");
     }
@@ -291,7 +291,7 @@ fn every_service_is_consistent_in_itself() {
         for (event, action) in &service.events {
             assert!(service.actions.contains_key(action), "{prefix}: the event {event} means {action}, which is no action");
             let source = service.event_sources.first().unwrap();
-            let (mapped, _) = Catalog::builtin().map_event(source, event);
+            let (mapped, _) = Catalog::builtin().map_event(source, event, Parameters(None));
             assert_eq!(mapped.operation.map(|operation| &operation.name), Some(action), "{prefix}: the event {event} is not mapped so");
         }
         for (kind, template) in &service.resources {

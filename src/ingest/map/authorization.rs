@@ -20,7 +20,7 @@ pub(super) fn authorization<'a>(
     outcome: Outcome,
 ) -> MappedAction<'a> {
     let name = record.event_name.get().unwrap_or_default();
-    let (mut mapped, mut action) = catalog.map_event(source, name);
+    let (mut mapped, mut action) = catalog.map_event(source, name, parameters);
     let denial = match (outcome, record.error_message.get()) {
         (Outcome::AccessDenied, Some(message)) => denial::parse(message),
         _ => denial::Denial::default(),

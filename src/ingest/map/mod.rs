@@ -15,7 +15,7 @@ use self::principal::{account, principal};
 use crate::account::history::{self, AccessChange};
 use crate::catalog::{self, Catalog, MappedAction, Outcome, Parameters};
 use crate::cloudtrail::columns::{Member, Untold};
-use crate::cloudtrail::{Record, event_time};
+use crate::cloudtrail::{Record, denial, event_time};
 use crate::frame::{EventRow, Flag, Text};
 use crate::iam::arn;
 
@@ -41,7 +41,7 @@ pub(super) fn map_into<'a>(
     row.set(Text::EventSource, source);
     let source = source.unwrap_or_default();
     envelope(row, record, text);
-    let outcome = catalog.outcome(record.error_code.get());
+    let outcome = outcome(catalog, record);
     let changes_access = outcome == Outcome::Success && !record.outcome_unknown && changes_access(source, record);
     if let Some(identity) = record.user_identity.0.as_ref().filter(|_| !has_caller || changes_access) {
         principal(row, identity);
@@ -62,6 +62,15 @@ pub(super) fn map_into<'a>(
         reason = reason.or(Some("no_identity"));
     }
     row.set(Text::NotReplayable, reason);
+}
+
+/// What the record says of the call's outcome. A message without a code is of a call that failed, as of a sign-in.
+fn outcome(catalog: &Catalog, record: &Record<'_>) -> Outcome {
+    match (record.error_code.get(), record.error_message.get()) {
+        (None, Some(message)) if denial::parse(message).action.is_some() => Outcome::AccessDenied,
+        (None, Some(_)) => Outcome::OtherError,
+        (code, _) => catalog.outcome(code),
+    }
 }
 
 fn envelope<'a>(row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str) {
@@ -200,8 +209,10 @@ fn not_replayable(source: &str, record: &Record<'_>, mapped: &MappedAction<'_>, 
     if event_type.eq_ignore_ascii_case("AwsConsoleSignIn") || source.eq_ignore_ascii_case("signin.amazonaws.com") {
         return Some("sign_in");
     }
-    if event_type != "AwsApiCall" {
-        return Some("service_event");
+    match event_type {
+        "AwsApiCall" => {}
+        "AwsServiceEvent" => return Some("service_event"),
+        _ => return Some("not_an_api_call"),
     }
     if mapped.operation.is_some_and(|operation| operation.no_permission) {
         return Some("no_permission_needed");

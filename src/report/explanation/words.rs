@@ -85,6 +85,11 @@ pub(super) fn not_replayed(reason: &str) -> (&'static str, &'static str) {
     const NEVER: &str = "no policy file changes that";
     match reason {
         "service_event" => ("AWS made this event itself: nobody called anything, so no permission was asked for", NEVER),
+        "not_an_api_call" => (
+            "what was done is no API call, as some pages of the console and services in between record it: which permission it asks for \
+             is not documented",
+            NEVER,
+        ),
         "sign_in" => ("signing in asks for no permission of an IAM policy", NEVER),
         "unauthenticated" => ("the caller was not authenticated, so no IAM identity asked for a permission", NEVER),
         "service_linked_role" => (

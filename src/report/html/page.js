@@ -32,6 +32,7 @@
 
   const NOT_REPLAYED = {
     service_event: "AWS made the event itself: nobody called anything",
+    not_an_api_call: "no API call: which permission it asks for is not documented",
     sign_in: "a sign-in: it asks for no permission of an IAM policy",
     unauthenticated: "the caller was not authenticated, so no IAM identity asked for a permission",
     service_linked_role: "a service-linked role called: its service sets its permissions, no policy of yours limits them",
