@@ -9,6 +9,6 @@ pub mod json;
 mod record;
 mod skipped;
 
-pub use container::{Sink, decode, may_hold_records};
+pub use container::{Sink, decode, holds_record, may_hold_records};
 pub use record::{Identity, Lax, Record, SessionContext, SessionIssuer, TlsDetails, event_time};
-pub use skipped::{SkipReason, Skipped};
+pub use skipped::{SkipReason, Skipped, without_secrets};

@@ -76,6 +76,76 @@ impl Skipped {
     pub fn new(index: Option<u64>, reason: SkipReason, detail: impl Into<String>, bytes: &[u8]) -> Self {
         let digest = Sha256::digest(bytes);
         let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { index, reason, detail: detail.into(), length: bytes.len() as u64, sha256, event_time: None }
+        let detail = without_secrets(&detail.into(), 0);
+        Self { index, reason, detail, length: bytes.len() as u64, sha256, event_time: None }
+    }
+}
+
+/// How the names of members end whose values are secret: `secretAccessKey`, `sessionToken` and other tokens, `password`.
+const SECRET: [&str; 3] = ["secretaccesskey", "token", "password"];
+
+/// How long a secret may be.
+const LONGEST: usize = 4_096;
+
+/// The last part of a text, from a place on, without the values of secret members, also where it begins in one.
+pub fn without_secrets(text: &str, from: usize) -> String {
+    let before = text.floor_char_boundary(from.saturating_sub(LONGEST));
+    let stretch = text.get(before..).unwrap_or_default();
+    let masked = masked(stretch);
+    masked.as_deref().unwrap_or(stretch).get(from - before..).unwrap_or_default().to_owned()
+}
+
+/// A text of the same length in which the values of secret members are stars; `None` if there is none.
+fn masked(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let mut masked: Option<String> = None;
+    let mut at = 0;
+    while let Some(end) = SECRET.iter().filter_map(|name| Some(at + lower.get(at..)?.find(name)? + name.len())).min() {
+        at = end;
+        let Some(value) = lower.get(at..).and_then(value) else { continue };
+        let begin = text.len() - value.len();
+        at = begin + end_of(value, text.get(..begin).unwrap_or_default());
+        masked.get_or_insert_with(|| text.to_owned()).replace_range(begin..at, &"*".repeat(at - begin));
+    }
+    masked
+}
+
+/// What follows the name of a member from its value on, without the quotation mark before it.
+fn value(after: &str) -> Option<&str> {
+    let unquoted = |text: &'_ str| text.len() - text.trim_start_matches('\\').strip_prefix(['"', '\'']).unwrap_or(text).len();
+    let after = after.get(unquoted(after)..)?.trim_start().strip_prefix([':', '='])?.trim_start();
+    after.get(unquoted(after)..)
+}
+
+/// Where a value ends: at the quotation mark that closes it, if one stands `before` it, or at what stands between two values.
+fn end_of(value: &str, before: &str) -> usize {
+    let end = match before.chars().next_back().filter(|quote| matches!(quote, '"' | '\'')) {
+        Some(quote) if before.strip_suffix(quote).is_some_and(|before| before.ends_with('\\')) => value.find(&format!("\\{quote}")),
+        Some(quote) => value.match_indices(quote).map(|(at, _)| at).find(|at| !value.get(..*at).unwrap_or_default().ends_with('\\')),
+        None => value.find(['"', '\'', '\\', ',', ' ', '&', '}', '`', '\n', ';']),
+    };
+    end.unwrap_or(value.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_secret_members_are_stars() {
+        for (text, expected) in [
+            (r#""secretAccessKey":"wJalr/K","x":"y""#, r#""secretAccessKey":"*******","x":"y""#),
+            (r#"{"SessionToken" : "é", "nextToken":null}"#, r#"{"SessionToken" : "**", "nextToken":****}"#),
+            ("sessionToken=FwoG secretAccessKey=abc", "sessionToken=**** secretAccessKey=***"),
+            (r#"{\"password\":\"a\"}"#, r#"{\"password\":\"*\"}"#),
+            ("{'password': 'a b', 'c': 1}", "{'password': '***', 'c': 1}"),
+            (r#""password":"a\"b, c","d":1"#, r#""password":"*******","d":1"#),
+            (r#""token":"cut"#, r#""token":"***"#),
+            (r#"{"password":"","token":null,"x":"y"}"#, r#"{"password":"","token":****,"x":"y"}"#),
+        ] {
+            assert_eq!(masked(text).as_deref(), Some(expected));
+        }
+        assert_eq!(masked("no token here; eventName: GetSessionToken"), None);
+        assert_eq!(without_secrets(r#""token":"abc","x":1"#, 10), r#"**","x":1"#, "it begins in a secret");
     }
 }

@@ -13,7 +13,7 @@ use super::inflate::{Damage, Inflater, is_compressed};
 use super::ledger::SourceFile;
 use super::source::{LogFile, Reading};
 use super::tabular;
-use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode};
+use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, without_secrets};
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
@@ -45,6 +45,8 @@ pub(super) struct Opened {
     /// SHA-256 of its bytes.
     pub(super) sha256: String,
     content: Content,
+    /// That there is more than may be read.
+    beyond: Option<Skipped>,
 }
 
 #[derive(Debug)]
@@ -64,7 +66,9 @@ pub(super) fn open(file: &LogFile, reading: &Reading) -> Result<Opened, Skipped>
         Origin::Stream => File::open(&file.path).map_err(unreadable).and_then(|pipe| whole(pipe, reading.max_inflated, 0)),
         Origin::StandardInput => whole(std::io::stdin().lock(), reading.max_inflated, 0),
         #[cfg(feature = "s3")]
-        Origin::Object(_) if file.bytes > reading.max_inflated => Err(too_large(file.bytes, reading.max_inflated)),
+        Origin::Object(object) if file.bytes > reading.max_inflated => {
+            object.first(reading.max_inflated.saturating_add(1)).map(Content::Bytes).map_err(unreadable)
+        }
         #[cfg(feature = "s3")]
         Origin::Object(object) => object.read().map(Content::Bytes).map_err(unreadable),
         Origin::Unreadable(why) => Err(unreadable(why)),
@@ -72,11 +76,14 @@ pub(super) fn open(file: &LogFile, reading: &Reading) -> Result<Opened, Skipped>
     match opened? {
         Content::Parquet(mut file) => {
             let (bytes, sha256) = digest(&mut file).map_err(unreadable)?;
-            Ok(Opened { bytes, sha256, content: Content::Parquet(file) })
+            Ok(Opened { bytes, sha256, content: Content::Parquet(file), beyond: None })
         }
-        Content::Bytes(bytes) => {
+        Content::Bytes(mut bytes) => {
+            let limit = usize::try_from(reading.max_inflated).unwrap_or(usize::MAX);
+            let beyond = (bytes.len() > limit).then(|| too_large(file.bytes.max(bytes.len() as u64), reading.max_inflated));
+            bytes.truncate(limit);
             let sha256 = crate::account::load::hex(&Sha256::digest(&bytes));
-            Ok(Opened { bytes: bytes.len() as u64, sha256, content: Content::Bytes(bytes) })
+            Ok(Opened { bytes: bytes.len() as u64, sha256, content: Content::Bytes(bytes), beyond })
         }
     }
 }
@@ -112,19 +119,14 @@ fn open_file(path: &Path, limit: u64) -> Result<Content, Skipped> {
     if first == PARQUET {
         return Ok(Content::Parquet(file));
     }
-    if metadata.len() > limit {
-        return Err(too_large(metadata.len(), limit));
-    }
     // One byte more than there is: reading ends without growing to find that nothing is left.
-    whole(file, limit, usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1))
+    whole(file, limit, usize::try_from(metadata.len().min(limit)).unwrap_or_default().saturating_add(1))
 }
 
+/// All that there is, but for what is beyond the limit, of which there is a byte.
 fn whole(reader: impl Read, limit: u64, expected: usize) -> Result<Content, Skipped> {
     let mut bytes = Vec::with_capacity(expected);
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64, limit));
-    }
     Ok(Content::Bytes(bytes.into()))
 }
 
@@ -133,7 +135,7 @@ fn unreadable(why: impl ToString) -> Skipped {
 }
 
 fn too_large(bytes: u64, limit: u64) -> Skipped {
-    let detail = format!("{bytes} bytes or more, and at most {limit} are read: split the file, or raise --max-inflated");
+    let detail = format!("{bytes} bytes or more, what is beyond {limit} is not read: split the file, or raise --max-inflated");
     Skipped::new(None, SkipReason::TooLarge, detail, &[])
 }
 
@@ -169,6 +171,9 @@ impl Opened {
         match self.content {
             Content::Parquet(file) => tabular::decode_table(file, reading.max_inflated, sink),
             Content::Bytes(bytes) => decode_bytes(bytes, reading.max_inflated, NESTED, sink),
+        }
+        if let Some(beyond) = self.beyond {
+            sink.skipped(beyond);
         }
     }
 }
@@ -234,21 +239,50 @@ fn decode_text(bytes: &[u8], sink: &mut impl Sink) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, what, bytes));
         return;
     }
-    decode(&text(bytes), sink);
+    let text = text(bytes);
+    if matches!(text, Cow::Owned(_))
+        && let Some(near) = not_utf8(bytes)
+    {
+        sink.not_utf8(near);
+    }
+    decode(&text, sink);
 }
 
 /// Bytes as text. Those that are not UTF-8 become U+FFFD; the records around them are whole.
 pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    // Checked first: that takes a tenth of the time that replacing takes, also where there is nothing to replace.
-    match (utf16(bytes), simdutf8::basic::from_utf8(bytes)) {
-        (Some(text), _) => Cow::Owned(text),
-        (None, Ok(text)) => Cow::Borrowed(text),
-        (None, Err(_)) => String::from_utf8_lossy(bytes),
+    match utf16(bytes) {
+        Some(units) => Cow::Owned(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()),
+        // Checked first: that takes a tenth of the time that replacing takes, also where there is nothing to replace.
+        None => simdutf8::basic::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed),
     }
 }
 
-/// Text in UTF-16, as PowerShell's `>` writes it, with its mark or without.
-fn utf16(bytes: &[u8]) -> Option<String> {
+/// What stands around the first byte that is not UTF-8, with such bytes written out. A character that is cut at the end is none.
+fn not_utf8(bytes: &[u8]) -> Option<String> {
+    const AROUND: usize = 24;
+    const BEFORE: usize = 4_096;
+    let error = std::str::from_utf8(bytes).err()?;
+    if error.error_len().is_none() || utf16(bytes).is_some() {
+        return None;
+    }
+    let at = error.valid_up_to();
+    let before = written_out(bytes.get(at.saturating_sub(BEFORE)..at)?);
+    let around = before.clone() + &written_out(bytes.get(at..bytes.len().min(at + AROUND))?);
+    Some(without_secrets(&around, before.floor_char_boundary(before.len().saturating_sub(AROUND))))
+}
+
+/// Text, where bytes that are none are written out (`\xf6`).
+pub(super) fn written_out(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// The units of a text in UTF-16, as PowerShell's `>` writes it, with its mark or without.
+fn utf16(bytes: &[u8]) -> Option<impl Iterator<Item = u16>> {
     let (unit, mark): (fn([u8; 2]) -> u16, usize) = match bytes {
         [0xff, 0xfe, ..] => (u16::from_le_bytes, 2),
         [0xfe, 0xff, ..] => (u16::from_be_bytes, 2),
@@ -256,9 +290,7 @@ fn utf16(bytes: &[u8]) -> Option<String> {
         [0, b'{' | b'[', ..] => (u16::from_be_bytes, 0),
         _ => return None,
     };
-    let units =
-        bytes.get(mark..)?.chunks_exact(2).map(|pair| unit([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)]));
-    Some(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+    Some(bytes.get(mark..)?.chunks_exact(2).map(move |pair| unit([pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0)])))
 }
 
 /// What is surely no log, by its first bytes.

@@ -9,6 +9,9 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Deflate reaches at most 1032:1; a size in a trailer that asks for more is wrong.
 const MOST_RATIO: usize = 1_100;
 
+/// How many places are tried that look like the header of a member, after a damaged one.
+const MOST_TRIED: usize = 64;
+
 /// Why inflating stopped early.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Damage {
@@ -85,20 +88,53 @@ impl Inflater {
         (written == hint && !has_second_member(bytes)).then_some(written)
     }
 
-    /// Members one after the other. Zeros after the last are padding, as `gzip` takes them.
+    /// Members one after the other, those after a damaged one too. Zeros after the last are padding, as `gzip` takes them.
     fn members(&mut self, mut bytes: &[u8], limit: usize) -> (&[u8], Option<Damage>) {
         self.buffer.clear();
-        let mut damage = None;
-        while damage.is_none() && bytes.iter().any(|byte| *byte != 0) {
-            if !bytes.starts_with(GZIP) {
-                damage = Some(Damage::Broken(format!("no gzip in the last {} bytes; what is before them was read", bytes.len())));
-                break;
+        let mut first_damage = None;
+        // How much may come out in the search for members, which is thrown away.
+        let mut spare = limit as u64;
+        while bytes.iter().any(|byte| *byte != 0) {
+            let (damage, rest) = if bytes.starts_with(GZIP) {
+                self.member(bytes, limit)
+            } else {
+                (Some(Damage::Broken(format!("no gzip in the last {} bytes; what is before them was read", bytes.len()))), &[][..])
+            };
+            match damage {
+                None => bytes = rest,
+                Some(Damage::TooLarge) => return (&self.buffer, Some(Damage::TooLarge)),
+                Some(damage) => {
+                    first_damage = first_damage.or(Some(damage));
+                    // What is wrong in its checksum only ends where the next one begins. Of what is cut that may have been read as its end.
+                    let next = Some(rest).filter(|rest| rest.starts_with(GZIP));
+                    bytes = next.or_else(|| next_member(bytes.get(1..)?, &mut spare)).unwrap_or_default();
+                    if !bytes.is_empty() {
+                        // It does not run into what follows.
+                        self.buffer.push(b'\n');
+                    }
+                }
             }
-            let mut member = flate2::bufread::GzDecoder::new(bytes);
-            damage = self.read_on(&mut member, limit);
-            bytes = member.into_inner();
         }
-        (&self.buffer, damage)
+        (&self.buffer, first_damage)
+    }
+
+    /// One member; what is after the place where reading it ended.
+    fn member<'b>(&mut self, bytes: &'b [u8], limit: usize) -> (Option<Damage>, &'b [u8]) {
+        let before = self.buffer.len();
+        let mut member = flate2::bufread::GzDecoder::new(bytes);
+        let damage = self.read_on(&mut member, limit);
+        let rest = member.into_inner();
+        if matches!(damage, Some(Damage::Broken(_))) {
+            // What came out in the call that found the damage is lost in it: once more, byte by byte at the end.
+            let read = (self.buffer.len() - before) as u64;
+            let mut again = flate2::bufread::GzDecoder::new(bytes);
+            let skipped = std::io::copy(&mut again.by_ref().take(read), &mut std::io::sink());
+            let mut byte = [0];
+            while skipped.is_ok() && self.buffer.len() < limit && again.read(&mut byte).is_ok_and(|read| read == 1) {
+                self.buffer.extend(byte);
+            }
+        }
+        (damage, rest)
     }
 
     fn stream(&mut self, mut reader: impl Read, limit: usize) -> (&[u8], Option<Damage>) {
@@ -130,11 +166,31 @@ impl Inflater {
 
 /// Whether another member may follow: what looks like its header, after the first. Looks only; the slow path decides.
 fn has_second_member(bytes: &[u8]) -> bool {
-    let rest = bytes.get(10..).unwrap_or_default();
-    memchr::memmem::find_iter(rest, GZIP).any(|at| {
-        let header = rest.get(at..at + 10);
+    headers(bytes.get(10..).unwrap_or_default()).next().is_some()
+}
+
+/// Where members may begin.
+fn headers(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memchr::memmem::find_iter(bytes, GZIP).filter(|at| {
+        let header = bytes.get(*at..at + 10);
         header.is_some_and(|header| matches!(header, [_, _, _, flags, _, _, _, _, extra, os] if flags & 0xe0 == 0 && matches!(extra, 0 | 2 | 4) && (*os <= 13 || *os == 255)))
     })
+}
+
+/// The first member in what is left of a damaged one: one that is whole, or whose end is cut off. Takes what comes out from `spare`.
+fn next_member<'b>(bytes: &'b [u8], spare: &mut u64) -> Option<&'b [u8]> {
+    for member in headers(bytes).take(MOST_TRIED).filter_map(|at| bytes.get(at..)) {
+        let mut plain = flate2::bufread::GzDecoder::new(member).take(*spare);
+        let read = std::io::copy(&mut plain, &mut std::io::sink());
+        *spare = plain.limit();
+        match read {
+            Ok(_) => return Some(member),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Some(member),
+            Err(_) if *spare == 0 => return None,
+            Err(_) => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -181,6 +237,24 @@ mod tests {
             assert!(!plain.is_empty() && plain.len() < numbers().len() && numbers().starts_with(plain));
             assert!(matches!(damage, Some(Damage::Broken(_))));
         }
+        // Damaged in the middle, or only in its checksum, before a member that is whole.
+        let whole = gzip(&numbers());
+        for (at, least) in [(whole.len() / 2, numbers().len() / 4), (whole.len() - 6, numbers().len())] {
+            let mut damaged = whole.clone();
+            damaged[at..at + 2].iter_mut().for_each(|byte| *byte ^= 0x55);
+            damaged.extend(gzip(b"hello"));
+            let (plain, damage) = inflater.inflate(&damaged, LIMIT);
+            assert!(matches!(damage, Some(Damage::Broken(_))));
+            assert!(plain.ends_with(b"\nhello") && plain.len() > least, "{} of {least}", plain.len());
+        }
+        let plain = inflater.inflate(&[&whole[..whole.len() / 2], &whole].concat(), LIMIT).0;
+        assert!(plain.ends_with(&numbers()) && plain.len() > numbers().len() * 5 / 4, "{}", plain.len());
+        // Several in a row whose checksums are wrong.
+        let mut wrong = gzip(b"hello");
+        let end = wrong.len() - 6;
+        wrong[end] ^= 0x55;
+        let (plain, damage) = inflater.inflate(&wrong.repeat(3), LIMIT);
+        assert_eq!((plain, matches!(damage, Some(Damage::Broken(_)))), (&b"hello\nhello\nhello"[..], true));
         let skippable = [&[0x5a, 0x2a, 0x4d, 0x18, 4, 0, 0, 0][..], b"abcd", &zstd(b"hello")].concat();
         assert!(is_compressed(&skippable));
         assert_eq!(inflater.inflate(&skippable, LIMIT), (&b"hello"[..], None));

@@ -325,6 +325,14 @@ fn tables_with_whole_records_in_a_column_are_read() {
     for name in ["eventJson", "_raw", "record", "CloudTrailEvent", "@message"] {
         assert_equal(name, &load_table(&table(vec![("n", numbers.clone()), (name, texts_of.clone())])));
     }
+    // In a column of any name, beside others; of a table without any, one row says so of all.
+    let words: ArrayRef = Arc::new(StringArray::from(vec!["{\"x\": 1}"; records.len()]));
+    for columns in [vec![("x", texts_of.clone())], vec![("a", words.clone()), ("n", numbers.clone()), ("payload", texts_of.clone())]] {
+        assert_equal("any", &load_table(&table(columns)));
+    }
+    let foreign = load_table(&table(vec![("a", words.clone()), ("b", words)]));
+    assert_eq!((rows(&foreign).len(), foreign.only_skipped().0), (0, "not_cloudtrail"));
+    assert!(foreign.only_skipped().1.contains("no table of CloudTrail events: its columns are `a`, `b`"), "{:?}", foreign.skipped());
     // As a struct, and as the list of a delivered file.
     let whole = athena(&records, str::to_owned, vec![]);
     let members = columns(&whole);

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use self::names::path;
-pub use self::names::{canonical, is_column, is_member, is_nested, is_own, names_call, of_elastic, simplified};
+pub use self::names::{canonical, is_column, is_member, is_nested, is_own, names_call, of_elastic, simplified, whole_record};
 use self::printed::printed;
 pub use self::printed::python;
 pub use self::untold::{Member, Untold};

@@ -173,6 +173,15 @@ pub fn names_call<'n>(names: impl Iterator<Item = &'n str> + Clone) -> bool {
     has(&["eventName"]) && has(&["eventTime", "eventID"])
 }
 
+/// Columns that hold a whole record as JSON, best first.
+const WHOLE: [&str; 7] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "message", "detail", "record"];
+
+/// Which of the columns that hold whole records one of that name is, the best first; `None` for others.
+pub fn whole_record(name: &str) -> Option<usize> {
+    let simple = simplified(name);
+    WHOLE.iter().position(|whole| *whole == simple.trim_start_matches('@'))
+}
+
 /// Whether records have a column of that name, however it is spelled.
 pub fn is_column(name: &str) -> bool {
     path(name).is_some()

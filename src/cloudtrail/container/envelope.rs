@@ -45,7 +45,7 @@ pub(super) const LISTS: [&str; 16] = [
 const SURE_LISTS: usize = 7;
 
 /// Members that hold one record, as an object or as the text of its JSON; the first that does is taken.
-const SINGLES: [&str; 32] = [
+const SINGLES: [&str; 33] = [
     // `lookup-events`, EventBridge, CloudTrail Lake.
     "CloudTrailEvent",
     "detail",
@@ -55,6 +55,8 @@ const SINGLES: [&str; 32] = [
     "eventdata",
     // Splunk and Cribl, Elasticsearch, Wazuh, SEKOIA and other collectors, SQS.
     "_raw",
+    // Microsoft Sentinel's tables of one's own.
+    "RawEvent",
     "result",
     "_source",
     "aws",
@@ -111,10 +113,11 @@ pub(super) fn begins_like(text: &str, key: Option<&str>) -> bool {
     first_key(text).is_some_and(|first| is_beginning(first) || Some(first) == key)
 }
 
-/// The first member of an object, as it is written.
+/// The first member of an object, as it is written, in JSON or as Python prints it.
 pub(super) fn first_key(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('{')?.trim_start().strip_prefix('"')?;
-    let end = memchr::memchr(b'"', inner.as_bytes().get(..inner.len().min(64))?)?;
+    let quoted = text.strip_prefix('{')?.trim_start();
+    let (quote, inner) = (*quoted.as_bytes().first()?, quoted.strip_prefix(['"', '\''])?);
+    let end = memchr::memchr(quote, inner.as_bytes().get(..inner.len().min(64))?)?;
     inner.get(..end)
 }
 

@@ -130,7 +130,7 @@ impl<S: Sink> Decoder<'_, S> {
     fn by_column(&mut self, entries: &Entries<'_>, depth: usize) -> bool {
         let column = |value: &RawValue| serde_json::from_str::<Entries<'_>>(value.get()).ok().map(|column| column.0.len());
         let names = entries.0.iter().find(|(name, _)| simplified(name) == "eventname").map(|(_, value)| *value);
-        let Some(rows) = names.and_then(column) else { return false };
+        let Some(rows) = names.and_then(column).filter(|rows| *rows > 0) else { return false };
         let read: Option<Vec<_>> =
             entries.0.iter().map(|(name, value)| Some((&**name, serde_json::from_str::<Entries<'_>>(value.get()).ok()?.0))).collect();
         let Some(columns) = read.filter(|columns| columns.iter().all(|(_, cells)| cells.len() == rows)) else { return false };

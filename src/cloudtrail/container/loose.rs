@@ -1,5 +1,6 @@
 //! What is nearly JSON: as Python prints dictionaries, with `NaN` for nothing, with words where something is null.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Decoder, Record, Sink};
@@ -19,7 +20,8 @@ impl<S: Sink> Decoder<'_, S> {
         let length = length(text, if is_python { b"\"'" } else { b"\"" });
         self.loosened = self.loosened.saturating_add(length.unwrap_or(text.len()));
         let value = text.get(..length?)?;
-        let json = if is_python { python(value)?.to_string() } else { without_nan(value)? };
+        // What is broken beside is not lost with it: it is salvaged.
+        let json = if is_python { python(value)?.to_string() } else { without_nan(value).filter(|json| is_json(json))? };
         Some((json, value.len()))
     }
 
@@ -66,6 +68,33 @@ fn without_nan(value: &str) -> Option<String> {
     }
     json.push_str(rest);
     found.then_some(json)
+}
+
+/// JSON with U+FFFD for halves of characters, which whoever cuts a text leaves (`"\ud83d"`); `None` if there is none.
+pub(super) fn without_halves(text: &str) -> Option<String> {
+    const ESCAPE: usize = 6;
+    let unit = |at: usize| u16::from_str_radix(text.get(at..at + ESCAPE)?.strip_prefix("\\u")?, 16).ok();
+    let mut whole = String::new();
+    let (mut at, mut kept) = (0, 0);
+    while let Some(found) = memchr::memchr(b'\\', text.as_bytes().get(at..)?) {
+        at += found;
+        at += match (unit(at), unit(at + ESCAPE)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 2 * ESCAPE,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.push_str(text.get(kept..at)?);
+                whole.push_str("\\ufffd");
+                kept = at + ESCAPE;
+                ESCAPE
+            }
+            (Some(_), _) => ESCAPE,
+            (None, _) => 2,
+        };
+    }
+    (kept > 0).then(|| whole + text.get(kept..).unwrap_or_default())
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
 /// How long the text is that begins with a quotation mark, both marks included.

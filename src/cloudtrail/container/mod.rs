@@ -22,6 +22,7 @@ mod table;
 
 use serde_json::value::RawValue;
 
+pub use self::table::holds_record;
 use super::columns::Unknown;
 use super::record::{Record, event_time};
 use super::skipped::{SkipReason, Skipped};
@@ -35,6 +36,8 @@ pub trait Sink {
     fn skipped(&mut self, skipped: Skipped);
     /// What is unknown of the next record, which comes from a table.
     fn unknown(&mut self, _: Vec<Unknown>) {}
+    /// The file holds bytes that are not UTF-8, which its records show as U+FFFD: the first, and what stands around it.
+    fn not_utf8(&mut self, _: String) {}
 }
 
 /// Hands every record of `text` to `sink`.
@@ -98,6 +101,7 @@ impl<S: Sink> Decoder<'_, S> {
                 && is_named(record)
                 && record.event_version.get().is_some()
                 && !has_quoted(record)
+                && !has_unread(record)
                 && !loose::has_marker(record)
                 && look_alike::of_record(record, "").is_none();
             let time = record.event_time.get().filter(|_| is_plain).and_then(event_time);
@@ -207,10 +211,18 @@ impl<S: Sink> Decoder<'_, S> {
         }
         match serde_json::from_str::<Record<'_>>(text) {
             Ok(mut record) => {
+                if has_unread(&record)
+                    && let Some(whole) = loose::without_halves(text)
+                {
+                    return self.item(&whole, depth);
+                }
                 record.look_inside(text);
                 self.offer(&record, text, depth);
             }
             Err(error) => {
+                if let Some(whole) = loose::without_halves(text) {
+                    return self.item(&whole, depth);
+                }
                 // A member that stands twice: the last one counts, as with other JSON readers.
                 let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
                 match last_wins.as_deref().map(serde_json::from_str::<Record<'_>>) {
@@ -295,6 +307,11 @@ fn logstash_time(record: &Record<'_>, text: &str) -> Option<i64> {
     let members = serde_json::from_str::<entries::Entries<'_>>(text).ok()?;
     members.get("@version")?;
     event_time(&serde_json::from_str::<String>(members.get("@timestamp")?.get()).ok()?)
+}
+
+/// Whether the parameters cannot be read: they are too deep, or have halves of characters.
+fn has_unread(record: &Record<'_>) -> bool {
+    record.request_parameters.as_ref().is_some_and(|json| json.value.is_none())
 }
 
 /// Whether something nested is the text of its JSON.

@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 
 use super::entries::{Key, Members, plain};
 use super::envelope::is_sure_list;
-use super::table::WHOLE;
 use super::{Decoder, Record, Sink, SkipReason, is_named, look_alike, shorten};
-use crate::cloudtrail::columns::{Columns, is_column, of_elastic, simplified, unescaped};
+use crate::cloudtrail::columns::{Columns, is_column, of_elastic, simplified, unescaped, whole_record};
 
 /// Columns that are null in no row of a whole table.
 const ALWAYS: [&str; 10] = [
@@ -120,11 +119,9 @@ impl<S: Sink> Decoder<'_, S> {
 
     /// Takes the record that columns hold, or that they are put together to; `text` is what stands for the row.
     pub(super) fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
-        let is_taken = WHOLE.iter().any(|whole| {
-            let mut cells = columns.0.iter().filter(|(name, _)| simplified(name) == *whole);
-            cells.any(|(name, cell)| cell.as_str().is_some_and(|cell| self.cell(name, cell.trim(), depth + 1)))
-        });
-        if is_taken {
+        let mut whole: Vec<_> = columns.0.iter().filter_map(|(name, cell)| Some((whole_record(name)?, name, cell.as_str()?))).collect();
+        whole.sort_by_key(|(place, ..)| *place);
+        if whole.into_iter().any(|(_, name, cell)| self.cell(name, cell.trim(), depth + 1)) {
             return;
         }
         let rebuilt = columns.rebuilt();
@@ -158,7 +155,7 @@ impl<S: Sink> Decoder<'_, S> {
 
 /// Whether the only member of an object is a column with its value, and not what wraps records.
 fn is_cell(name: &str, value: &RawValue) -> bool {
-    let is_known = || is_column(name) || WHOLE.contains(&simplified(name).as_str());
+    let is_known = || is_column(name) || whole_record(name).is_some();
     !is_sure_list(name) && (!value.get().starts_with('{') || is_known())
 }
 

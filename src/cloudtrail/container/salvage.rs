@@ -4,6 +4,7 @@ use memchr::memchr_iter;
 
 use super::envelope::{LISTS, begins_a_record, begins_like, first_key, is_sure_list};
 use super::{Decoder, Sink, SkipReason, WORDS, is_between, read_value};
+use crate::cloudtrail::skipped::without_secrets;
 
 /// Bytes that may be read in vain, as a multiple of the text's length.
 const MOST_WASTED: usize = 8;
@@ -53,7 +54,13 @@ impl<S: Sink> Decoder<'_, S> {
                     self.element(raw.get(), 1);
                     at + length
                 }
-                Err(error) => self.broken(text, at, key, &error),
+                Err(error) => match self.loose(rest, text.len()) {
+                    Some((json, length)) => {
+                        self.element(&json, 1);
+                        at + length
+                    }
+                    None => self.broken(text, at, key, &error),
+                },
             };
         }
     }
@@ -80,8 +87,8 @@ fn list_of(text: &str) -> Option<usize> {
     }
     let head = text.get(..text.floor_char_boundary(HEAD))?;
     let starts = LISTS.iter().filter(|name| is_sure_list(name)).filter_map(|name| {
-        let quoted = format!("\"{name}\"");
-        let after = head.get(head.find(&quoted)? + quoted.len()..)?;
+        let at = head.find(&format!("\"{name}\"")).or_else(|| head.find(&format!("'{name}'")))?;
+        let after = head.get(at + name.len() + 2..)?;
         let inside = after.trim_start().strip_prefix(':')?.trim_start().strip_prefix('[')?;
         Some(head.len() - inside.len())
     });
@@ -138,8 +145,8 @@ pub(super) fn told(error: &serde_json::Error, text: &str) -> String {
     let (line, column) = (error.line(), error.column());
     let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
     let begin = text.floor_char_boundary(failed_at(error, text).saturating_sub(QUOTED / 2));
-    let quoted = text.get(begin..text.floor_char_boundary(begin + QUOTED)).unwrap_or_default().split_whitespace();
-    let quoted = quoted.collect::<Vec<_>>().join(" ");
+    let quoted = without_secrets(text.get(..text.floor_char_boundary(begin + QUOTED)).unwrap_or_default(), begin);
+    let quoted = quoted.split_whitespace().collect::<Vec<_>>().join(" ");
     match (line, column) {
         _ if error.is_eof() => format!("{message} at line {line} column {column} of the record"),
         (0 | 1, 0 | 1) if quoted.contains(char::REPLACEMENT_CHARACTER) => format!("{message}: it begins with bytes that are no text"),

@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 
 use super::envelope::{begins_like, first_key, is_wrapper};
 use super::{Decoder, Sink, SkipReason};
-use crate::cloudtrail::columns::{Columns, is_column, names_call, of_elastic, simplified};
+use crate::cloudtrail::columns::{Columns, is_column, names_call, of_elastic, whole_record};
 
-/// Columns that hold a whole record as JSON, best first.
-pub(super) const WHOLE: [&str; 8] = ["eventjson", "cloudtrailevent", "raw", "eventdata", "@message", "message", "detail", "record"];
+/// What a column of whole records is called whose name does not say so.
+const RECORD: &str = "eventJson";
 
 /// The longest header in bytes.
 const HEAD: usize = 65_536;
@@ -57,12 +57,11 @@ impl<'t> Table<'t> {
         if let Some(names) = of_elastic(header.iter().map(String::as_str)) {
             header = names.into_iter().map(Option::unwrap_or_default).collect();
         }
-        let names: Vec<String> = header.iter().map(|name| simplified(name)).collect();
-        let has = |wanted: &str| names.iter().any(|name| name == wanted);
         // Lines of JSON below a name are no cells.
         let lines_of_json =
             header.len() == 1 && text.get(from + position(&reader)..).is_some_and(|rest| rest.trim_start().starts_with('{'));
-        let is_ours = (!lines_of_json && WHOLE.iter().any(|whole| has(whole))) || names_call(header.iter().map(String::as_str));
+        let has_whole = header.iter().any(|name| whole_record(name).is_some());
+        let is_ours = (!lines_of_json && has_whole) || names_call(header.iter().map(String::as_str));
         let rows = from + position(&reader);
         is_ours.then_some(Self { text, delimiter, header, is_padded, rows })
     }
@@ -83,7 +82,7 @@ impl<'t> Table<'t> {
             }
         };
         let mut header: Vec<String> = first.iter().map(|name| if rows == from { String::new() } else { name.trim().to_owned() }).collect();
-        WHOLE[0].clone_into(header.get_mut(column)?);
+        RECORD.clone_into(header.get_mut(column)?);
         Some(Self { text, delimiter, header, is_padded: false, rows })
     }
 }
@@ -125,7 +124,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const QUOTED: &str = "\"{\"\"";
 
 /// Whether a cell is the JSON of a record, or of something that wraps some.
-fn holds_record(cell: &str) -> bool {
+pub fn holds_record(cell: &str) -> bool {
     let cell = cell.trim();
     let is_known = || begins_like(cell, None) || first_key(cell).is_some_and(is_wrapper);
     cell.starts_with('{') && is_known() && serde_json::from_str::<&RawValue>(cell).is_ok()

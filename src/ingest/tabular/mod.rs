@@ -8,7 +8,7 @@ mod raw;
 mod value;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -44,13 +44,16 @@ pub(super) fn decode_table<R: ChunkReader + 'static>(reader: R, limit: u64, sink
     let mut rows = Rows { sink, index: 0, row: Rebuilt::default() };
     let damaged = |detail: String| (SkipReason::UnreadableFile, unreadable(&detail));
     let opened = guarded(|| Ok::<_, String>(open(reader, limit)));
-    let (shape, mut batches, total) = match opened.map_err(damaged).and_then(|opened| opened) {
+    let (shape, mut batches, total, mut doubt) = match opened.map_err(damaged).and_then(|opened| opened) {
         Ok(opened) => opened,
         Err((reason, detail)) => return rows.skip_file(reason, &detail),
     };
     loop {
         match guarded(|| batches.next().transpose()) {
-            Ok(Some(batch)) => rows.batch(&batch, shape),
+            Ok(Some(batch)) => match doubt.take().filter(|_| !has_record(&batch, shape)) {
+                Some(detail) => return rows.skip_file(SkipReason::NotCloudtrail, &detail),
+                None => rows.batch(&batch, shape),
+            },
             Ok(None) => return,
             Err(error) => {
                 let lost = total.saturating_sub(rows.index);
@@ -69,14 +72,15 @@ fn unreadable(error: &str) -> String {
 }
 
 type Refused = (SkipReason, String);
-type Opened = (Shape, ParquetRecordBatchReader, u64);
+/// The kind of table, its rows and how many there are, and what it is instead if the first of them hold no record.
+type Opened = (Shape, ParquetRecordBatchReader, u64, Option<String>);
 
 fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refused> {
     let damaged = |error: ParquetError| (SkipReason::UnreadableFile, unreadable(&error.to_string()));
     // The types of Parquet itself: whoever wrote the file may have wished for others.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(reader, options).map_err(damaged)?;
-    let shape = shape(builder.schema(), builder.metadata()).map_err(|detail| (SkipReason::NotCloudtrail, detail))?;
+    let (shape, doubt) = shape(builder.schema(), builder.metadata()).map_err(|detail| (SkipReason::NotCloudtrail, detail))?;
     let fields = builder.schema().fields().iter().enumerate();
     let roots: Vec<usize> = fields.filter(|(_, field)| (shape.uses)(field.name())).map(|(root, _)| root).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
@@ -89,11 +93,11 @@ fn open<R: ChunkReader + 'static>(reader: R, limit: u64) -> Result<Opened, Refus
         return Err((SkipReason::TooLarge, detail));
     }
     let total = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-    Ok((shape, builder.with_projection(mask).with_batch_size(ROWS).build().map_err(damaged)?, total))
+    Ok((shape, builder.with_projection(mask).with_batch_size(ROWS).build().map_err(damaged)?, total, doubt))
 }
 
-/// What kind of table it is, or what it is instead.
-fn shape(schema: &Schema, metadata: &ParquetMetaData) -> Result<Shape, String> {
+/// What kind of table it is, or what it is instead; of one whose columns do not tell, that it may hold records all the same.
+fn shape(schema: &Schema, metadata: &ParquetMetaData) -> Result<(Shape, Option<String>), String> {
     let has = |wanted: &str| schema.fields().iter().any(|field| plain_name(field.name()) == wanted);
     let own = metadata.file_metadata().key_value_metadata().into_iter().flatten().find(|pair| pair.key == "retrial.schema");
     if let Some(table) = own.and_then(|pair| pair.value.as_deref()) {
@@ -102,22 +106,36 @@ fn shape(schema: &Schema, metadata: &ParquetMetaData) -> Result<Shape, String> {
         ));
     }
     if ["eventsource", "eventname", "eventtime"].iter().all(|name| has(name)) {
-        return Ok(athena::SHAPE);
+        return Ok((athena::SHAPE, None));
     }
     if has("classuid") && has("api") && has("metadata") {
-        return Ok(ocsf::SHAPE);
+        return Ok((ocsf::SHAPE, None));
     }
     if schema.fields().iter().any(|field| raw::is_whole(field.name())) {
-        return Ok(raw::SHAPE);
+        return Ok((raw::SHAPE, None));
     }
     let names: Vec<String> = schema.fields().iter().take(NAMED).map(|field| format!("`{}`", field.name())).collect();
     let more = schema.fields().len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let kind = if has("classuid") { "OCSF of another class than API Activity" } else { "no table of CloudTrail events" };
-    Err(format!(
+    let detail = format!(
         "Parquet, but {kind}: its columns are {}{more}; wanted are `eventtime`, `eventsource`, `eventname`, a column of whole records such as `eventjson` or `_raw`, or OCSF with `class_uid`, `metadata`, `api`",
         names.join(", ")
-    ))
+    );
+    let may_hold = |kind: &DataType| matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary);
+    if schema.fields().iter().any(|field| may_hold(field.data_type())) { Ok((raw::ANY, Some(detail))) } else { Err(detail) }
+}
+
+/// A row of a batch.
+fn row_of(batch: &RecordBatch, row: usize) -> Row {
+    let schema = batch.schema();
+    let cells = schema.fields().iter().zip(batch.columns());
+    cells.map(|(field, column)| (field.name().clone(), value::cell(column, row).unwrap_or_default())).collect()
+}
+
+/// Whether a row of a batch gives a record.
+fn has_record(batch: &RecordBatch, shape: Shape) -> bool {
+    (0..batch.num_rows()).any(|row| (shape.records)(row_of(batch, row), &batch.schema()).is_ok())
 }
 
 /// A column's name without case and `_`: tables spell `eventName` as `eventname` and `event_name`.
@@ -137,9 +155,7 @@ impl<S: Sink> Rows<'_, S> {
     fn batch(&mut self, batch: &RecordBatch, shape: Shape) {
         let schema = batch.schema();
         for row in 0..batch.num_rows() {
-            let cells = schema.fields().iter().zip(batch.columns());
-            let cells = cells.map(|(field, column)| (field.name().clone(), value::cell(column, row).unwrap_or_default())).collect();
-            match (shape.records)(cells, &schema) {
+            match (shape.records)(row_of(batch, row), &schema) {
                 Ok(records) => {
                     for record in records {
                         self.row = record;

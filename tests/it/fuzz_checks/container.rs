@@ -42,7 +42,7 @@ fn collect(text: &str) -> Vec<Item> {
 }
 
 /// Members in which records are looked for.
-const WRAPPERS: [&str; 45] = [
+const WRAPPERS: [&str; 46] = [
     "Records",
     "Events",
     "events",
@@ -57,6 +57,7 @@ const WRAPPERS: [&str; 45] = [
     "eventData",
     "eventdata",
     "_raw",
+    "RawEvent",
     "result",
     "_source",
     "aws",

@@ -173,7 +173,35 @@ fn hostile_ids_names_and_controls_cost_at_most_themselves() {
     assert!(loaded.texts("event_id")[3..].iter().all(|id| id.len() == 64), "no id: the content's digest");
     let controls = with(|record| record["eventName"] = json!("a\u{0}\u{1b}[31m\u{202e}"));
     assert_eq!(load_one(&controls).text(0, "event_name"), Some("a\u{0}\u{1b}[31m\u{202e}"));
-    let escaped = record().to_string().replace("aws-cli/2.0", "\\ud800");
-    let loaded = load(&[&format!("{escaped}\n{}", record())]);
-    assert_eq!((loaded.counts.events, loaded.reasons()), (1, BTreeMap::from([("broken_json", 1)])));
+}
+
+#[test]
+fn hostile_halves_of_characters_cost_only_themselves() {
+    let cut = |id: &str, from: &str, to: &str| with(|record| record["eventID"] = json!(id)).to_string().replace(from, to);
+    let organization = record()["requestParameters"]["organizationId"].as_str().unwrap().to_owned();
+    let texts = [
+        cut("1", "aws-cli/2.0", r"agent \ud83d"),
+        cut("2", "aws-cli/2.0", r"\\ud83d \ud83d\ude00"),
+        cut("3", &organization, r"m-\udc00"),
+        cut("4", "aws-cli/2.0", r"\ude00\ud83d"),
+    ];
+    for text in [texts.join("\n"), format!("{{\"Records\":[{}]}}", texts.join(","))] {
+        let loaded = load(&[&text]);
+        assert_eq!(loaded.counts.events, 4, "{:?}", loaded.skipped);
+        assert_eq!(loaded.texts("user_agent"), ["agent \u{fffd}", "\\ud83d \u{1f600}", "aws-cli/2.0", "\u{fffd}\u{fffd}"]);
+        assert!(loaded.text(2, "request_parameters").unwrap().contains(r#""m-\ufffd""#), "{:?}", loaded.text(2, "request_parameters"));
+        assert!(loaded.text(2, "resource").unwrap().contains("m-\u{fffd}"), "{:?}", loaded.text(2, "resource"));
+    }
+}
+
+#[test]
+fn hostile_secrets_are_not_quoted() {
+    let broken =
+        r#"{"eventVersion":"1.08","responseElements":{"credentials":{"secretAccessKey":"wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",}}}"#;
+    let texts =
+        [broken, r#"["sessionToken=FwoGZXIvYXdzEXAMPLE secretAccessKey=abcEXAMPLE"]"#, r#"{"password": "p4ssEXAMPLE", "eventTime": }"#];
+    let loaded = load(&texts);
+    assert_eq!(loaded.counts.skipped, 3);
+    assert!(loaded.skipped.iter().all(|row| !row.detail.contains("EXAMPLE")), "{:?}", loaded.skipped);
+    assert!(loaded.skipped.iter().all(|row| row.detail.contains("**")), "{:?}", loaded.skipped);
 }

@@ -134,7 +134,8 @@ fn selected_members_without_an_error_code_say_nothing_of_failures() {
         ["eventVersion", "eventType", "errorCode"].iter().for_each(|name| drop(record.as_object_mut().unwrap().remove(*name)));
         record
     })});
-    assert_eq!(load(&[&delivered.to_string()]).texts("outcome"), ["success"; 3]);
+    // The message of the second says that it failed.
+    assert_eq!(load(&[&delivered.to_string()]).texts("outcome"), ["success", "other_error", "success"]);
 }
 
 #[test]
@@ -338,6 +339,12 @@ fn what_collectors_call_otherwise_is_read() {
             "SessionCreationDate": attributes["creationDate"], "Type": "AWSCloudTrail",
         })
     };
+    // One of one's own, with the record beside some of its members.
+    let own = records().map(|record| {
+        let (name, time) = (&record["eventName"], &record["eventTime"]);
+        json!({"TenantId": "t", "TimeGenerated": time, "EventName": name, "RawEvent": record.to_string()}).to_string()
+    });
+    are_same(&own.join("\n"), &[]);
     let rows = records().map(|record| sentinel(&record));
     are_same(&rows.clone().map(|row| row.to_string()).join("\n"), &[]);
     let names: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
@@ -438,6 +445,19 @@ fn what_programs_print_is_read() {
     let broken = format!("{{'eventVersion': lambda x}}\n{}", records()[0]);
     let loaded = load(&[&broken]);
     assert_eq!((loaded.counts.events, loaded.counts.skipped), (1, 1), "{:?}", loaded.skipped);
+    // So is one that is broken in a list, with its neighbours in whatever form.
+    let nan = |record: &Value| record.to_string().replace("\"eventVersion\"", "\"errorText\":NaN,\"eventVersion\"");
+    let forms: [fn(&Value) -> String; 3] = [Value::to_string, nan, python];
+    for form in forms {
+        let [first, denied, tagged] = records().map(|record| form(&record));
+        let broken = denied.replace("denied", "").replace("eventTime", "}eventTime");
+        let quote = if first.contains("'event") { '\'' } else { '"' };
+        let list = format!("[{first}, {broken}, {tagged}]");
+        for text in [format!("{{{quote}Records{quote}: {list}}}"), format!("{{{quote}Events{quote}: {list}}}"), list] {
+            let loaded = load(&[&text]);
+            assert_eq!((loaded.counts.events, loaded.counts.skipped), (2, 1), "{:?}\n{text}", loaded.skipped);
+        }
+    }
 }
 
 #[test]

@@ -472,6 +472,58 @@ fn a_denial_of_something_that_the_call_needs_beside_leaves_its_own_action() {
 }
 
 #[test]
+fn the_prefix_of_a_service_is_not_always_the_beginning_of_its_event_source() {
+    let action = |source: &str, name: &str, parameters: Value| {
+        let record = with(|record| {
+            record["eventSource"] = json!(format!("{source}.amazonaws.com"));
+            record["eventName"] = json!(name);
+            record["requestParameters"] = parameters;
+        });
+        load_one(&record).text(0, "action").unwrap().to_owned()
+    };
+    for (source, name, expected) in [
+        ("ec2", "RunInstances", "ec2:RunInstances"),
+        ("metering-marketplace", "BatchMeterUsage", "aws-marketplace:BatchMeterUsage"),
+        ("agreement-marketplace", "AcceptAgreementRequest", "aws-marketplace:AcceptAgreementRequest"),
+        ("servicecatalog-appregistry", "CreateApplication", "servicecatalog:CreateApplication"),
+        ("runtime.sagemaker", "InvokeEndpoint", "sagemaker:InvokeEndpoint"),
+        ("models.lex", "PutBot", "lex:PutBot"),
+        ("rdsdata", "ExecuteStatement", "rds-data:ExecuteStatement"),
+        ("autoscaling", "PutScalingPolicy", "autoscaling:PutScalingPolicy"),
+    ] {
+        assert_eq!(action(source, name, json!({"x": 1})), expected);
+    }
+    let scaled = json!({"serviceNamespace": "ec2", "scalableDimension": "ec2:spot-fleet-request:TargetCapacity"});
+    assert_eq!(action("autoscaling", "PutScalingPolicy", scaled), "application-autoscaling:PutScalingPolicy");
+}
+
+#[test]
+fn a_message_without_a_code_is_of_a_call_that_failed() {
+    for (message, outcome) in [
+        ("User: arn:aws:iam::111122223333:user/u is not authorized to perform: kms:ListKeys on resource: *", "access_denied"),
+        ("Failed authentication", "other_error"),
+    ] {
+        let record = with(|record| record["errorMessage"] = json!(message));
+        assert_eq!(load_one(&record).text(0, "outcome"), Some(outcome), "{message}");
+    }
+}
+
+#[test]
+fn only_what_a_service_does_unasked_is_a_service_event() {
+    for (kind, reason) in [
+        ("AwsApiCall", None),
+        ("AwsServiceEvent", Some("service_event")),
+        ("AwsConsoleAction", Some("not_an_api_call")),
+        ("AwsMcpEvent", Some("not_an_api_call")),
+        ("AwsConsoleSignIn", Some("sign_in")),
+        ("AwsVpceEvents", Some("network_activity")),
+    ] {
+        let record = with(|record| record["eventType"] = json!(kind));
+        assert_eq!(load_one(&record).text(0, "not_replayable"), reason, "{kind}");
+    }
+}
+
+#[test]
 fn what_aws_does_for_itself_in_an_account_is_nobodys_role() {
     let loaded = load_one(&identity(json!({
         "type": "AssumedRole", "principalId": "715248393954:aws:ec2-infrastructure:i-0c9d", "accountId": "715248393954",
