@@ -89,8 +89,8 @@ impl Reading {
 
 #[derive(Debug, Args)]
 pub(super) struct Ingest {
-    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX
-    #[arg(required = true, value_name = "LOGS")]
+    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX, events datasets
+    #[arg(required = true, value_name = "LOGS|EVENTS")]
     pub(super) logs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) reading: Reading,
@@ -117,7 +117,7 @@ const CHANGE_WINDOW: u32 = 60;
 
 #[derive(Debug, Args)]
 pub(super) struct Replay {
-    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX; or one events dataset
+    /// Log files, folders of them, globs, `-` for standard input, s3://BUCKET/PREFIX, events datasets
     #[arg(required = true, value_name = "LOGS|EVENTS")]
     pub(super) logs: Vec<PathBuf>,
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub(super) struct Replay {
     /// The report folder: new, empty, or an older report to replace
     #[arg(short, long, value_name = "REPORT")]
     pub(super) output: PathBuf,
-    /// Keep the events dataset that the logs are loaded into
+    /// Keep the events dataset that the logs are loaded into, outside of the report folder
     #[arg(long, value_name = "EVENTS")]
     pub(super) keep: Option<PathBuf>,
     /// Take layers that no policy file supplies to be absent: scp, rcp, session, endpoint, resource, boundary
@@ -334,7 +334,7 @@ pub(super) struct Filters {
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// A report folder, or log files, folders of them, or one events dataset
+    /// A report folder, or log files, folders of them, or events datasets
     #[arg(required = true, value_name = "REPORT|LOGS|EVENTS")]
     pub(super) inputs: Vec<PathBuf>,
     /// The event, by its event id

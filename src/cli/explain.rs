@@ -81,12 +81,18 @@ fn from_report(folder: &Path, arguments: &args::Explain, printer: &Printer) -> R
     let replayed = replay_arguments(&manifest, folder)?;
     let options = replay_command::options(&replayed, printer)?;
     no_other_policies(&manifest, &options)?;
-    let kept = replayed.keep.iter().chain(&replayed.logs).find(|path| Dataset::is_at(path));
-    let (dataset, _temporary) = match kept {
+    let kept = replayed.keep.as_deref().filter(|path| Dataset::is_at(path));
+    let (dataset, _temporary) = match kept.or_else(|| replay_command::only_dataset(&replayed.logs)) {
         Some(path) => {
             let dataset = Dataset::open(path)?;
             manifest.verify_dataset(&dataset)?;
             (dataset, None)
+        }
+        // Whose files may be gone.
+        None if replayed.logs.iter().any(|path| Dataset::is_at(path)) => {
+            let (dataset, temporary) = loaded(&replayed.logs, replayed.reading, printer)?;
+            manifest.verify_dataset(&dataset)?;
+            (dataset, temporary)
         }
         None => {
             manifest.verify_logs()?;
@@ -185,9 +191,9 @@ fn from_logs(arguments: &args::Explain, printer: &Printer) -> Result<(Vec<Explai
     if options.candidates.is_empty() {
         options.candidates.push((explanation::BASELINE_ALONE.to_owned(), options.baseline.clone()));
     }
-    let (dataset, _temporary) = match arguments.inputs.as_slice() {
-        [only] if Dataset::is_at(only) => (Dataset::open(only)?, None),
-        logs => loaded(logs, arguments.reading, printer)?,
+    let (dataset, _temporary) = match replay_command::only_dataset(&arguments.inputs) {
+        Some(only) => (Dataset::open(only)?, None),
+        None => loaded(&arguments.inputs, arguments.reading, printer)?,
     };
     let wanted = wanted(Path::new(""), arguments)?;
     Ok((explain(&dataset, &options, Catalog::builtin(), &wanted.event, None)?, wanted))

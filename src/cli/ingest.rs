@@ -30,9 +30,13 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
     }
     let before = dataset.ledger.counts;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
-    name_skipped(&ingested.skipped, printer);
+    name_skipped(&ingested.skipped, &format!("`{}`", visible(&dataset.ledger_file().to_string_lossy())), printer);
     name_passed_over(&ingested, printer);
     name_unknown(&ingested, printer);
+    name_not_utf8(&ingested, printer);
+    if let Some(warning) = dataset.ledger.mapped_otherwise(Catalog::builtin().version()) {
+        printer.warn(&warning);
+    }
     match dataset.ledger.counts {
         DatasetCounts { events: 0, skipped: 0, .. } => printer.warn("no event: what was read holds no records"),
         DatasetCounts { events: 0, .. } => printer.warn("no event could be read: all that was read is skipped"),
@@ -88,6 +92,22 @@ pub(super) fn name_unknown(ingested: &Ingested, printer: &Printer) {
     }
 }
 
+/// Names the files with bytes that are not UTF-8.
+pub(super) fn name_not_utf8(ingested: &Ingested, printer: &Printer) {
+    for (file, near) in ingested.not_utf8.iter().take(NAMED) {
+        printer.warn(&format!(
+            "`{}`: not UTF-8 at `{}`: such bytes are read as U+FFFD, so names that hold them are not those of the policies; \
+             convert the file first, as with `iconv -f WINDOWS-1252 -t UTF-8`",
+            visible(file),
+            visible(near)
+        ));
+    }
+    let more = ingested.not_utf8.len().saturating_sub(NAMED);
+    if more > 0 {
+        printer.warn(&format!("and {} that are not UTF-8", counted(more as u64, "more file")));
+    }
+}
+
 /// Some names, and how many more there are.
 fn first_of(names: &[&str]) -> String {
     let named: Vec<String> = names.iter().take(NAMED_COLUMNS).map(|name| format!("`{name}`")).collect();
@@ -96,14 +116,18 @@ fn first_of(names: &[&str]) -> String {
     named.join(", ") + &more
 }
 
-/// Names what was skipped, the first few one by one.
-pub(super) fn name_skipped(skipped: &[SkippedRow], printer: &Printer) {
-    // One file that is broken everywhere would hide all others.
-    let mut alike: BTreeMap<(&str, &str), (&SkippedRow, usize)> = BTreeMap::new();
+/// Names what was skipped, the first few one by one; `listed` has it all.
+pub(super) fn name_skipped(skipped: &[SkippedRow], listed: &str, printer: &Printer) {
+    // One file that is broken everywhere would hide all others. The rows of a file stand together.
+    let mut alike: Vec<(&SkippedRow, usize)> = Vec::new();
     for row in skipped {
-        alike.entry((&row.file, &row.reason)).or_insert((row, 0)).1 += 1;
+        let mut of_file = alike.iter_mut().rev().take_while(|(first, _)| first.file == row.file);
+        match of_file.find(|(first, _)| first.reason == row.reason) {
+            Some((_, count)) => *count += 1,
+            None => alike.push((row, 1)),
+        }
     }
-    for (row, count) in alike.values().take(NAMED) {
+    for (row, count) in alike.iter().take(NAMED) {
         let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
         let reason = row.reason.replace('_', " ");
         let more = match *count - 1 {
@@ -112,9 +136,9 @@ pub(super) fn name_skipped(skipped: &[SkippedRow], printer: &Printer) {
         };
         printer.warn(&format!("`{}`{place}: {reason}: {}{more}", visible(&row.file), visible(&row.detail)));
     }
-    let more: usize = alike.values().skip(NAMED).map(|(_, count)| count).sum();
+    let more: usize = alike.iter().skip(NAMED).map(|(_, count)| count).sum();
     if more > 0 {
-        printer.warn(&format!("and {} more skipped records: skipped.parquet of a report lists them all", grouped(more as u64)));
+        printer.warn(&format!("and {} more skipped records: {listed} lists them all", grouped(more as u64)));
     }
 }
 

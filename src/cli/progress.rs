@@ -1,5 +1,6 @@
 //! The progress bar: files, events, rate, time left. The only user of indicatif.
 
+use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ struct Phase {
 
 impl Bar {
     pub(super) fn new(terminal: bool, quiet: bool) -> Self {
+        // Nothing is drawn elsewhere, whoever asks for it.
+        let terminal = terminal && std::io::stderr().is_terminal();
         Self { terminal, quiet, phase: Mutex::new(None), events: AtomicU64::new(0) }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
-    ingest_command::name_skipped(&dataset.ledger.skipped, printer);
+    ingest_command::name_skipped(&dataset.ledger.skipped, "skipped.parquet of the report", printer);
     let started = std::time::Instant::now();
     let (mut manifest, held) = replay_and_hold(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
     // The program ends soon: freeing what the replay held would only take time.
@@ -82,31 +82,55 @@ pub(super) fn gate(arguments: &args::Gate) -> Result<Gate> {
     Gate::new(&arguments.fail_on, accepted, arguments.min_coverage, today)
 }
 
-/// The dataset to replay: the one that is named, or a temporary one that the logs are loaded into.
+/// The dataset to replay: the one that is named, or a temporary one that the logs, and several datasets, are loaded into.
 fn dataset(arguments: &args::Replay, printer: &Printer) -> Result<(Dataset, Option<Temporary>)> {
-    if let [only] = arguments.logs.as_slice()
-        && Dataset::is_at(only)
-    {
-        return Ok((Dataset::open(only)?, None));
+    if let Some(only) = only_dataset(&arguments.logs) {
+        return match &arguments.keep {
+            None => Ok((Dataset::open(only)?, None)),
+            Some(_) => Err(Error::Usage(format!(
+                "`{}` is an events dataset already, and --keep is for what is loaded of logs: leave it out",
+                only.display()
+            ))),
+        };
     }
-    if let Some(dataset) = arguments.logs.iter().find(|path| Dataset::is_at(path)) {
+    if let Some(keep) = arguments.keep.as_deref().filter(|keep| is_inside(keep, &arguments.output)) {
         return Err(Error::Usage(format!(
-            "`{}` is an events dataset: replay it alone, or add the logs to it with `retrial ingest`",
-            dataset.display()
+            "--keep `{}` lies in the report folder `{}`, which this run replaces: give --keep another folder",
+            keep.display(),
+            arguments.output.display()
         )));
     }
     let temporary = if arguments.keep.is_none() { Some(Temporary::new(&arguments.output)?) } else { None };
     let path = arguments.keep.as_deref().or(temporary.as_ref().map(|temporary| temporary.0.as_path())).unwrap_or(Path::new("."));
     let mut dataset = Dataset::open_or_create(path)?;
     let ingested = ingest(&arguments.logs, &arguments.reading.options(), &mut dataset, Catalog::builtin(), &printer.bar())?;
-    printer.detail(&format!("loaded {} records from {} files", ingested.records, ingested.files));
+    printer.detail(&format!("loaded {} from {}", counted(ingested.records, "record"), counted(ingested.files, "file")));
     if !ingested.passed_over.is_empty() {
         let files = counted(ingested.passed_over.len() as u64, "file");
         printer.warn(&format!("{files} passed over, since they do not look like logs"));
         ingest_command::name_passed_over(&ingested, printer);
     }
     ingest_command::name_unknown(&ingested, printer);
+    ingest_command::name_not_utf8(&ingested, printer);
     Ok((dataset, temporary))
+}
+
+/// The dataset that is all of the paths.
+pub(super) fn only_dataset(paths: &[PathBuf]) -> Option<&Path> {
+    match paths {
+        [only] if Dataset::is_at(only) => Some(only),
+        _ => None,
+    }
+}
+
+/// Whether a path is a folder or lies in it, neither of which has to be there.
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let there = path.ancestors().find_map(|parent| Some((parent, parent.canonicalize().ok()?)));
+        there.map_or_else(|| path.clone(), |(parent, real)| path.strip_prefix(parent).map_or_else(|_| path.clone(), |rest| real.join(rest)))
+    };
+    real(path).starts_with(real(folder))
 }
 
 pub(super) fn options(arguments: &args::Replay, printer: &Printer) -> Result<Options> {

@@ -84,22 +84,24 @@ impl Dataset {
         })
     }
 
-    /// Opens the dataset of a folder, or makes an empty one in a folder that is empty or not there.
+    /// Opens the dataset of a folder, or an empty one in a folder that is empty or not there, where nothing is made before something
+    /// is loaded.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a folder that holds something else.
+    /// [`Error::Usage`] for a folder that holds something else, or what is no folder.
     pub fn open_or_create(path: &Path) -> Result<Self> {
         if !Self::is_at(path) {
+            if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
+                return Err(Error::Usage(format!("`{}` is no folder: an events dataset is one", path.display())));
+            }
             let holds_something = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
             // Looked at again, since another run may have made the dataset just now.
             if holds_something && !Self::is_at(path) {
                 return Err(Error::Usage(format!(
-                    "`{}` is not empty and no events dataset: give an empty or a new folder to -o",
+                    "`{}` is not empty and no events dataset: give an empty or a new folder",
                     path.display()
                 )));
             }
-            let ledger_folder = path.join(LEDGER_FOLDER);
-            std::fs::create_dir_all(&ledger_folder).map_err(|error| Error::io("create", &ledger_folder, error))?;
         }
         Self::open(path)
     }
@@ -113,6 +115,11 @@ impl Dataset {
             return Ok(());
         }
         Err(Error::Usage(format!("another run has loaded into `{}` while it was read: run this again", self.path.display())))
+    }
+
+    /// The file of the ledger.
+    pub fn ledger_file(&self) -> PathBuf {
+        self.path.join(LEDGER_FOLDER).join(LEDGER)
     }
 
     /// The event files in the order of their dates.
@@ -134,6 +141,7 @@ impl Dataset {
     /// [`Error::Usage`] if another process is loading into the dataset, [`Error::Io`].
     pub(super) fn begin(&mut self) -> Result<Staging> {
         let folder = self.path.join(LEDGER_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io("create", &folder, error))?;
         let lock = Lock::take(&folder.join(LOCK))?.ok_or_else(|| in_use(&self.path))?;
         roll_forward(&self.path)?;
         let staging = Staging { folder: folder.join(STAGING), _lock: lock };

@@ -23,7 +23,7 @@ pub(super) struct DayMerge<'m> {
     pub(super) twins: Twins,
     /// What others take the place of.
     pub(super) others: Others<'m>,
-    /// The calls of those that were replaced before.
+    /// The calls of those that gave way before.
     pub(super) calls: Calls,
     /// About the most rows of a file: a day with more is split by event id.
     pub(super) file_rows: u64,
@@ -118,11 +118,11 @@ impl DayMerge<'_> {
 
     /// Whether another record takes the place of a row, whatever else is there.
     fn gives_way(&self, row: &Row, day: &mut Day) -> bool {
-        let is_replaced = self.is_replaced(row);
-        if is_replaced {
+        if self.is_replaced(row) || self.twins.is_copy(row) {
             day.replaced.add(row);
+            return true;
         }
-        is_replaced || self.is_superseded(row) || self.twins.repeats(row)
+        self.is_superseded(row) || self.twins.is_network_twin(row) || self.twins.is_poor_copy(row, &self.calls)
     }
 
     fn is_superseded(&self, row: &Row) -> bool {
@@ -133,7 +133,12 @@ impl DayMerge<'_> {
     fn is_replaced(&self, row: &Row) -> bool {
         let replaced = self.others.replaced;
         let named = |account: Option<&str>| replaced.contains(&(account.map(str::to_owned), row.id().to_owned()));
-        !replaced.is_empty() && (named(row.account()) || named(None)) && row.mark(Mark::AddendumOf).is_none()
+        // Some tables do not tell the account.
+        let is_named = || match row.account() {
+            Some(account) => named(Some(account)) || named(None),
+            None => replaced.iter().any(|(_, id)| id == row.id()),
+        };
+        !replaced.is_empty() && row.mark(Mark::AddendumOf).is_none() && is_named()
     }
 }
 

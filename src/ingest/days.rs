@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::dataset::{Dataset, Staging, date_text, day_of};
 use super::day::{DayMerge, Merged, Others, staged_name};
-use super::ledger::Day;
+use super::ledger::{Calls, Day};
 use super::merge::{Merge, Run};
 use super::sorted::PlaceInFile;
 use super::threads::on_all_threads;
@@ -25,10 +25,12 @@ pub(super) type Written = BTreeMap<String, Day>;
 /// Where days are written, and where they are read that were loaded before.
 pub(super) struct Days<'d> {
     pub(super) dataset: &'d Dataset,
+    /// Datasets whose rows are added.
+    pub(super) others: &'d [Dataset],
     pub(super) staging: &'d Staging,
 }
 
-impl Days<'_> {
+impl<'d> Days<'d> {
     /// Writes the days of which no log that is left to read can have more.
     ///
     /// # Errors
@@ -39,7 +41,7 @@ impl Days<'_> {
         {
             let date = date_text(day);
             let others = Others { replaced: &replaced, superseded: &[] };
-            let (day, _) = self.write(&date, rows, self.loaded(&date), self.dataset.ledger.days.get(&date), others)?;
+            let (day, _) = self.write(&date, rows, self.sources(&date), others)?;
             written.insert(date, day);
         }
         Ok(())
@@ -55,7 +57,8 @@ impl Days<'_> {
         let mut of_dates: BTreeMap<String, Vec<PlaceInFile>> = BTreeMap::new();
         superseded.into_iter().for_each(|place| of_dates.entry(date_text(day_of(place.time))).or_default().push(place));
         let mut dates: BTreeMap<String, Rows> = days.into_iter().map(|(day, rows)| (date_text(day), rows)).collect();
-        for date in of_dates.keys() {
+        let of_others = self.others.iter().flat_map(|other| other.ledger.days.keys()).filter(|date| !written.contains_key(*date));
+        for date in of_dates.keys().chain(of_others) {
             dates.entry(date.clone()).or_default();
         }
         let new: BTreeSet<&str> = replaced.difference(&self.dataset.ledger.replaced).map(|(_, id)| id.as_str()).collect();
@@ -73,14 +76,13 @@ impl Days<'_> {
             let mut days = Vec::new();
             while let Some(job) = next().and_then(|at| jobs.get(at)) {
                 let Some((date, rows)) = job.lock().ok().and_then(|mut job| job.take()) else { continue };
-                let files = match self.staged(&date, &written) {
-                    Some(files) => files.iter().map(|file| set_aside(file)).collect::<Result<_>>()?,
-                    None => self.loaded(&date),
+                let sources = match (self.staged(&date, &written), written.get(&date)) {
+                    (Some(files), Some(day)) => vec![(files.iter().map(|file| set_aside(file)).collect::<Result<_>>()?, day)],
+                    _ => self.sources(&date),
                 };
-                let before = written.get(&date).or_else(|| self.dataset.ledger.days.get(&date));
                 let superseded = of_dates.get(&date).map(Vec::as_slice).unwrap_or_default();
                 let others = Others { replaced: &replaced, superseded };
-                let (day, merged) = self.write(&date, rows, files, before, others)?;
+                let (day, merged) = self.write(&date, rows, sources, others)?;
                 progress.advance(0, merged.read);
                 days.push((date, day));
             }
@@ -101,35 +103,45 @@ impl Days<'_> {
         self.dataset.ledger.days.get(date).map(|day| self.dataset.files_of(date, day)).unwrap_or_default()
     }
 
+    /// What there is of a day beside what was read of logs: in the dataset, and in those that are added.
+    fn sources(&self, date: &str) -> Vec<(Vec<PathBuf>, &Day)> {
+        let datasets = std::iter::once(self.dataset).chain(self.others);
+        let of = |dataset: &'d Dataset| dataset.ledger.days.get(date).map(|day| (dataset.files_of(date, day), day));
+        datasets.filter_map(of).collect()
+    }
+
     /// The files of a day that was written in this run, with what was loaded before; `None` if it was not.
     fn staged(&self, date: &str, written: &Written) -> Option<Vec<PathBuf>> {
         Some((0..written.get(date)?.files).map(|file| self.staging.folder.join(staged_name(date, file))).collect())
     }
 
-    /// Writes a day: its rows, and those of its files, which hold what it was `before`.
+    /// Writes a day: its rows, and those of the files that there are of it.
     fn write(
         &self,
         date: &str,
         Rows { mut runs, mut marks }: Rows,
-        files: Vec<PathBuf>,
-        before: Option<&Day>,
+        sources: Vec<(Vec<PathBuf>, &Day)>,
         others: Others<'_>,
     ) -> Result<(Day, Merged)> {
         let folder = &self.staging.folder;
-        let read = marks.rows;
-        for file in &files {
-            marks.read_file(file)?;
-        }
-        if let (Some(before), Some(file)) = (before, files.first())
-            && marks.rows - read != before.events
-        {
+        let mut calls = Calls::default();
+        for (files, before) in &sources {
+            let read = marks.rows;
+            for file in files {
+                marks.read_file(file)?;
+            }
             let (there, noted) = (marks.rows - read, before.events);
-            let what = "something else has changed the dataset; load the logs again into a new folder";
-            return Err(Error::format(file, format!("and the other files of its day hold {there} events, the ledger has {noted}: {what}")));
+            if let Some(file) = files.first().filter(|_| there != noted) {
+                let what = "something else has changed the dataset; load the logs again into a new folder";
+                return Err(Error::format(
+                    file,
+                    format!("and the other files of its day hold {there} events, the ledger has {noted}: {what}"),
+                ));
+            }
+            calls.extend(&before.replaced);
         }
         runs = Merge::reduce(runs, &|round| folder.join(format!("{date}-{round}.run")))?;
-        runs.extend(files.into_iter().map(Run::Events));
-        let calls = before.map(|day| day.replaced.clone()).unwrap_or_default();
+        runs.extend(sources.into_iter().flat_map(|(files, _)| files).map(Run::Events));
         let twins = Twins::find(&marks, &runs, &calls)?;
         DayMerge { date, runs, twins, others, calls, file_rows: self.dataset.file_rows }.write(folder, marks.rows)
     }

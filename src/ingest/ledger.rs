@@ -20,7 +20,7 @@ const MOST_FILES: usize = 100_000;
 pub struct Ledger {
     /// Version of the schemas.
     pub schema_version: String,
-    /// Version of the catalogue that the events were mapped with.
+    /// Version of the catalogue that the events were mapped with; the oldest, if they were loaded at several times.
     pub catalog_version: String,
     /// Version of the program.
     pub version: String,
@@ -53,7 +53,7 @@ pub struct Day {
     pub services: BTreeMap<String, u64>,
     /// Rows by identity type.
     pub identities: BTreeMap<String, u64>,
-    /// Which calls the rows were of that addenda took the place of: other records of these repeat them, also later.
+    /// Which calls the rows were of that others took the place of: other records of these repeat them, also later.
     #[serde(default, skip_serializing_if = "Calls::is_empty")]
     pub replaced: Calls,
 }
@@ -65,11 +65,21 @@ pub struct Calls {
     pub requests: BTreeSet<String>,
     /// Shared event ids.
     pub shared: BTreeSet<String>,
+    /// Event ids of copies in other accounts than the caller's: a table that has them may not tell that they are copies.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub copies: BTreeSet<String>,
 }
 
 impl Calls {
+    /// Adds other calls.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.requests.extend(other.requests.iter().cloned());
+        self.shared.extend(other.shared.iter().cloned());
+        self.copies.extend(other.copies.iter().cloned());
+    }
+
     fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.shared.is_empty()
+        self.requests.is_empty() && self.shared.is_empty() && self.copies.is_empty()
     }
 }
 
@@ -158,7 +168,7 @@ impl Ledger {
             let version = ledger.schema_version;
             return Err(Error::format(
                 file,
-                format!("has schema version {version}, this program reads {SCHEMA_VERSION}: load the logs again"),
+                format!("has schema version {version}, this program reads {SCHEMA_VERSION}: load the logs again into a new folder"),
             ));
         }
         // Names of folders and files are made of these.
@@ -203,6 +213,55 @@ impl Ledger {
         self.sources.sort();
         self.skipped.sort();
         self.count()
+    }
+
+    /// Notes that events were added which a catalogue of that version has mapped.
+    pub(super) fn mapped_with(&mut self, version: &str) {
+        if self.sources.is_empty() || version < self.catalog_version.as_str() {
+            version.clone_into(&mut self.catalog_version);
+        }
+    }
+
+    /// What to say to a user whose events were mapped with another catalogue than that of the program.
+    pub fn mapped_otherwise(&self, version: &str) -> Option<String> {
+        (!self.sources.is_empty() && self.catalog_version != version).then(|| {
+            format!(
+                "events were mapped with catalogue {}, this program has {version}: load the logs into a new folder to map them anew",
+                self.catalog_version
+            )
+        })
+    }
+
+    /// Forgets the folders that could not be opened and can be now: what is in them are files of their own.
+    pub(super) fn forget_opened(&mut self) {
+        let could_not = |source: &&SourceFile| source.sha256.is_empty() && std::fs::read_dir(&source.file).is_ok();
+        let opened: BTreeSet<String> = self.sources.iter().filter(could_not).map(|source| source.file.clone()).collect();
+        self.sources.retain(|source| !opened.contains(&source.file));
+        self.skipped.retain(|row| !opened.contains(&row.file));
+    }
+
+    /// What another dataset has of files that this one has not, or not as much of.
+    pub(super) fn missing_of(&self, other: &Self) -> Vec<ReadFile> {
+        let (mut mine, mut skipped) = (BTreeMap::<&str, Vec<&SourceFile>>::new(), BTreeMap::<(&str, &str), Vec<&SkippedRow>>::new());
+        self.sources.iter().for_each(|source| mine.entry(&source.file).or_default().push(source));
+        other.skipped.iter().for_each(|row| skipped.entry((&row.file, &row.source)).or_default().push(row));
+        let missing = other.sources.iter().filter_map(|source| {
+            let mine = mine.get(source.file.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let same = mine.iter().find(|mine| mine.sha256 == source.sha256);
+            let is_unread = source.sha256.is_empty() && !mine.is_empty();
+            let is_here = same.is_some_and(|mine| mine.read_up_to.is_none_or(|mine| source.read_up_to.is_some_and(|other| other <= mine)));
+            if is_unread || is_here {
+                return None;
+            }
+            let unread = || mine.iter().find(|mine| mine.sha256.is_empty());
+            let skipped = skipped.get(&(source.file.as_str(), source.sha256.as_str()));
+            Some(ReadFile {
+                source: source.clone(),
+                skipped: skipped.into_iter().flatten().map(|row| (*row).clone()).collect(),
+                replaces: same.or_else(unread).map(|source| (*source).clone()),
+            })
+        });
+        missing.collect()
     }
 
     fn count(&mut self) -> Result<()> {

@@ -7,7 +7,7 @@ use super::buffer::Buffers;
 use super::content::{self, LastEvent, Opened};
 use super::dataset::Dataset;
 use super::days::{Days, Written};
-use super::ledger::{Known, ReadFile, SkippedRow, SourceFile};
+use super::ledger::{Known, Ledger, ReadFile, SkippedRow, SourceFile};
 use super::map::map_into;
 use super::order::by_time;
 use super::sorted::PlaceInFile;
@@ -17,16 +17,16 @@ use super::waiting::Waiting;
 use crate::catalog::Catalog;
 use crate::cloudtrail::columns::Unknown;
 use crate::cloudtrail::{Record, Sink, SkipReason, Skipped};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::EventRow;
 use crate::progress::Progress;
 
 /// What a run of ingest did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ingested {
-    /// Files that were read.
+    /// Files that were read, here or before into a dataset that was taken over.
     pub files: u64,
-    /// Files that the dataset had already.
+    /// Files of both kinds that the dataset had already.
     pub already_loaded: u64,
     /// Files in the folders that are no logs by their name and beginning.
     pub passed_over: Vec<PathBuf>,
@@ -36,44 +36,86 @@ pub struct Ingested {
     pub skipped: Vec<SkippedRow>,
     /// What is unknown of how many events, since the tables that they come from do not tell it.
     pub unknown: BTreeMap<Unknown, u64>,
+    /// Files with events and with bytes that are not UTF-8, which the events show as U+FFFD; what stands around the first of them.
+    pub not_utf8: BTreeMap<String, String>,
 }
 
-/// Loads the log files of `paths`, read as `reading` says, into `dataset`, all or nothing. Files that it has already, by path and content, are
+/// Loads the log files of `paths`, read as `reading` says, into `dataset`, all or nothing, and takes over the events of datasets among
+/// them, with what their ledgers say of where these come from. Files that it has already, by path and content, are
 /// not decoded again; a file that has grown since takes the place of what was loaded of it.
 ///
 /// # Errors
 /// [`crate::Error::Io`] and [`crate::Error::Nothing`] for paths that are not there or hold no logs;
-/// [`crate::Error::Usage`] if another process is loading into the dataset. Broken files and records are no errors, they
+/// [`crate::Error::Usage`] if another process is loading into one of the datasets. Broken files and records are no errors, they
 /// stand in the ledger.
 pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catalog: &Catalog, progress: &dyn Progress) -> Result<Ingested> {
     let logs = find(paths, reading)?;
+    let others = logs.datasets.iter().map(|path| Dataset::open(path)).collect::<Result<Vec<_>>>()?;
     let staging = dataset.begin()?;
+    let (mut ledger, taken, others) = take_over(others, dataset)?;
     progress.begin("reading logs", logs.files.len() as u64, logs.files.iter().map(|file| file.bytes).sum());
     let ordered = by_time(&logs.files);
-    let waiting = Waiting::new(ordered.iter().map(|(begins, _)| *begins).collect(), &dataset.ledger.replaced);
-    let days = Days { dataset, staging: &staging };
-    let AllRead { mut read, written, unknown } = read_all(&ordered, reading, &waiting, &days, catalog, progress)?;
+    let waiting = Waiting::new(ordered.iter().map(|(begins, _)| *begins).collect(), &ledger.replaced);
+    let days = Days { dataset, others: &others, staging: &staging };
+    let AllRead { mut read, written, unknown, not_utf8 } =
+        read_all(&ordered, reading, &ledger.sources, &waiting, &days, catalog, progress)?;
     read.sort_by(|a, b| a.source.cmp(&b.source));
     progress.end();
+    let sources = taken.sources.iter().chain(read.iter().map(|file| &file.source));
     let ingested = Ingested {
-        files: read.len() as u64,
-        already_loaded: (logs.files.len() - read.len()) as u64,
+        files: (taken.sources.len() + read.len()) as u64,
+        already_loaded: taken.known + (logs.files.len() - read.len()) as u64,
         passed_over: logs.passed_over,
-        records: read.iter().map(|file| file.source.records).sum(),
-        skipped: read.iter().flat_map(|file| file.skipped.clone()).collect(),
+        records: sources.map(|source| source.records).sum(),
+        skipped: taken.skipped.into_iter().chain(read.iter().flat_map(|file| file.skipped.clone())).collect(),
         unknown,
+        not_utf8,
     };
-    if read.is_empty() {
+    if ingested.files == 0 {
         return Ok(ingested);
     }
-    let mut ledger = dataset.ledger.clone();
     let (written, replaced) = days.write_rest(waiting, written, progress)?;
     ledger.days.extend(written);
     ledger.replaced = replaced;
+    if !read.is_empty() {
+        ledger.mapped_with(catalog.version());
+    }
     ledger.enter(read)?;
-    catalog.version().clone_into(&mut ledger.catalog_version);
+    others.iter().try_for_each(Dataset::assert_unchanged)?;
     dataset.commit(staging, ledger)?;
     Ok(ingested)
+}
+
+/// What is taken over of other datasets.
+#[derive(Default)]
+struct TakenOver {
+    sources: Vec<SourceFile>,
+    skipped: Vec<SkippedRow>,
+    /// How many of their files the dataset had already.
+    known: u64,
+}
+
+/// Enters what other datasets were loaded from, and returns the ledger with it and those of which there is something to take.
+fn take_over(others: Vec<Dataset>, dataset: &Dataset) -> Result<(Ledger, TakenOver, Vec<Dataset>)> {
+    let (mut ledger, mut taken, mut wanted) = (dataset.ledger.clone(), TakenOver::default(), Vec::new());
+    ledger.forget_opened();
+    for other in others {
+        if other.path.canonicalize().is_ok_and(|path| dataset.path.canonicalize().is_ok_and(|own| own == path)) {
+            return Err(Error::Usage(format!("`{}` is the dataset itself that is loaded into: name another one", other.path.display())));
+        }
+        let missing = ledger.missing_of(&other.ledger);
+        taken.known += (other.ledger.sources.len() - missing.len()) as u64;
+        if missing.is_empty() {
+            continue;
+        }
+        taken.sources.extend(missing.iter().map(|file| file.source.clone()));
+        taken.skipped.extend(missing.iter().flat_map(|file| file.skipped.clone()));
+        ledger.mapped_with(&other.ledger.catalog_version);
+        ledger.enter(missing)?;
+        ledger.replaced.extend(other.ledger.replaced.iter().cloned());
+        wanted.push(other);
+    }
+    Ok((ledger, taken, wanted))
 }
 
 /// What reading all files comes to.
@@ -82,24 +124,26 @@ struct AllRead {
     read: Vec<ReadFile>,
     written: Written,
     unknown: BTreeMap<Unknown, u64>,
+    not_utf8: BTreeMap<String, String>,
 }
 
-/// Reads all files that are not in the dataset, on all threads; when memory gets scarce, writes the days that are complete.
+/// Reads all files that are not `loaded`, on all threads; when memory gets scarce, writes the days that are complete.
 fn read_all(
     files: &[(i64, &LogFile)],
     reading: &Reading,
+    loaded: &[SourceFile],
     waiting: &Waiting,
     days: &Days<'_>,
     catalog: &Catalog,
     progress: &dyn Progress,
 ) -> Result<AllRead> {
     let mut known: BTreeMap<&str, Vec<&SourceFile>> = BTreeMap::new();
-    days.dataset.ledger.sources.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
+    loaded.iter().for_each(|source| known.entry(&source.file).or_default().push(source));
     let budget = days.dataset.memory / rayon::current_num_threads();
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
         let rows = Buffers::new(waiting, &days.staging.folder, thread, budget);
         let (mut reader, mut written) =
-            (Reader { catalog, reading, known: &known, waiting, rows, read: Vec::new(), unknown: BTreeMap::new() }, Written::new());
+            (Reader { catalog, reading, known: &known, waiting, rows, all: AllRead::default() }, Written::new());
         while let Some((_, file)) = waiting.next_file(thread, next).and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
             if reader.rows.end_file() {
@@ -108,12 +152,13 @@ fn read_all(
             }
         }
         reader.rows.finish()?;
-        Ok(AllRead { read: reader.read, written, unknown: reader.unknown })
+        Ok(AllRead { written, ..reader.all })
     })?;
     let mut all = AllRead::default();
-    for AllRead { read, written, unknown } in threads {
+    for AllRead { read, written, unknown, not_utf8 } in threads {
         all.read.extend(read);
         all.written.extend(written);
+        all.not_utf8.extend(not_utf8);
         unknown.into_iter().for_each(|(what, events)| *all.unknown.entry(what).or_default() += events);
     }
     Ok(all)
@@ -127,8 +172,7 @@ struct Reader<'r> {
     known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
     waiting: &'r Waiting,
     rows: Buffers<'r>,
-    read: Vec<ReadFile>,
-    unknown: BTreeMap<Unknown, u64>,
+    all: AllRead,
 }
 
 impl Reader<'_> {
@@ -155,7 +199,8 @@ impl Reader<'_> {
             skipped: Vec::new(),
             events: 0,
             of_next: Vec::new(),
-            unknown: &mut self.unknown,
+            unknown: &mut self.all.unknown,
+            not_utf8: None,
             failed: None,
             last: last.as_ref(),
             is_same: false,
@@ -164,12 +209,15 @@ impl Reader<'_> {
             Err(skipped) => sink.skipped(skipped),
             Ok(opened) => opened.decode(self.reading, &mut sink),
         }
-        let Collector { skipped, events, failed, is_same, .. } = sink;
+        let Collector { skipped, events, failed, is_same, not_utf8, .. } = sink;
         if let Some(error) = failed {
             return Err(error);
         }
         if let Some(last) = last.filter(|_| !is_same) {
             self.waiting.supersede(PlaceInFile { file: name.clone(), index: last.index, time: last.time });
+        }
+        if let Some(near) = not_utf8.filter(|_| events > 0) {
+            self.all.not_utf8.insert(name.clone(), near);
         }
         let records = events + skipped.len() as u64;
         let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge);
@@ -178,19 +226,14 @@ impl Reader<'_> {
         // Where less was read than before, what was loaded stays beside it.
         let is_less = |older: &&SourceFile| read_up_to.is_some_and(|now| older.read_up_to.is_none_or(|before| now < before));
         let replaces = older.filter(|older| older.sha256.is_empty() || !is_less(older)).cloned();
-        self.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records, read_up_to }, skipped, replaces });
+        self.all.read.push(ReadFile { source: SourceFile { file: name, bytes: size, sha256, records, read_up_to }, skipped, replaces });
         Ok(events)
     }
 }
 
 /// The name of a file in the dataset: its path, where bytes that are no text are written out, so that no two files have one name.
 fn name_of(path: &Path) -> String {
-    let mut name = String::new();
-    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        name.push_str(chunk.valid());
-        chunk.invalid().iter().for_each(|byte| name.push_str(&format!("\\x{byte:02x}")));
-    }
-    name
+    content::written_out(path.as_os_str().as_encoded_bytes())
 }
 
 fn skipped_row((file, source): (&str, &str), skipped: Skipped) -> SkippedRow {
@@ -216,7 +259,8 @@ struct Collector<'c, 'r> {
     /// What is unknown of the next record, and of how many events so far.
     of_next: Vec<Unknown>,
     unknown: &'c mut BTreeMap<Unknown, u64>,
-    failed: Option<crate::Error>,
+    not_utf8: Option<String>,
+    failed: Option<Error>,
     /// The last event of an older state of the file.
     last: Option<&'c LastEvent>,
     /// Whether it still stands there.
@@ -244,5 +288,9 @@ impl Sink for Collector<'_, '_> {
 
     fn unknown(&mut self, unknown: Vec<Unknown>) {
         self.of_next = unknown;
+    }
+
+    fn not_utf8(&mut self, near: String) {
+        self.not_utf8.get_or_insert(near);
     }
 }

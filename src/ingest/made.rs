@@ -56,7 +56,7 @@ pub fn write_made(
         replaces: None,
     };
     let read = ledger.days.iter().map(read).collect();
+    ledger.mapped_with(Catalog::builtin().version());
     ledger.enter(read)?;
-    Catalog::builtin().version().clone_into(&mut ledger.catalog_version);
     dataset.commit(staging, ledger)
 }

@@ -1,6 +1,7 @@
 //! Where log files come from: files, folders, globs, standard input, object stores.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{FileType, Metadata};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,10 @@ pub struct LogFile {
 pub struct Logs {
     /// Sorted by path, each once.
     pub files: Vec<LogFile>,
-    /// Files in the folders that are no logs by their name and first bytes, and events datasets.
+    /// Events datasets that were named.
+    pub datasets: Vec<PathBuf>,
+    /// Files in the folders that are no logs by their name and first bytes, events datasets there, and folders of a trail that hold
+    /// no records of calls.
     pub passed_over: Vec<PathBuf>,
 }
 
@@ -75,11 +79,11 @@ impl Logs {
 /// What makes a path a glob.
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
-/// Finds the log files of files, folders, globs, `-` and `s3://` URLs.
+/// Finds the log files of files, folders, globs, `-` and `s3://` URLs, and the events datasets among them.
 ///
 /// # Errors
 /// [`Error::Io`] if a path is not there or a bucket cannot be listed, [`Error::Nothing`] if the paths hold no log file,
-/// [`Error::Usage`] for an events dataset and for URLs that cannot be read.
+/// [`Error::Usage`] for URLs that cannot be read.
 pub fn find(paths: &[PathBuf], reading: &Reading) -> Result<Logs> {
     let mut logs = Logs::default();
     for path in paths {
@@ -97,12 +101,15 @@ pub fn find(paths: &[PathBuf], reading: &Reading) -> Result<Logs> {
     if paths.len() > 1 || paths.iter().any(|path| path.to_string_lossy().contains(WILDCARDS)) {
         // The same file under two names, since folders, globs and links overlap. Inside one folder no file is met twice.
         let mut seen = HashSet::new();
-        logs.files.retain(|file| file.path.canonicalize().map_or(true, |real| seen.insert(real)));
+        let mut is_new = |path: &Path| path.canonicalize().map_or(true, |real| seen.insert(real));
+        logs.files.retain(|file| is_new(&file.path));
+        logs.datasets.retain(|path| is_new(path));
     }
-    if logs.files.is_empty() {
+    if logs.files.is_empty() && logs.datasets.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
         return Err(Error::Nothing(format!(
-            "no log file in {}: a log file ends in .json, .json.gz, .jsonl, .ndjson, .zst, .csv or .parquet, or begins as one",
+            "no log file in {}: the name of a log file ends in {endings}, or it begins as one",
             names.join(", ")
         )));
     }
@@ -111,11 +118,8 @@ pub fn find(paths: &[PathBuf], reading: &Reading) -> Result<Logs> {
 
 fn local(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
     if Dataset::is_at(path) {
-        return Err(Error::Usage(format!(
-            "`{}` is an events dataset, not logs: `retrial replay` reads it as it is; to have its events in another dataset, \
-             load the logs that it came from",
-            path.display()
-        )));
+        logs.datasets.push(path.to_path_buf());
+        return Ok(());
     }
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => walk(path, logs),
@@ -138,15 +142,18 @@ fn origin(metadata: &Metadata) -> Origin {
     if metadata.is_file() { Origin::File } else { Origin::Stream }
 }
 
-fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntry, FileType, &mut Logs)) {
-    let datasets = Arc::new(Mutex::new(Vec::new()));
-    let met = Arc::clone(&datasets);
+/// Hands every entry of a folder to `each` that is no folder. Returns the folders that are passed over: events datasets, and what of
+/// a trail holds no records of calls.
+fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntry, FileType, &mut Logs)) -> Vec<PathBuf> {
+    let passed_over = Arc::new(Mutex::new(Vec::new()));
+    let met = Arc::clone(&passed_over);
     let wanted = move |entry: &ignore::DirEntry| {
-        let is_dataset = entry.file_type().is_some_and(|kind| kind.is_dir()) && Dataset::is_at(entry.path());
-        if is_dataset {
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let is_passed_over = is_folder && (is_without_calls(entry.file_name()) || Dataset::is_at(entry.path()));
+        if is_passed_over {
             met.lock().unwrap_or_else(PoisonError::into_inner).push(entry.path().to_path_buf());
         }
-        !is_dataset && !entry.file_name().to_str().is_some_and(|name| PASSED_OVER.contains(&name))
+        !is_passed_over
     };
     for entry in ignore::WalkBuilder::new(folder).standard_filters(false).filter_entry(wanted).build() {
         match entry {
@@ -162,11 +169,18 @@ fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntr
             }
         }
     }
-    logs.passed_over.append(&mut datasets.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut passed_over = passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *passed_over)
+}
+
+/// Whether a folder of that name, in a trail's bucket, holds no records of calls.
+fn is_without_calls(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| PASSED_OVER.contains(&name))
 }
 
 fn walk(folder: &Path, logs: &mut Logs) {
-    entries(folder, logs, |entry, kind, logs| take(folder, entry, kind, false, logs));
+    let passed_over = entries(folder, logs, |entry, kind, logs| take(folder, entry, kind, false, logs));
+    logs.passed_over.extend(passed_over);
 }
 
 /// Takes an entry of a folder, if it is a log; `named` if a glob names it.
@@ -212,9 +226,9 @@ fn glob(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
     if !root.exists() {
         return Err(Error::Nothing(format!("no file matches `{text}`: there is no folder `{}`", root.display())));
     }
-    let before = logs.files.len();
+    let before = logs.files.len() + logs.datasets.len();
     let mut passed_over = 0;
-    entries(root, logs, |entry, kind, logs| {
+    let folders = entries(root, logs, |entry, kind, logs| {
         let name = entry.path().strip_prefix("./").unwrap_or(entry.path());
         let named = matcher.is_match(name);
         if named || name.ancestors().skip(1).any(|folder| folder.starts_with(&literal) && matcher.is_match(folder)) {
@@ -223,7 +237,11 @@ fn glob(path: &Path, text: &str, logs: &mut Logs) -> Result<()> {
             passed_over += 1;
         }
     });
-    if logs.files.len() == before {
+    let is_named = |folder: &PathBuf| matcher.is_match(folder.strip_prefix("./").unwrap_or(folder)) && Dataset::is_at(folder);
+    let (named, others): (Vec<PathBuf>, Vec<PathBuf>) = folders.into_iter().partition(is_named);
+    logs.datasets.extend(named);
+    logs.passed_over.extend(others);
+    if logs.files.len() + logs.datasets.len() == before {
         return Err(Error::Nothing(format!(
             "no file matches `{text}`, of {passed_over} below `{}`: `*` stays inside a folder, `**` crosses folders",
             root.display()
@@ -258,8 +276,16 @@ fn objects(url: &str, reading: &Reading, logs: &mut Logs) -> Result<()> {
         let path = PathBuf::from(&found.url);
         let named = found.url == url || matcher.as_ref().is_some_and(|matcher| matcher.is_match(&path));
         let wanted = named || is_below(&path);
-        let passed_over = !named && path.components().any(|part| part.as_os_str().to_str().is_some_and(|name| PASSED_OVER.contains(&name)));
-        if !wanted || passed_over || (found.bytes == 0 && !named) {
+        // The console makes empty objects where it shows folders.
+        let is_folder = found.bytes == 0 && !has_log_ending(&path);
+        if !wanted || (is_folder && !named) {
+            continue;
+        }
+        let without_calls = path.ancestors().find(|place| place.file_name().is_some_and(is_without_calls)).filter(|_| !named);
+        if let Some(folder) = without_calls {
+            if logs.passed_over.last().is_none_or(|last| last != folder) {
+                logs.passed_over.push(folder.to_path_buf());
+            }
             continue;
         }
         let looks_like_log =

@@ -82,6 +82,8 @@ impl Marks {
 pub(super) struct Twins {
     requests: HashSet<String>,
     shared: HashSet<String>,
+    /// Event ids of copies in other accounts than the caller's.
+    copies: HashSet<String>,
 }
 
 impl Calls {
@@ -90,6 +92,7 @@ impl Calls {
         let (request, shared) = call(row);
         self.requests.extend(request.map(str::to_owned));
         self.shared.extend(shared.map(str::to_owned));
+        self.copies.extend(of_call_elsewhere(row).map(|_| row.id().to_owned()));
     }
 }
 
@@ -107,22 +110,34 @@ impl Twins {
         twins.requests.extend(replaced.requests.iter().filter(|request| marks.network.contains(*request)).cloned());
         twins.shared.extend(replaced.shared.iter().filter(|shared| marks.foreign.contains(*shared)).cloned());
         let mut merge = Merge::new(runs)?;
+        let mut copies: Vec<(String, String)> = Vec::new();
         while let Some(row) = merge.next()? {
+            if let Some(shared) = of_call_elsewhere(&row) {
+                copies.push((shared.to_owned(), row.id().to_owned()));
+            }
             let (request, shared) = call(&row);
             twins.requests.extend(request.filter(|request| marks.network.contains(*request)).map(str::to_owned));
             twins.shared.extend(shared.filter(|shared| marks.foreign.contains(*shared)).map(str::to_owned));
         }
+        twins.copies.extend(copies.into_iter().filter(|(shared, _)| twins.shared.contains(shared)).map(|(_, id)| id));
         Ok(twins)
     }
 
-    /// Whether another record of the same call is there, which stays: that of the call itself for network activity,
-    /// that of the caller's account for what other accounts see of it.
-    pub(super) fn repeats(&self, row: &Row) -> bool {
-        let known = |ids: &HashSet<String>, mark: Mark| !ids.is_empty() && row.mark(mark).is_some_and(|id| ids.contains(id));
-        let repeats = (known(&self.requests, Mark::RequestId) && is_network(row))
-            || (known(&self.shared, Mark::SharedEventId) && is_foreign(row.account(), row.mark(Mark::PrincipalAccount)));
-        // What an addendum would repeat may be what it takes the place of.
-        repeats && row.mark(Mark::AddendumOf).is_none()
+    /// Whether a row is network activity of a call that is there.
+    pub(super) fn is_network_twin(&self, row: &Row) -> bool {
+        let is_known = || row.mark(Mark::RequestId).is_some_and(|request| self.requests.contains(request));
+        // The call that an addendum would repeat may be what it takes the place of.
+        !self.requests.is_empty() && is_known() && is_network(row) && row.mark(Mark::AddendumOf).is_none()
+    }
+
+    /// Whether a row is what another account sees of a call that is there.
+    pub(super) fn is_copy(&self, row: &Row) -> bool {
+        !self.shared.is_empty() && of_call_elsewhere(row).is_some_and(|shared| self.shared.contains(shared))
+    }
+
+    /// Whether a row tells less of one of those than it did itself, and may not tell that it is a copy.
+    pub(super) fn is_poor_copy(&self, row: &Row, calls: &Calls) -> bool {
+        (self.copies.contains(row.id()) || calls.copies.contains(row.id())) && row.is_poor()
     }
 }
 
@@ -130,6 +145,11 @@ impl Twins {
 fn call(row: &Row) -> (Option<&str>, Option<&str>) {
     let request = row.mark(Mark::RequestId).filter(|_| !is_network(row));
     (request, row.mark(Mark::SharedEventId).filter(|_| row.account() == row.mark(Mark::PrincipalAccount)))
+}
+
+/// The shared id of a row that stands in the log of another account than the caller's.
+fn of_call_elsewhere(row: &Row) -> Option<&str> {
+    row.mark(Mark::SharedEventId).filter(|_| is_foreign(row.account(), row.mark(Mark::PrincipalAccount)))
 }
 
 fn is_network(row: &Row) -> bool {

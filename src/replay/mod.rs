@@ -138,12 +138,8 @@ pub fn replay_and_hold(
     if files.is_empty() && dataset.ledger.counts.records == 0 {
         return Err(Error::Nothing(format!("`{}` holds no event", dataset.path.display())));
     }
-    if dataset.ledger.catalog_version != catalog.version() {
-        progress.warn(&format!(
-            "the events were mapped with catalogue {}, this program has {}: load the logs again to map them anew",
-            dataset.ledger.catalog_version,
-            catalog.version()
-        ));
+    if let Some(warning) = dataset.ledger.mapped_otherwise(catalog.version()) {
+        progress.warn(&warning);
     }
     let (principals, program) = match join(&files, options) {
         Ok(joined) => joined,

@@ -23,6 +23,7 @@ mod reference;
 mod replay;
 mod report;
 mod scale;
+mod several_datasets;
 mod shards;
 mod sources;
 mod terraform;
