@@ -77,13 +77,17 @@ pub(super) struct Reading {
     /// The most bytes that one log file may inflate to
     #[arg(long, value_name = "BYTES", default_value_t = ingest::Reading::default().max_inflated)]
     max_inflated: u64,
+    /// Keep up to 4 KiB of each record that is skipped, without secrets, in `raw` of skipped.parquet and of the ledger
+    #[arg(long)]
+    keep_raw: bool,
 }
 
 impl Reading {
     /// With the settings of object stores, which stand in the environment as those of the AWS tools do.
     pub(super) fn options(&self) -> ingest::Reading {
         let settings = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        ingest::Reading { max_inflated: self.max_inflated, settings: settings.filter(|(name, _)| name.starts_with("AWS_")).collect() }
+        let settings = settings.filter(|(name, _)| name.starts_with("AWS_")).collect();
+        ingest::Reading { max_inflated: self.max_inflated, keep_raw: self.keep_raw, settings }
     }
 }
 
@@ -177,6 +181,9 @@ impl Replay {
         let mut arguments = vec!["replay".to_owned()];
         if self.reading.max_inflated != ingest::Reading::default().max_inflated {
             push(&mut arguments, "--max-inflated", self.reading.max_inflated.to_string());
+        }
+        if self.reading.keep_raw {
+            arguments.push("--keep-raw".to_owned());
         }
         self.baseline.iter().for_each(|baseline| push(&mut arguments, "--baseline", path(baseline)));
         self.candidate.iter().for_each(|candidate| push(&mut arguments, "--candidate", candidate));

@@ -11,4 +11,4 @@ mod skipped;
 
 pub use container::{Sink, decode, holds_record, may_hold_records};
 pub use record::{Identity, Lax, Record, SessionContext, SessionIssuer, TlsDetails, event_time};
-pub use skipped::{SkipReason, Skipped, without_secrets};
+pub use skipped::{SkipReason, Skipped, without_secrets, written_out};

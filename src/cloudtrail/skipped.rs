@@ -1,5 +1,7 @@
 //! What was not kept, and why.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 /// Something that was not kept.
@@ -17,6 +19,8 @@ pub struct Skipped {
     pub sha256: String,
     /// Microseconds since 1970, where the record had a readable time.
     pub event_time: Option<i64>,
+    /// The first 4 KiB, with stars for the values of secret members and `\xNN` for bytes that are not UTF-8.
+    pub raw: String,
 }
 
 /// Why something was not kept.
@@ -77,8 +81,31 @@ impl Skipped {
         let digest = Sha256::digest(bytes);
         let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let detail = without_secrets(&detail.into(), 0);
-        Self { index, reason, detail, length: bytes.len() as u64, sha256, event_time: None }
+        Self { index, reason, detail, length: bytes.len() as u64, sha256, event_time: None, raw: raw(bytes) }
     }
+}
+
+/// The most bytes that are kept of what is skipped.
+const MOST_RAW: usize = 4_096;
+
+/// The beginning of what is skipped, as text without secrets.
+fn raw(bytes: &[u8]) -> String {
+    let mut end = bytes.len().min(MOST_RAW);
+    // A character is not cut in two.
+    while end > MOST_RAW - 3 && bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    without_secrets(&written_out(bytes.get(..end).unwrap_or_default()), 0)
+}
+
+/// Text, where bytes that are none are written out (`\xf6`).
+pub fn written_out(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// How the names of members end whose values are secret: `secretAccessKey`, `sessionToken` and other tokens, `password`.
@@ -103,28 +130,47 @@ fn masked(text: &str) -> Option<String> {
     while let Some(end) = SECRET.iter().filter_map(|name| Some(at + lower.get(at..)?.find(name)? + name.len())).min() {
         at = end;
         let Some(value) = lower.get(at..).and_then(value) else { continue };
-        let begin = text.len() - value.len();
-        at = begin + end_of(value, text.get(..begin).unwrap_or_default());
+        let begin = at + value.start;
+        at += value.end;
         masked.get_or_insert_with(|| text.to_owned()).replace_range(begin..at, &"*".repeat(at - begin));
     }
     masked
 }
 
-/// What follows the name of a member from its value on, without the quotation mark before it.
-fn value(after: &str) -> Option<&str> {
-    let unquoted = |text: &'_ str| text.len() - text.trim_start_matches('\\').strip_prefix(['"', '\'']).unwrap_or(text).len();
-    let after = after.get(unquoted(after)..)?.trim_start().strip_prefix([':', '='])?.trim_start();
-    after.get(unquoted(after)..)
+/// Where the value stands in what follows the name of a member, without its quotation marks.
+fn value(after: &str) -> Option<Range<usize>> {
+    // A text in JSON in a text has `\"`, a cell of a CSV `""`.
+    let run = |text: &'_ str| text.len() - text.trim_start_matches(['\\', '"', '\'']).len();
+    let quote = after.get(..run(after))?;
+    let rest = after.get(quote.len()..)?.trim_start().strip_prefix([':', '='])?.trim_start();
+    let first = rest.trim_start_matches('\\').strip_prefix(['"', '\'']).map_or(0, |after| rest.len() - after.len());
+    let own = if rest.starts_with(quote) && !quote.is_empty() { quote } else { rest.get(..first)? };
+    let value = rest.strip_prefix(own)?;
+    let begin = after.len() - value.len();
+    Some(begin..begin + end_of(value, own).unwrap_or(value.len()))
 }
 
-/// Where a value ends: at the quotation mark that closes it, if one stands `before` it, or at what stands between two values.
-fn end_of(value: &str, before: &str) -> usize {
-    let end = match before.chars().next_back().filter(|quote| matches!(quote, '"' | '\'')) {
-        Some(quote) if before.strip_suffix(quote).is_some_and(|before| before.ends_with('\\')) => value.find(&format!("\\{quote}")),
-        Some(quote) => value.match_indices(quote).map(|(at, _)| at).find(|at| !value.get(..*at).unwrap_or_default().ends_with('\\')),
-        None => value.find(['"', '\'', '\\', ',', ' ', '&', '}', '`', '\n', ';']),
-    };
-    end.unwrap_or(value.len())
+/// Where a value ends that stands behind `quote`: there it stands again, or, without one, at what stands between two values.
+fn end_of(value: &str, quote: &str) -> Option<usize> {
+    if !quote.is_empty() {
+        return value.match_indices(quote).map(|(at, _)| at).find(|at| value.get(..*at).is_some_and(|before| !before.ends_with('\\')));
+    }
+    if !value.starts_with(['[', '{']) {
+        return value.find(['"', '\'', '\\', ',', ' ', '&', '}', '`', '\n', ';']);
+    }
+    let (mut depth, mut is_text) = (0_usize, false);
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at + 1);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -141,6 +187,12 @@ mod tests {
             ("{'password': 'a b', 'c': 1}", "{'password': '***', 'c': 1}"),
             (r#""password":"a\"b, c","d":1"#, r#""password":"*******","d":1"#),
             (r#""token":"cut"#, r#""token":"***"#),
+            (r#""{""sessionToken"":""Fwo,G"",""password"":"""",""x"":1}""#, r#""{""sessionToken"":""*****"",""password"":"""",""x"":1}""#),
+            (r#"{\\\"token\\\":\\\"a\"b\\\"}"#, r#"{\\\"token\\\":\\\"****\\\"}"#),
+            ("password: 'a b'; token=\"c\"", "password: '***'; token=\"*\""),
+            (r#"{'password': "it's", 'c': 1}"#, r#"{'password': "****", 'c': 1}"#),
+            (r#""token":["a]",["b"]],"c":1"#, r#""token":************,"c":1"#),
+            (r#""password":{"value":"a"}"#, r#""password":*************"#),
             (r#"{"password":"","token":null,"x":"y"}"#, r#"{"password":"","token":****,"x":"y"}"#),
         ] {
             assert_eq!(masked(text).as_deref(), Some(expected));

@@ -304,6 +304,15 @@ pub static DECISIONS: LazyLock<Table> = LazyLock::new(|| {
 
 /// One row for each record that was not kept.
 pub static SKIPPED: LazyLock<Table> = LazyLock::new(|| {
-    let fields = vec![text("file"), count("index"), text("reason"), text("detail"), count("length"), text("sha256"), time("event_time")];
+    let fields = vec![
+        text("file"),
+        count("index"),
+        text("reason"),
+        text("detail"),
+        count("length"),
+        text("sha256"),
+        time("event_time"),
+        text("raw"),
+    ];
     table("skipped", fields)
 });

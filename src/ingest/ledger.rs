@@ -134,6 +134,9 @@ pub struct SkippedRow {
     pub source: String,
     /// Microseconds since 1970, if the record had a readable time.
     pub event_time: Option<i64>,
+    /// The first 4 KiB as text, without the values of secret members, if it was to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 /// A file that was read in this run, with what was skipped of it.

@@ -16,7 +16,7 @@ use super::threads::on_all_threads;
 use super::waiting::Waiting;
 use crate::catalog::Catalog;
 use crate::cloudtrail::columns::Unknown;
-use crate::cloudtrail::{Record, Sink, SkipReason, Skipped};
+use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, written_out};
 use crate::error::{Error, Result};
 use crate::frame::EventRow;
 use crate::progress::Progress;
@@ -204,6 +204,7 @@ impl Reader<'_> {
             failed: None,
             last: last.as_ref(),
             is_same: false,
+            keep_raw: self.reading.keep_raw,
         };
         match opened {
             Err(skipped) => sink.skipped(skipped),
@@ -233,7 +234,7 @@ impl Reader<'_> {
 
 /// The name of a file in the dataset: its path, where bytes that are no text are written out, so that no two files have one name.
 fn name_of(path: &Path) -> String {
-    content::written_out(path.as_os_str().as_encoded_bytes())
+    written_out(path.as_os_str().as_encoded_bytes())
 }
 
 fn skipped_row((file, source): (&str, &str), skipped: Skipped) -> SkippedRow {
@@ -246,6 +247,7 @@ fn skipped_row((file, source): (&str, &str), skipped: Skipped) -> SkippedRow {
         sha256: skipped.sha256,
         source: source.to_owned(),
         event_time: skipped.event_time,
+        raw: Some(skipped.raw).filter(|raw| !raw.is_empty()),
     }
 }
 
@@ -265,6 +267,8 @@ struct Collector<'c, 'r> {
     last: Option<&'c LastEvent>,
     /// Whether it still stands there.
     is_same: bool,
+    /// Whether what is skipped is kept itself.
+    keep_raw: bool,
 }
 
 impl Sink for Collector<'_, '_> {
@@ -283,7 +287,9 @@ impl Sink for Collector<'_, '_> {
 
     fn skipped(&mut self, skipped: Skipped) {
         self.of_next.clear();
-        self.skipped.push(skipped);
+        // Dropped at once where it is not wanted: millions of rows may be skipped.
+        let raw = if self.keep_raw { skipped.raw } else { String::new() };
+        self.skipped.push(Skipped { raw, ..skipped });
     }
 
     fn unknown(&mut self, unknown: Vec<Unknown>) {

@@ -293,6 +293,7 @@ fn skipped_table(dataset: &Dataset) -> Result<arrow::array::RecordBatch> {
             Cell::count(row.length),
             row.sha256.as_str().into(),
             row.event_time.map_or(Cell::Null, Cell::Time),
+            row.raw.as_deref().map_or(Cell::Null, Cell::from),
         ])?;
     }
     table.finish()

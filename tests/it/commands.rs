@@ -279,6 +279,43 @@ fn bytes_that_are_no_text_are_told_with_their_place() {
 
 #[cfg(feature = "summary")]
 #[test]
+fn what_is_skipped_is_kept_where_that_is_asked_for() {
+    let room = Room::new();
+    let secret = r#"{"eventVersion":"1.08","responseElements":{"credentials":{"sessionToken":"FwoGSECRET","accessKeyId":"ASIA1"}},}"#;
+    let long = format!("[\"{}\u{e9}\u{e9}\"]", "x".repeat(4_093));
+    room.write("logs/a.json", secret);
+    room.write("logs/b.json", b"{\"Records\":[{\"eventVersion\": \xf6}]}".as_slice());
+    room.write("logs/c.json", &long);
+    room.write("logs/d.json", json!({"Records": [record("a")]}).to_string());
+    room.write("logs/e.json", "");
+    room.draft();
+    let raws = |report: &str| {
+        let batches = retrial::frame::parquet::read(&room.path(report).join("skipped.parquet"), None).unwrap();
+        let column = |name| retrial::frame::read::text(&batches[0], name).unwrap().iter().map(|cell| cell.map(str::to_owned)).collect();
+        let (files, raw): (Vec<Option<String>>, Vec<Option<String>>) = (column("file"), column("raw"));
+        files.into_iter().map(|file| file.unwrap()[5..6].to_owned()).zip(raw).collect::<Vec<_>>()
+    };
+    let replay = |inputs: &[&str]| room.run(&[&["replay", "--candidate", "draft.json", "-o", "report", "-q"], inputs].concat()).exits(0);
+    replay(&["logs"]);
+    assert!(raws("report").iter().all(|(_, raw)| raw.is_none()) && raws("report").len() == 4, "{:?}", raws("report"));
+    replay(&["logs", "--keep-raw"]);
+    let kept = raws("report");
+    let raw = |file: &str| kept.iter().find(|(name, _)| name == file).unwrap().1.as_deref();
+    assert_eq!(raw("a").unwrap(), secret.replace("FwoGSECRET", "**********"));
+    assert!(raw("b").unwrap().contains("{\"eventVersion\": "), "{kept:?}");
+    assert_eq!(raw("c").unwrap(), format!("\"{}\u{e9}", "x".repeat(4_093)), "4,096 bytes and no half of a character");
+    assert_eq!(raw("e"), None);
+    // The report says how it was made, and datasets hand on what they have.
+    assert!(room.manifest()["arguments"].as_array().unwrap().contains(&json!("--keep-raw")), "{}", room.manifest()["arguments"]);
+    room.run(&["ingest", "logs", "--keep-raw", "-o", "kept"]).exits(0);
+    room.run(&["ingest", "kept", "-o", "copy"]).exits(0);
+    replay(&["copy"]);
+    assert_eq!(raws("report"), kept);
+    let ledger = std::fs::read_to_string(room.path("copy/_retrial/ledger.json")).unwrap();
+    assert!(ledger.contains("\"raw\"") && !ledger.contains("FwoGSECRET"), "{ledger}");
+}
+
+#[test]
 fn accounts_of_the_log_are_text_in_every_report() {
     let room = Room::new();
     let account = "\u{1b}]0;pwn\u{7}<img src=x>\u{2028}";
