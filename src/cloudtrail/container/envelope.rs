@@ -189,7 +189,7 @@ impl<S: Sink> Decoder<'_, S> {
                 self.sink.unknown(vec![Unknown::Caller]);
                 self.take(&record, &json, text);
             }
-            _ => self.item(&json, depth + 1),
+            _ => self.rebuilt(&json, text, |decoder, json| decoder.item(json, depth + 1)),
         }
         true
     }

@@ -29,7 +29,7 @@ impl<S: Sink> Decoder<'_, S> {
     pub(super) fn without_markers(&mut self, text: &str, depth: usize) -> bool {
         let Ok(Value::Object(members)) = serde_json::from_str(text) else { return false };
         let record = Value::Object(told(members)).to_string();
-        self.item(&record, depth + 1);
+        self.rebuilt(&record, text, |decoder, record| decoder.item(record, depth + 1));
         true
     }
 }

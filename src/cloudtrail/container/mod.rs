@@ -49,7 +49,7 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
     } else {
-        let mut decoder = Decoder { sink, text, index: 0, taken: 0, at_end: false, wasted: 0, loosened: 0 };
+        let mut decoder = Decoder { sink, text, index: 0, taken: 0, at_end: false, wasted: 0, loosened: 0, rebuilt: None };
         if decoder.stream(text) {
             return;
         }
@@ -90,6 +90,8 @@ struct Decoder<'s, S> {
     wasted: usize,
     /// Bytes that were read as something that is nearly JSON.
     loosened: usize,
+    /// What was put together last, and the text that stands for it in the file.
+    rebuilt: Option<(String, String)>,
 }
 
 impl<S: Sink> Decoder<'_, S> {
@@ -133,7 +135,7 @@ impl<S: Sink> Decoder<'_, S> {
                 Err(error) => {
                     at = match self.loose(rest, text.len()) {
                         Some((json, length)) => {
-                            self.value(&json);
+                            self.rebuilt(&json, rest.get(..length).unwrap_or_default(), Self::value);
                             start + length
                         }
                         None => self.salvage(text, start, &error),
@@ -214,14 +216,14 @@ impl<S: Sink> Decoder<'_, S> {
                 if has_unread(&record)
                     && let Some(whole) = loose::without_halves(text)
                 {
-                    return self.item(&whole, depth);
+                    return self.rebuilt(&whole, text, |decoder, whole| decoder.item(whole, depth));
                 }
                 record.look_inside(text);
                 self.offer(&record, text, depth);
             }
             Err(error) => {
                 if let Some(whole) = loose::without_halves(text) {
-                    return self.item(&whole, depth);
+                    return self.rebuilt(&whole, text, |decoder, whole| decoder.item(whole, depth));
                 }
                 // A member that stands twice: the last one counts, as with other JSON readers.
                 let last_wins = serde_json::from_str::<serde_json::Value>(text).map(|value| value.to_string());
@@ -231,6 +233,18 @@ impl<S: Sink> Decoder<'_, S> {
                 }
             }
         }
+    }
+
+    /// Takes what was put together of a text; what is skipped of it as a whole is that text.
+    fn rebuilt(&mut self, json: &str, text: &str, take: impl FnOnce(&mut Self, &str)) {
+        let rebuilt = (json.to_owned(), self.stands_for(text).to_owned());
+        let before = self.rebuilt.replace(rebuilt);
+        take(self, json);
+        self.rebuilt = before;
+    }
+
+    fn stands_for<'t>(&'t self, text: &'t str) -> &'t str {
+        self.rebuilt.as_ref().filter(|(json, _)| json == text).map_or(text, |(_, stands)| stands)
     }
 
     fn offer(&mut self, record: &Record<'_>, text: &str, depth: usize) {
@@ -265,7 +279,7 @@ impl<S: Sink> Decoder<'_, S> {
         match taken {
             Ok(time) => self.sink.record(self.index, time, record, text),
             Err((reason, detail)) => {
-                let mut skipped = Skipped::new(Some(self.index), reason, detail, stands.as_bytes());
+                let mut skipped = Skipped::new(Some(self.index), reason, detail, self.stands_for(stands).as_bytes());
                 skipped.event_time = time;
                 self.sink.skipped(skipped);
             }
@@ -274,7 +288,8 @@ impl<S: Sink> Decoder<'_, S> {
     }
 
     fn skip(&mut self, reason: SkipReason, detail: &str, text: &str) {
-        self.sink.skipped(Skipped::new(Some(self.index), reason, detail, text.as_bytes()));
+        let skipped = Skipped::new(Some(self.index), reason, detail, self.stands_for(text).as_bytes());
+        self.sink.skipped(skipped);
         self.index += 1;
     }
 }

@@ -56,7 +56,7 @@ impl<S: Sink> Decoder<'_, S> {
                 }
                 Err(error) => match self.loose(rest, text.len()) {
                     Some((json, length)) => {
-                        self.element(&json, 1);
+                        self.rebuilt(&json, rest.get(..length).unwrap_or_default(), |decoder, json| decoder.element(json, 1));
                         at + length
                     }
                     None => self.broken(text, at, key, &error),

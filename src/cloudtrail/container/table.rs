@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::envelope::{begins_like, first_key, is_wrapper};
-use super::{Decoder, Sink, SkipReason};
+use super::{Decoder, Sink, SkipReason, is_between};
 use crate::cloudtrail::columns::{Columns, is_column, names_call, of_elastic, whole_record};
 
 /// What a column of whole records is called whose name does not say so.
@@ -36,7 +36,7 @@ pub(super) struct Table<'t> {
 impl<'t> Table<'t> {
     /// Tells a table from other texts by its first line.
     pub(super) fn find(text: &'t str) -> Option<Self> {
-        if text.trim_start().starts_with(['{', '[']) {
+        if text.trim_start_matches(is_between).starts_with(['{', '[']) {
             return None;
         }
         // PowerShell says first what it has made the table of, Excel what stands between the columns.
