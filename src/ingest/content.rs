@@ -9,17 +9,19 @@ use std::path::Path;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::archive::{self, Part, Trouble, is_archive};
 use super::inflate::{Damage, Inflater, is_compressed};
 use super::ledger::SourceFile;
 use super::source::{LogFile, Reading};
 use super::tabular;
-use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, without_secrets};
+use crate::cloudtrail::columns::Unknown;
+use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, without_secrets, written_out};
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
 /// How often a file is inflated: exports of compressed files are compressed once more.
-const NESTED: u8 = 2;
+const NESTED: u8 = 4;
 
 /// Where the bytes of a log file are.
 #[derive(Debug, Clone)]
@@ -157,7 +159,7 @@ impl Opened {
     pub(super) fn last_of(&self, older: &SourceFile, reading: &Reading) -> Option<LastEvent> {
         let Content::Bytes(bytes) = &self.content else { return None };
         let before = bytes.get(..usize::try_from(older.bytes).ok()?)?;
-        let ends_a_line = before.ends_with(b"\n") && !is_compressed(before);
+        let ends_a_line = before.ends_with(b"\n") && !is_compressed(before) && !is_archive(before);
         if older.sha256.is_empty() || ends_a_line {
             return None;
         }
@@ -170,7 +172,9 @@ impl Opened {
     pub(super) fn decode(self, reading: &Reading, sink: &mut impl Sink) {
         match self.content {
             Content::Parquet(file) => tabular::decode_table(file, reading.max_inflated, sink),
-            Content::Bytes(bytes) => decode_bytes(bytes, reading.max_inflated, NESTED, sink),
+            Content::Bytes(bytes) => {
+                decode_bytes(bytes, reading.max_inflated, NESTED, sink);
+            }
         }
         if let Some(beyond) = self.beyond {
             sink.skipped(beyond);
@@ -203,28 +207,37 @@ impl Sink for Last {
     fn skipped(&mut self, _: Skipped) {}
 }
 
-fn decode_bytes(bytes: Bytes, limit: u64, nested: u8, sink: &mut impl Sink) {
+/// Decodes what the bytes come to, and returns how many those are.
+fn decode_bytes(bytes: Bytes, limit: u64, nested: u8, sink: &mut impl Sink) -> u64 {
+    let length = bytes.len() as u64;
     if bytes.starts_with(PARQUET) {
         tabular::decode_table(bytes, limit, sink);
+    } else if nested > 0 && is_archive(&bytes) {
+        return decode_archive(&bytes, limit, nested, sink);
     } else if nested > 0 && is_compressed(&bytes) {
         let mut inflater = INFLATER.take().unwrap_or_default();
-        decode_inflated(&mut inflater, &bytes, limit, nested, sink);
+        let length = decode_inflated(&mut inflater, &bytes, limit, nested, sink);
         inflater.trim();
         INFLATER.set(Some(inflater));
+        return length;
     } else {
         decode_text(&bytes, sink);
     }
+    length
 }
 
-fn decode_inflated(inflater: &mut Inflater, bytes: &[u8], limit: u64, nested: u8, sink: &mut impl Sink) {
+fn decode_inflated(inflater: &mut Inflater, bytes: &[u8], limit: u64, nested: u8, sink: &mut impl Sink) -> u64 {
     let (plain, damage) = inflater.inflate(bytes, limit);
-    if plain.starts_with(PARQUET) || is_compressed(plain) {
-        decode_bytes(Bytes::copy_from_slice(plain), limit, nested - 1, sink);
+    let mut length = plain.len() as u64;
+    if nested > 1 && is_archive(plain) {
+        length = decode_archive(plain, limit, nested - 1, sink);
+    } else if plain.starts_with(PARQUET) || is_compressed(plain) {
+        length = decode_bytes(Bytes::copy_from_slice(plain), limit, nested - 1, sink);
     } else if !plain.is_empty() || damage.is_none() {
         decode_text(plain, sink);
     }
     let (reason, detail) = match damage {
-        None => return,
+        None => return length,
         Some(Damage::Broken(message)) => (SkipReason::BrokenCompression, format!("{message}; {} bytes compressed", bytes.len())),
         Some(Damage::TooLarge) => (
             SkipReason::TooLarge,
@@ -232,6 +245,94 @@ fn decode_inflated(inflater: &mut Inflater, bytes: &[u8], limit: u64, nested: u8
         ),
     };
     sink.skipped(Skipped::new(None, reason, detail, bytes));
+    length
+}
+
+/// Decodes the files of an archive that may be logs, one after the other.
+fn decode_archive(bytes: &[u8], limit: u64, nested: u8, sink: &mut dyn Sink) -> u64 {
+    let mut within = Within { sink, name: String::new(), first: 0, next: 0 };
+    let (mut came, mut logs, mut others, mut other) = (0, 0, 0, String::new());
+    archive::read(bytes, limit, &mut |part, left| {
+        let (bytes, trouble) = match part {
+            Part::Other(name) => {
+                others += 1;
+                other = name;
+                return 0;
+            }
+            Part::File(name, bytes, trouble) => {
+                within.name = name;
+                (Bytes::from(bytes), trouble)
+            }
+            Part::End(trouble) => {
+                within.name.clear();
+                (Bytes::new(), Some(trouble))
+            }
+        };
+        within.first = within.next;
+        logs += 1;
+        let length = if bytes.is_empty() && trouble.is_some() { 0 } else { decode_bytes(bytes.clone(), left, nested - 1, &mut within) };
+        let (reason, detail) = match trouble {
+            None => (None, String::new()),
+            Some(Trouble::Broken(why)) => (Some(SkipReason::BrokenCompression), format!("{why}; what is whole before was read")),
+            Some(Trouble::Document) => {
+                (Some(SkipReason::NotCloudtrail), "an Excel workbook, or another document: save the sheet as CSV".into())
+            }
+            Some(Trouble::TooLarge) => {
+                let detail =
+                    format!("the files of the archive come to more than {limit} bytes, what is beyond is not read: raise --max-inflated");
+                (Some(SkipReason::TooLarge), detail)
+            }
+        };
+        if let Some(reason) = reason {
+            within.skipped(Skipped::new(None, reason, detail, &bytes));
+        }
+        came += length;
+        length
+    });
+    within.name.clear();
+    if others > 0 {
+        let detail = format!("files in the archive that are no logs of calls: {others}, such as `{other}`");
+        within.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, &[]));
+    } else if logs == 0 {
+        within.skipped(Skipped::new(None, SkipReason::EmptyFile, "the archive holds no file", bytes));
+    }
+    came
+}
+
+/// Counts the records of an archive through all of its files, and names the file of what is skipped.
+struct Within<'s> {
+    sink: &'s mut dyn Sink,
+    /// The file in the archive; empty for the archive itself.
+    name: String,
+    /// The index that its first record has.
+    first: u64,
+    next: u64,
+}
+
+impl Sink for Within<'_> {
+    fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str) {
+        self.next = self.first + index + 1;
+        self.sink.record(self.first + index, time, record, text);
+    }
+
+    fn skipped(&mut self, mut skipped: Skipped) {
+        if let Some(index) = &mut skipped.index {
+            *index += self.first;
+            self.next = *index + 1;
+        }
+        if !self.name.is_empty() {
+            skipped.detail = format!("in `{}`: {}", self.name, skipped.detail);
+        }
+        self.sink.skipped(skipped);
+    }
+
+    fn unknown(&mut self, unknown: Vec<Unknown>) {
+        self.sink.unknown(unknown);
+    }
+
+    fn not_utf8(&mut self, near: String) {
+        self.sink.not_utf8(near);
+    }
 }
 
 fn decode_text(bytes: &[u8], sink: &mut impl Sink) {
@@ -269,16 +370,6 @@ fn not_utf8(bytes: &[u8]) -> Option<String> {
     let before = written_out(bytes.get(at.saturating_sub(BEFORE)..at)?);
     let around = before.clone() + &written_out(bytes.get(at..bytes.len().min(at + AROUND))?);
     Some(without_secrets(&around, before.floor_char_boundary(before.len().saturating_sub(AROUND))))
-}
-
-/// Text, where bytes that are none are written out (`\xf6`).
-pub(super) fn written_out(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
-    }
-    text
 }
 
 /// The units of a text in UTF-16, as PowerShell's `>` writes it, with its mark or without.

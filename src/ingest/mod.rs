@@ -1,5 +1,6 @@
 //! The ingester: log files in, events dataset out.
 
+mod archive;
 mod buffer;
 mod content;
 pub mod dataset;

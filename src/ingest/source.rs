@@ -22,7 +22,7 @@ const PASSED_OVER: [&str; 3] = ["CloudTrail-Digest", "CloudTrail-Insight", "Clou
 const ENDINGS: [&str; 8] = ["json", "gz", "jsonl", "ndjson", "log", "zst", "csv", "parquet"];
 
 /// How many bytes tell what a file is that has another name.
-const HEAD: u64 = 4_096;
+pub(super) const HEAD: u64 = 4_096;
 
 /// The path of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -32,6 +32,8 @@ const STANDARD_INPUT: &str = "-";
 pub struct Reading {
     /// The most bytes that one file may come to when inflated; what is beyond is skipped.
     pub max_inflated: u64,
+    /// Whether the ledger keeps the first 4 KiB of what is skipped.
+    pub keep_raw: bool,
     /// Settings of object stores, by the names of the environment variables that the AWS tools read (`AWS_REGION`,
     /// `AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...).
     pub settings: Vec<(String, String)>,
@@ -39,7 +41,7 @@ pub struct Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { max_inflated: 2 << 30, settings: Vec::new() }
+        Self { max_inflated: 2 << 30, keep_raw: false, settings: Vec::new() }
     }
 }
 
@@ -174,7 +176,7 @@ fn entries(folder: &Path, logs: &mut Logs, mut each: impl FnMut(&ignore::DirEntr
 }
 
 /// Whether a folder of that name, in a trail's bucket, holds no records of calls.
-fn is_without_calls(name: &OsStr) -> bool {
+pub(super) fn is_without_calls(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| PASSED_OVER.contains(&name))
 }
 
@@ -320,14 +322,22 @@ fn looks_like_log(path: &Path) -> bool {
     begins_as_log(&first)
 }
 
+/// The same of a file that begins so.
+pub(super) fn is_log(path: &Path, first: &[u8]) -> bool {
+    has_log_ending(path) || begins_as_log(first)
+}
+
 fn has_log_ending(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     ending.as_deref().is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
-/// Gzip, zstd, Parquet, or a text that may hold records.
+/// Gzip, zstd, an archive, Parquet, or a text that may hold records.
 fn begins_as_log(first: &[u8]) -> bool {
-    super::inflate::is_compressed(first) || first.starts_with(b"PAR1") || may_hold_records(&super::content::text(first))
+    super::inflate::is_compressed(first)
+        || super::archive::is_archive(first)
+        || first.starts_with(b"PAR1")
+        || may_hold_records(&super::content::text(first))
 }
 
 fn error_path(error: &ignore::Error) -> Option<PathBuf> {

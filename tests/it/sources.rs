@@ -342,7 +342,137 @@ fn damaged_and_foreign_files_are_told_as_what_they_are() {
     let mut tar = vec![0; 1_024];
     tar[257..262].copy_from_slice(b"ustar");
     let room = Room::new();
-    assert!(load(&[room.write("log.json.gz", gzip(&tar))]).only_skipped().1.contains("a tar archive"));
+    assert!(load(&[room.write("log.json.gz", gzip(&tar))]).only_skipped().1.contains("a tar archive that is damaged"));
+}
+
+fn zipped(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (at, (name, bytes)) in files.iter().enumerate() {
+        let method = if at % 2 == 0 { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        archive.start_file(*name, zip::write::SimpleFileOptions::default().compression_method(method)).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn tarred(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        archive.append_data(&mut header, name, bytes.as_slice()).unwrap();
+    }
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    archive.append_link(&mut link, "latest.json", "a.json").unwrap();
+    archive.into_inner().unwrap()
+}
+
+/// Three records in three files, one of them compressed, and what macOS and people put beside them.
+fn files() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("logs/eu/a.json.gz", gzip(record("a").as_bytes())),
+        ("__MACOSX/logs/eu/._a.json.gz", b"\0\x05\x16\x07".to_vec()),
+        ("logs/us/b.json", format!(r#"{{"Records":["text",{}]}}"#, record("b")).into_bytes()),
+        ("logs/CloudTrail-Digest/us/d.json", br#"{"digestS3Object":"x"}"#.to_vec()),
+        ("README.txt", b"What this is".to_vec()),
+        ("logs/c", record("c").into_bytes()),
+    ]
+}
+
+#[test]
+fn archives_are_read_file_by_file() {
+    let files = files();
+    let tar = tarred(&files);
+    for (name, bytes) in [
+        ("zip", zipped(&files)),
+        ("tar", tar.clone()),
+        ("tar.gz", gzip(&tar)),
+        ("tar.zst", zstd(&tar)),
+        ("zip in tar", tarred(&[("all.zip", zipped(&files))])),
+        ("tar.gz in zip", zipped(&[("all.tgz", gzip(&tar))])),
+    ] {
+        let room = Room::new();
+        // Archives are found in folders by what they hold.
+        room.write("logs/everything", bytes);
+        let loaded = load(&[room.path("logs")]);
+        assert_eq!(loaded.counts(), (5, 3, 0), "{name}: {:?}", loaded.skipped());
+        let told: Vec<(&str, Option<u64>, &str)> =
+            loaded.skipped().iter().map(|row| (row.reason.as_str(), row.index, row.detail.as_str())).collect();
+        let [(other, None, readme), (text, Some(1), quoted)] = told.as_slice() else { panic!("{name}: {told:?}") };
+        assert_eq!((*other, *text), ("not_cloudtrail", "not_an_object"), "{name}");
+        assert!(readme.ends_with("files in the archive that are no logs of calls: 2, such as `README.txt`"), "{name}: {readme}");
+        assert!(quoted.ends_with("in `logs/us/b.json`: `\"text\"`"), "{name}: {quoted}");
+        // Read again, and beside the files themselves, it brings nothing new.
+        let again = load(&[room.path("logs"), room.write("a.json", record("a"))]);
+        assert_eq!(again.counts(), (6, 3, 1), "{name}");
+    }
+    let room = Room::new();
+    let parquet = std::fs::read(load(&[room.write("a.json", record("a"))]).dataset.files().unwrap().pop().unwrap()).unwrap();
+    let loaded = load(&[room.write("own.zip", zipped(&[("own.parquet", parquet), ("b.json", record("b").into_bytes())]))]);
+    assert_eq!(loaded.counts(), (2, 1, 0), "{:?}", loaded.skipped());
+}
+
+#[test]
+fn of_damaged_archives_is_read_what_is_whole() {
+    let files: Vec<(String, Vec<u8>)> = (0..50).map(|n| (format!("{n}.json"), record(&n.to_string()).into_bytes())).collect();
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    let (zip, tar) = (zipped(&files), tarred(&files));
+    let load_bytes = |bytes: &[u8]| {
+        let room = Room::new();
+        load(&[room.write("logs.zip", bytes)])
+    };
+    for (name, bytes) in [("zip", &zip[..zip.len() / 2]), ("tar", &tar[..tar.len() / 2]), ("tar.gz", &gzip(&tar)[..600])] {
+        let loaded = load_bytes(bytes);
+        assert!((5..50).contains(&loaded.counts().1), "{name}: {:?} {:?}", loaded.counts(), loaded.skipped());
+        assert!(loaded.skipped().iter().any(|row| row.reason == "broken_compression"), "{name}: {:?}", loaded.skipped());
+    }
+    // A file with a wrong checksum, one that is encrypted, one that is compressed in another way: the others are read.
+    let place = zip.windows(6).position(|bytes| bytes == b"3.json").unwrap();
+    let directory = zip.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
+    let first = zip.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    let mut checksum = zip.clone();
+    // The third byte of the text of a file that is stored, not deflated.
+    checksum[place + 6 + 20] ^= 1;
+    let mut encrypted = zip.clone();
+    encrypted[6] |= 1;
+    encrypted[first + 8] |= 1;
+    let mut method = zip.clone();
+    method[directory + 10] = 14;
+    for (name, bytes) in [("checksum", checksum), ("encrypted", encrypted), ("method", method)] {
+        let loaded = load_bytes(&bytes);
+        assert!(loaded.counts().1 >= 49, "{name}: {:?} {:?}", loaded.counts(), loaded.skipped());
+        assert!(
+            loaded.skipped().iter().any(|row| row.reason == "broken_compression" && row.detail.contains(".json`: ")),
+            "{name}: {:?}",
+            loaded.skipped()
+        );
+    }
+    assert_eq!(load_bytes(&zipped(&[])).only_skipped().0, "empty_file");
+    let workbook = zipped(&[("[Content_Types].xml", b"<x/>".to_vec()), ("xl/workbook.xml", b"<x/>".to_vec())]);
+    assert!(load_bytes(&workbook).only_skipped().1.contains("save the sheet as CSV"));
+}
+
+#[test]
+fn the_files_of_an_archive_come_to_the_limit_together() {
+    let bomb = gzip(&vec![b' '; 1 << 20]);
+    let files =
+        [("a.json", record("a").into_bytes()), ("b.json.gz", bomb.clone()), ("c.json.gz", bomb), ("d.json", record("d").into_bytes())];
+    for bytes in [zipped(&files), gzip(&tarred(&files))] {
+        let room = Room::new();
+        let file = room.write("logs.zip", bytes);
+        let whole = load(std::slice::from_ref(&file));
+        assert_eq!((whole.counts().1, whole.skipped().len()), (2, 2), "{:?}", whole.skipped());
+        let loaded = load_with(&Reading { max_inflated: 1 << 18, ..Reading::default() }, &Silent, &[file.clone()]);
+        assert_eq!(loaded.counts().1, 1, "{:?}", loaded.skipped());
+        assert!(loaded.skipped().iter().all(|row| row.reason == "too_large" || row.reason == "empty_file"), "{:?}", loaded.skipped());
+        // More is read when the limit is raised, and nothing twice.
+        let Loaded { room: kept, mut dataset } = loaded;
+        ingest(&[file], &Reading::default(), &mut dataset, Catalog::builtin(), &Silent).unwrap();
+        assert_eq!(Loaded { room: kept, dataset }.counts(), whole.counts());
+    }
 }
 
 #[test]
