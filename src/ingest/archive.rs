@@ -7,6 +7,7 @@ use zip::ZipArchive;
 use zip::read::{ZipFile, read_zipfile_from_stream};
 
 use super::source::{HEAD, is_log, is_without_calls};
+use crate::cloudtrail::SkipReason;
 
 /// How an archive of zip begins, and one that is empty.
 const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
@@ -35,6 +36,20 @@ pub(super) enum Trouble {
     TooLarge,
     /// The archive is a document.
     Document,
+}
+
+impl Trouble {
+    /// As what is skipped of an archive of which at most so many bytes are read.
+    pub(super) fn told(self, limit: u64) -> (SkipReason, String) {
+        match self {
+            Self::Broken(why) => (SkipReason::BrokenCompression, format!("{why}; what is whole before was read")),
+            Self::Document => (SkipReason::NotCloudtrail, "an Excel workbook, or another document: save the sheet as CSV".to_owned()),
+            Self::TooLarge => (
+                SkipReason::TooLarge,
+                format!("the files of the archive come to more than {limit} bytes, what is beyond is not read: raise --max-inflated"),
+            ),
+        }
+    }
 }
 
 /// Whether the bytes begin as an archive does.

@@ -9,7 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::archive::{self, Part, Trouble, is_archive};
+use super::archive::{self, Part, is_archive};
 use super::inflate::{Damage, Inflater, is_compressed};
 use super::ledger::SourceFile;
 use super::source::{LogFile, Reading};
@@ -21,7 +21,7 @@ use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, without_secre
 const PARQUET: &[u8] = b"PAR1";
 
 /// How often a file is inflated: exports of compressed files are compressed once more.
-const NESTED: u8 = 4;
+pub(super) const NESTED: u8 = 4;
 
 /// Where the bytes of a log file are.
 #[derive(Debug, Clone)]
@@ -271,19 +271,7 @@ fn decode_archive(bytes: &[u8], limit: u64, nested: u8, sink: &mut dyn Sink) -> 
         within.first = within.next;
         logs += 1;
         let length = if bytes.is_empty() && trouble.is_some() { 0 } else { decode_bytes(bytes.clone(), left, nested - 1, &mut within) };
-        let (reason, detail) = match trouble {
-            None => (None, String::new()),
-            Some(Trouble::Broken(why)) => (Some(SkipReason::BrokenCompression), format!("{why}; what is whole before was read")),
-            Some(Trouble::Document) => {
-                (Some(SkipReason::NotCloudtrail), "an Excel workbook, or another document: save the sheet as CSV".into())
-            }
-            Some(Trouble::TooLarge) => {
-                let detail =
-                    format!("the files of the archive come to more than {limit} bytes, what is beyond is not read: raise --max-inflated");
-                (Some(SkipReason::TooLarge), detail)
-            }
-        };
-        if let Some(reason) = reason {
+        if let Some((reason, detail)) = trouble.map(|trouble| trouble.told(limit)) {
             within.skipped(Skipped::new(None, reason, detail, &bytes));
         }
         came += length;

@@ -198,16 +198,22 @@ fn find(dataset: &Dataset, id: &str) -> Result<Vec<RecordBatch>> {
 }
 
 fn not_found(dataset: &Dataset, id: &str, near: &[String]) -> Result<String> {
+    const MOST_SKIPPED: usize = 5;
     if !near.is_empty() {
         return Ok(format!("no event `{id}` in the log: did you mean `{}`?", near.join("` or `")));
     }
-    let skipped: Vec<String> = skipped_with(dataset, id)
+    let rows = skipped_with(dataset, id);
+    let mut skipped: Vec<String> = rows
         .iter()
+        .take(MOST_SKIPPED)
         .map(|row| {
             let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
             format!("`{}`{place}: {}: {}", row.file, row.reason.replace('_', " "), row.detail)
         })
         .collect();
+    if rows.len() > MOST_SKIPPED {
+        skipped.push(format!("and {} more of the same files", rows.len() - MOST_SKIPPED));
+    }
     if !skipped.is_empty() {
         return Ok(format!("event `{id}` was skipped, so nothing can be said of it: {}", skipped.join("; ")));
     }

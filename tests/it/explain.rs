@@ -304,6 +304,10 @@ mod command {
         let value = room.explain("sign-in", &["--format", "json"]).exits(0).json();
         assert_eq!((&value["explanations"][0]["replayed"], &value["explanations"][0]["not_replayed"]), (&json!(false), &json!("sign_in")));
         room.explain("broken-0001", &[]).exits(2).has(&["event `broken-0001` was skipped", "one.json`, record 5"]);
+        let broken: String = (0..9).map(|n| format!("{{\"eventID\":\"broken-{n}\",}}\n")).collect();
+        std::fs::write(room.0.path().join("all.zip"), crate::sources::zipped(&[("logs/a.json", broken.into_bytes())])).unwrap();
+        let run = room.run(&["explain", "all.zip", "--baseline", "baseline.json", "--event", "broken-7"]).exits(2);
+        run.has(&["event `broken-7` was skipped", "all.zip`, record 0", "in `logs/a.json`", "and 4 more of the same files"]);
         room.explain("lisp", &[]).exits(2).has(&["no event `lisp`", "did you mean `list`?"]);
         room.explain("nothing-like-it", &[]).exits(2).has(&["`sample_event_ids` of changes.parquet"]);
         room.explain("twin", &[]).exits(0).has(&["2 events have this id", "workmail:ListUsers", "workmail:DescribeOrganization"]);

@@ -345,7 +345,7 @@ fn damaged_and_foreign_files_are_told_as_what_they_are() {
     assert!(load(&[room.write("log.json.gz", gzip(&tar))]).only_skipped().1.contains("a tar archive that is damaged"));
 }
 
-fn zipped(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn zipped(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (at, (name, bytes)) in files.iter().enumerate() {
         let method = if at % 2 == 0 { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
@@ -465,7 +465,7 @@ fn the_files_of_an_archive_come_to_the_limit_together() {
         let file = room.write("logs.zip", bytes);
         let whole = load(std::slice::from_ref(&file));
         assert_eq!((whole.counts().1, whole.skipped().len()), (2, 2), "{:?}", whole.skipped());
-        let loaded = load_with(&Reading { max_inflated: 1 << 18, ..Reading::default() }, &Silent, &[file.clone()]);
+        let loaded = load_with(&Reading { max_inflated: 1 << 18, ..Reading::default() }, &Silent, std::slice::from_ref(&file));
         assert_eq!(loaded.counts().1, 1, "{:?}", loaded.skipped());
         assert!(loaded.skipped().iter().all(|row| row.reason == "too_large" || row.reason == "empty_file"), "{:?}", loaded.skipped());
         // More is read when the limit is raised, and nothing twice.
