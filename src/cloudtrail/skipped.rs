@@ -83,6 +83,15 @@ impl Skipped {
         let detail = without_secrets(&detail.into(), 0);
         Self { index, reason, detail, length: bytes.len() as u64, sha256, event_time: None, raw: raw(bytes) }
     }
+
+    /// Puts stars for values that are known to be secret.
+    pub(super) fn hide(&mut self, secrets: &[String]) {
+        for secret in secrets {
+            for text in [&mut self.raw, &mut self.detail] {
+                *text = text.replace(secret, &"*".repeat(secret.len()));
+            }
+        }
+    }
 }
 
 /// The most bytes that are kept of what is skipped.
@@ -109,7 +118,17 @@ pub fn written_out(bytes: &[u8]) -> String {
 }
 
 /// How the names of members end whose values are secret: `secretAccessKey`, `sessionToken` and other tokens, `password`.
-const SECRET: [&str; 3] = ["secretaccesskey", "token", "password"];
+const SECRET: [&str; 4] = ["secretaccesskey", "secret_access_key", "token", "password"];
+
+/// Whether a member or column of that name holds a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    let tail = |length: usize| name.len().checked_sub(length).and_then(|at| name.get(at..)).unwrap_or_default();
+    SECRET.iter().any(|end| tail(end.len()).eq_ignore_ascii_case(end))
+}
+
+/// Other spellings of quotation marks and signs, and the same in as many bytes.
+const SPELLINGS: [(&str, &str); 5] =
+    [("\\u0022", "\\\"    "), ("\\u0027", "\\'    "), ("\\u003d", "=     "), ("&quot;", "\"     "), ("%3d", "=  ")];
 
 /// How long a secret may be.
 const LONGEST: usize = 4_096;
@@ -124,7 +143,12 @@ pub fn without_secrets(text: &str, from: usize) -> String {
 
 /// A text of the same length in which the values of secret members are stars; `None` if there is none.
 fn masked(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
+    let mut lower = text.to_ascii_lowercase();
+    for (spelling, plain) in SPELLINGS {
+        if lower.contains(spelling) {
+            lower = lower.replace(spelling, plain);
+        }
+    }
     let mut masked: Option<String> = None;
     let mut at = 0;
     while let Some(end) = SECRET.iter().filter_map(|name| Some(at + lower.get(at..)?.find(name)? + name.len())).min() {
@@ -142,12 +166,23 @@ fn value(after: &str) -> Option<Range<usize>> {
     // A text in JSON in a text has `\"`, a cell of a CSV `""`.
     let run = |text: &'_ str| text.len() - text.trim_start_matches(['\\', '"', '\'']).len();
     let quote = after.get(..run(after))?;
-    let rest = after.get(quote.len()..)?.trim_start().strip_prefix([':', '='])?.trim_start();
+    let named = after.get(quote.len()..)?.trim_start();
+    let rest = named_apart(named).unwrap_or(named).strip_prefix([':', '='])?;
+    let rest = rest.strip_prefix('>').unwrap_or(rest).trim_start();
+    // Python's `u'...'`.
+    let rest = rest.strip_prefix(['u', 'b', 'r']).filter(|text| text.starts_with(['"', '\''])).unwrap_or(rest);
     let first = rest.trim_start_matches('\\').strip_prefix(['"', '\'']).map_or(0, |after| rest.len() - after.len());
     let own = if rest.starts_with(quote) && !quote.is_empty() { quote } else { rest.get(..first)? };
     let value = rest.strip_prefix(own)?;
     let begin = after.len() - value.len();
     Some(begin..begin + end_of(value, own).unwrap_or(value.len()))
+}
+
+/// What follows `"value"` where name and value are members of their own: `{"field":"sessionToken","value":"..."}`.
+fn named_apart(after_name: &str) -> Option<&str> {
+    let (member, rest) = after_name.strip_prefix(',')?.split_once(':')?;
+    let is_value = member.len() < 64 && member.trim_matches([' ', '\n', '\r', '\t', '\\', '"', '\'']).ends_with("value");
+    is_value.then(|| after_name.get(after_name.len() - rest.len() - 1..)).flatten()
 }
 
 /// Where a value ends that stands behind `quote`: there it stands again, or, without one, at what stands between two values.
@@ -156,7 +191,11 @@ fn end_of(value: &str, quote: &str) -> Option<usize> {
         return value.match_indices(quote).map(|(at, _)| at).find(|at| value.get(..*at).is_some_and(|before| !before.ends_with('\\')));
     }
     if !value.starts_with(['[', '{']) {
-        return value.find(['"', '\'', '\\', ',', ' ', '&', '}', '`', '\n', ';']);
+        let end = value.find(['"', '\'', '\\', ',', '&', '}', '`', '\n', ';']).unwrap_or(value.len());
+        // Words that stand behind it are of it, up to one that is a member of its own.
+        let begins_member =
+            |at: &usize| value.get(at + 1..end).is_some_and(|rest| rest.split(' ').next().is_some_and(|word| word.contains(['=', ':'])));
+        return Some(value.get(..end)?.match_indices(' ').map(|(at, _)| at).find(begins_member).unwrap_or(end));
     }
     let (mut depth, mut is_text) = (0_usize, false);
     for (at, byte) in value.bytes().enumerate() {
@@ -182,6 +221,12 @@ mod tests {
         for (text, expected) in [
             (r#""secretAccessKey":"wJalr/K","x":"y""#, r#""secretAccessKey":"*******","x":"y""#),
             (r#"{"SessionToken" : "é", "nextToken":null}"#, r#"{"SessionToken" : "**", "nextToken":****}"#),
+            ("aws_secret_access_key=ab c d=e {password => \"f\"}", "aws_secret_access_key=**** d=e {password => \"*\"}"),
+            ("{u'sessionToken': u'V', 'x': u'y'}", "{u'sessionToken': u'*', 'x': u'y'}"),
+            (
+                r#"[{"field":"a.sessionToken","value":"V"},{"field":"b","value":"c"}]"#,
+                r#"[{"field":"a.sessionToken","value":"*"},{"field":"b","value":"c"}]"#,
+            ),
             ("sessionToken=FwoG secretAccessKey=abc", "sessionToken=**** secretAccessKey=***"),
             (r#"{\"password\":\"a\"}"#, r#"{\"password\":\"*\"}"#),
             ("{'password': 'a b', 'c': 1}", "{'password': '***', 'c': 1}"),
@@ -197,6 +242,8 @@ mod tests {
         ] {
             assert_eq!(masked(text).as_deref(), Some(expected));
         }
+        let escaped = masked(r#""{\u0022password\u0022:\u0022SECRET\u0022,\u0022x\u0022:1}""#).unwrap_or_default();
+        assert!(!escaped.contains("SECRET") && escaped.ends_with(r#"\u0022,\u0022x\u0022:1}""#), "{escaped}");
         assert_eq!(masked("no token here; eventName: GetSessionToken"), None);
         assert_eq!(without_secrets(r#""token":"abc","x":1"#, 10), r#"**","x":1"#, "it begins in a secret");
     }

@@ -288,6 +288,10 @@ fn what_is_skipped_is_kept_where_that_is_asked_for() {
     room.write("logs/c.json", &long);
     room.write("logs/d.json", json!({"Records": [record("a")]}).to_string());
     room.write("logs/e.json", "");
+    room.write(
+        "logs/f.csv",
+        "eventName,eventSource,eventTime,responseElements.sessionToken\nAssumeRole,sts.amazonaws.com,never,CELLSECRET\n",
+    );
     room.draft();
     let raws = |report: &str| {
         let batches = retrial::frame::parquet::read(&room.path(report).join("skipped.parquet"), None).unwrap();
@@ -297,14 +301,14 @@ fn what_is_skipped_is_kept_where_that_is_asked_for() {
     };
     let replay = |inputs: &[&str]| room.run(&[&["replay", "--candidate", "draft.json", "-o", "report", "-q"], inputs].concat()).exits(0);
     replay(&["logs"]);
-    assert!(raws("report").iter().all(|(_, raw)| raw.is_none()) && raws("report").len() == 4, "{:?}", raws("report"));
+    assert!(raws("report").iter().all(|(_, raw)| raw.is_none()) && raws("report").len() == 5, "{:?}", raws("report"));
     replay(&["logs", "--keep-raw"]);
     let kept = raws("report");
     let raw = |file: &str| kept.iter().find(|(name, _)| name == file).unwrap().1.as_deref();
     assert_eq!(raw("a").unwrap(), secret.replace("FwoGSECRET", "**********"));
     assert!(raw("b").unwrap().contains("{\"eventVersion\": "), "{kept:?}");
     assert_eq!(raw("c").unwrap(), format!("\"{}\u{e9}", "x".repeat(4_093)), "4,096 bytes and no half of a character");
-    assert_eq!(raw("e"), None);
+    assert_eq!((raw("e"), raw("f")), (None, Some("AssumeRole,sts.amazonaws.com,never,**********")));
     // The report says how it was made, and datasets hand on what they have.
     assert!(room.manifest()["arguments"].as_array().unwrap().contains(&json!("--keep-raw")), "{}", room.manifest()["arguments"]);
     room.run(&["ingest", "logs", "--keep-raw", "-o", "kept"]).exits(0);

@@ -49,7 +49,8 @@ pub fn decode(text: &str, sink: &mut impl Sink) {
     } else if let Some(detail) = look_alike::of_text(text) {
         sink.skipped(Skipped::new(None, SkipReason::NotCloudtrail, detail, text.as_bytes()));
     } else {
-        let mut decoder = Decoder { sink, text, index: 0, taken: 0, at_end: false, wasted: 0, loosened: 0, rebuilt: None };
+        let mut decoder =
+            Decoder { sink, text, index: 0, taken: 0, at_end: false, wasted: 0, loosened: 0, rebuilt: None, secrets: Vec::new() };
         if decoder.stream(text) {
             return;
         }
@@ -92,6 +93,8 @@ struct Decoder<'s, S> {
     loosened: usize,
     /// What was put together last, and the text that stands for it in the file.
     rebuilt: Option<(String, String)>,
+    /// What stands in columns of secrets in the row that is read.
+    secrets: Vec<String>,
 }
 
 impl<S: Sink> Decoder<'_, S> {
@@ -281,6 +284,7 @@ impl<S: Sink> Decoder<'_, S> {
             Err((reason, detail)) => {
                 let mut skipped = Skipped::new(Some(self.index), reason, detail, self.stands_for(stands).as_bytes());
                 skipped.event_time = time;
+                skipped.hide(&self.secrets);
                 self.sink.skipped(skipped);
             }
         }
@@ -288,7 +292,8 @@ impl<S: Sink> Decoder<'_, S> {
     }
 
     fn skip(&mut self, reason: SkipReason, detail: &str, text: &str) {
-        let skipped = Skipped::new(Some(self.index), reason, detail, self.stands_for(text).as_bytes());
+        let mut skipped = Skipped::new(Some(self.index), reason, detail, self.stands_for(text).as_bytes());
+        skipped.hide(&self.secrets);
         self.sink.skipped(skipped);
         self.index += 1;
     }

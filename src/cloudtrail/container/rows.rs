@@ -11,6 +11,7 @@ use super::entries::{Key, Members, plain};
 use super::envelope::is_sure_list;
 use super::{Decoder, Record, Sink, SkipReason, is_named, look_alike, shorten};
 use crate::cloudtrail::columns::{Columns, is_column, of_elastic, simplified, unescaped, whole_record};
+use crate::cloudtrail::skipped::is_secret;
 
 /// Columns that are null in no row of a whole table.
 const ALWAYS: [&str; 10] = [
@@ -119,6 +120,8 @@ impl<S: Sink> Decoder<'_, S> {
 
     /// Takes the record that columns hold, or that they are put together to; `text` is what stands for the row.
     pub(super) fn columns(&mut self, columns: &Columns, text: &str, depth: usize) {
+        let secrets = columns.0.iter().filter(|(name, _)| is_secret(name)).filter_map(|(_, cell)| cell.as_str());
+        self.secrets = secrets.filter(|secret| !secret.is_empty()).map(str::to_owned).collect();
         let mut whole: Vec<_> = columns.0.iter().filter_map(|(name, cell)| Some((whole_record(name)?, name, cell.as_str()?))).collect();
         whole.sort_by_key(|(place, ..)| *place);
         if whole.into_iter().any(|(_, name, cell)| self.cell(name, cell.trim(), depth + 1)) {
