@@ -21,7 +21,7 @@ use crate::cloudtrail::{Record, Sink, SkipReason, Skipped, decode, without_secre
 const PARQUET: &[u8] = b"PAR1";
 
 /// How often a file is inflated: exports of compressed files are compressed once more.
-pub(super) const NESTED: u8 = 4;
+pub(super) const NESTED: u8 = 8;
 
 /// Where the bytes of a log file are.
 #[derive(Debug, Clone)]

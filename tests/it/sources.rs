@@ -450,6 +450,37 @@ fn of_damaged_archives_is_read_what_is_whole() {
             loaded.skipped()
         );
     }
+    // Archives that were put together, with several files of one name, or more files than their directory says it has.
+    let half = |from: usize, to: usize| files[from..to].to_vec();
+    for (name, bytes) in [
+        ("zips", [zipped(&half(0, 20)), zipped(&half(20, 21)), zipped(&half(21, 50))].concat()),
+        ("tars", [tarred(&half(0, 20)), tarred(&half(20, 50))].concat()),
+        ("tar.gz in members", [gzip(&tarred(&half(0, 20))), gzip(&tarred(&half(20, 50)))].concat()),
+    ] {
+        assert_eq!(load_bytes(&bytes).counts(), (50, 50, 0), "{name}");
+    }
+    let mut several = zip.clone();
+    let places: Vec<usize> = (0..several.len() - 7).filter(|at| &several[*at..at + 7] == b"10.json").collect();
+    places.into_iter().for_each(|at| several[at..at + 7].copy_from_slice(b"11.json"));
+    assert_eq!(load_bytes(&several).counts(), (50, 50, 0), "two files of one name");
+    let mut wrapped = zip.clone();
+    let end = wrapped.len() - 22;
+    wrapped[end + 8..end + 12].copy_from_slice(&[7, 0, 7, 0]);
+    assert_eq!(load_bytes(&wrapped).counts(), (50, 50, 0), "a number that does not fit");
+    // A header of tar that is damaged costs its file.
+    let header = tar.windows(6).position(|bytes| bytes == b"7.json").unwrap();
+    let mut damaged = tar.clone();
+    damaged[header] = b'8';
+    let loaded = load_bytes(&damaged);
+    assert_eq!((loaded.counts().1, loaded.only_skipped().0), (49, "broken_compression"), "{:?}", loaded.skipped());
+    let cut = load_bytes(&tar[..header]);
+    assert_eq!((cut.counts().1, cut.only_skipped().0), (7, "broken_compression"), "between two files");
+    let mut whole = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Continuous);
+    header.set_size(files[0].1.len() as u64);
+    whole.append_data(&mut header, "a.json", files[0].1.as_slice()).unwrap();
+    assert_eq!(load_bytes(&whole.into_inner().unwrap()).counts(), (1, 1, 0), "of another kind");
     assert_eq!(load_bytes(&zipped(&[])).only_skipped().0, "empty_file");
     let workbook = zipped(&[("[Content_Types].xml", b"<x/>".to_vec()), ("xl/workbook.xml", b"<x/>".to_vec())]);
     assert!(load_bytes(&workbook).only_skipped().1.contains("save the sheet as CSV"));
