@@ -75,7 +75,7 @@ COLUMNS = {
     "coverage": """
         account_id region day:day files:count events:count replayed:count skipped:count management:count data:count
     """,
-    "skipped": "file index:count reason detail length:count sha256 event_time:time",
+    "skipped": "file index:count reason detail length:count sha256 event_time:time raw",
     "events": """
         event_id request_id shared_event_id addendum_of event_time:time event_version event_type event_category
         event_source event_name region account_id principal_account_id read_only:flag identity_type principal_arn
