@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &args::Ingest, printer: &Printer) -> Result<Exit> {
         row.reason == SkipReason::UnreadableFile.name() || (row.reason == SkipReason::EmptyFile.name() && row.file == "-")
     };
     let is_nothing = ingested.already_loaded == 0 && !ingested.skipped.is_empty();
-    if is_nothing && ingested.records == ingested.skipped.len() as u64 && ingested.skipped.iter().all(is_unreadable) {
+    if is_nothing && ingested.records == ingested.all_skipped() && ingested.skipped.iter().all(is_unreadable) {
         return Err(Error::Nothing(format!("nothing could be read, of {}", counted(ingested.files, "file"))));
     }
     Ok(Exit::Done)
@@ -116,29 +116,21 @@ fn first_of(names: &[&str]) -> String {
     named.join(", ") + &more
 }
 
-/// Names what was skipped, the first few one by one; `listed` has it all.
-pub(super) fn name_skipped(skipped: &[SkippedRow], listed: &str, printer: &Printer) {
-    // One file that is broken everywhere would hide all others. The rows of a file stand together.
-    let mut alike: Vec<(&SkippedRow, usize)> = Vec::new();
-    for row in skipped {
-        let mut of_file = alike.iter_mut().rev().take_while(|(first, _)| first.file == row.file);
-        match of_file.find(|(first, _)| first.reason == row.reason) {
-            Some((_, count)) => *count += 1,
-            None => alike.push((row, 1)),
-        }
-    }
-    for (row, count) in alike.iter().take(NAMED) {
+/// Names what was skipped by the first of each file and reason, of which one that is broken everywhere would else hide all others;
+/// `listed` has it all.
+pub(super) fn name_skipped(firsts: &[SkippedRow], listed: &str, printer: &Printer) {
+    for row in firsts.iter().take(NAMED) {
         let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
         let reason = row.reason.replace('_', " ");
-        let more = match *count - 1 {
+        let more = match row.count - 1 {
             0 => String::new(),
-            more => format!("; and {} more of this file", grouped(more as u64)),
+            more => format!("; and {} more of this file", grouped(more)),
         };
         printer.warn(&format!("`{}`{place}: {reason}: {}{more}", visible(&row.file), visible(&row.detail)));
     }
-    let more: usize = alike.iter().skip(NAMED).map(|(_, count)| count).sum();
+    let more: u64 = firsts.iter().skip(NAMED).map(|row| row.count).sum();
     if more > 0 {
-        printer.warn(&format!("and {} more skipped records: {listed} lists them all", grouped(more as u64)));
+        printer.warn(&format!("and {} more skipped records: {listed} lists them all", grouped(more)));
     }
 }
 
@@ -166,7 +158,7 @@ impl<'l> Found<'l> {
             sums
         };
         let mut skipped = BTreeMap::new();
-        ledger.skipped.iter().for_each(|row| *skipped.entry(row.reason.as_str()).or_default() += 1);
+        ledger.skipped.iter().for_each(|row| *skipped.entry(row.reason.as_str()).or_default() += row.count);
         Self {
             first: days.first().map(|(date, _)| *date),
             last: days.last().map(|(date, _)| *date),
@@ -201,7 +193,7 @@ fn gap(before: &str, after: &str) -> Option<String> {
 
 /// What became of the records of a run that were not skipped: events that were not there before, and those that were.
 fn of_run(ingested: &Ingested, before: DatasetCounts, now: DatasetCounts) -> [u64; 2] {
-    let kept = ingested.records.saturating_sub(ingested.skipped.len() as u64);
+    let kept = ingested.records.saturating_sub(ingested.all_skipped());
     let events = now.events.saturating_sub(before.events).min(kept);
     [events, kept - events]
 }
@@ -214,7 +206,7 @@ fn as_json(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Resul
         "records": records, "duplicates": duplicates, "skipped": not_kept, "id_conflicts": id_conflicts, "events": events,
         "run": {
             "files": ingested.files, "already_loaded": ingested.already_loaded, "passed_over": ingested.passed_over.len(),
-            "records": ingested.records, "events": new, "duplicates": repeated, "skipped": ingested.skipped.len()
+            "records": ingested.records, "events": new, "duplicates": repeated, "skipped": ingested.all_skipped()
         },
         "window": first.zip(last).map(|(first, last)| json!({ "first": first, "last": last, "without_events": gaps })),
         "accounts": accounts, "regions": regions, "services": services, "identity_types": identities,
@@ -240,7 +232,7 @@ fn as_text(ingested: &Ingested, before: DatasetCounts, ledger: &Ledger) -> Strin
         text.push_str(&format!("{name:12}{records:>14}{events:>14}{duplicates:>14}{skipped:>14}\n"));
     };
     let [events, duplicates] = of_run(ingested, before, counts);
-    line("new", [ingested.records, events, duplicates, ingested.skipped.len() as u64]);
+    line("new", [ingested.records, events, duplicates, ingested.all_skipped()]);
     line("in all", [counts.records, counts.events, counts.duplicates, counts.skipped]);
     text.push('\n');
     if let (Some(first), Some(last)) = (found.first, found.last) {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{LayerKind, Layers};
 use crate::iam::Pattern;
 use crate::iam::arn::is_account_id;
-use crate::ingest::{Dataset, ingest};
+use crate::ingest::{Dataset, SkippedRow, ingest};
 use crate::replay::{Filter, Manifest, Options, replay_and_hold};
 use crate::report::gate::{Accepted, Gate, Judgement};
 use crate::report::{Report, counted};
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: args::Replay, printer: &Printer) -> Result<Exit> {
     let options = options(&arguments, printer)?;
     let staged = Staged::new(&arguments.output)?;
     let (dataset, _temporary) = dataset(&arguments, printer)?;
-    ingest_command::name_skipped(&dataset.ledger.skipped, "skipped.parquet of the report", printer);
+    ingest_command::name_skipped(&SkippedRow::first_of_each(&dataset.ledger.skipped), "skipped.parquet of the report", printer);
     let started = std::time::Instant::now();
     let (mut manifest, held) = replay_and_hold(&dataset, &options, Catalog::builtin(), staged.path(), &printer.bar())?;
     // The program ends soon: freeing what the replay held would only take time.

@@ -21,6 +21,8 @@ impl Caller {
 pub(super) struct Callers {
     /// At the place of a number, 0 for none: the number that it is, and what it is.
     known: Vec<(u64, Caller)>,
+    /// The places of those that were asked for in vain, and will be entered.
+    awaited: Vec<usize>,
 }
 
 impl Callers {
@@ -32,6 +34,21 @@ impl Callers {
     pub(super) fn get(&self, number: u64) -> Option<&Caller> {
         let (known, caller) = self.known.get(place(number))?;
         (number > 0 && *known == number).then_some(caller)
+    }
+
+    /// Whether the caller of a number is there, and still will be once all are entered that were asked for in vain before.
+    #[inline]
+    pub(super) fn stays(&mut self, number: u64) -> bool {
+        let stays = self.get(number).is_some() && !self.awaited.contains(&place(number));
+        if !stays && number > 0 {
+            self.awaited.push(place(number));
+        }
+        stays
+    }
+
+    /// All are entered that were asked for in vain.
+    pub(super) fn end_waiting(&mut self) {
+        self.awaited.clear();
     }
 
     /// Enters a caller.
@@ -53,6 +70,7 @@ impl Callers {
     /// Forgets all: another batch begins.
     pub(super) fn clear(&mut self) {
         self.known.clear();
+        self.awaited.clear();
     }
 }
 
@@ -79,6 +97,9 @@ mod tests {
         }
         callers.enter(1 + 2_048, caller(7));
         assert_eq!([code(&callers, 1), code(&callers, 2_049), code(&callers, 2_048)], [None, Some(7), Some(2_048)]);
+        assert_eq!([2_048, 1, 1, 2_049].map(|number| callers.stays(number)), [true, false, false, false], "1 will take its place");
+        callers.end_waiting();
+        assert!(callers.stays(2_049));
         callers.clear();
         assert_eq!([code(&callers, 2_048), code(&callers, 2_049)], [None; 2]);
     }

@@ -146,7 +146,10 @@ pub(super) static CODED: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(coded_fields(&MAPPED, &unique)))
 });
 
-/// Text columns that say who made the call; so do the flags `assumed_root` and `mfa`, and `session_created`.
+/// Flags that say who made the call.
+const OF_CALLER: [Flag; 2] = [Flag::AssumedRoot, Flag::Mfa];
+
+/// Text columns that say who made the call; so do [`OF_CALLER`] and `session_created`.
 const CALLER: [Text; Caller::TEXTS] = [
     Text::PrincipalAccountId,
     Text::IdentityType,
@@ -230,9 +233,10 @@ impl EventBuilder {
         self.bytes
     }
 
-    /// Whether a row with a caller of that number is there: what another one says of the caller is not looked at then.
-    pub fn has_caller(&self, caller: u64) -> bool {
-        self.callers.get(caller).is_some()
+    /// Whether a row with a caller of that number is there: what the next one says of the caller is not looked at then. It is asked
+    /// for each row, in the order in which they are added, before it is and after the last [`Self::push_all`].
+    pub fn has_caller(&mut self, caller: u64) -> bool {
+        self.callers.stays(caller)
     }
 
     /// Adds a row.
@@ -240,42 +244,79 @@ impl EventBuilder {
     /// # Errors
     /// [`crate::Error::Columns`] if Arrow refuses, which would be a defect.
     pub fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
-        // Times, flags, offsets.
-        self.bytes += 96;
-        let known = self.callers.get(row.caller).copied();
-        let mut caller = known.unwrap_or_else(|| {
-            let [assumed_root, mfa] = [Flag::AssumedRoot, Flag::Mfa].map(|flag| row.flags.get(flag as usize).copied().flatten());
-            Caller { codes: [NULL; Caller::TEXTS], assumed_root, mfa, session_created: row.session_created }
-        });
-        let mut codes = caller.codes.iter_mut();
-        for (builder, value) in self.text.iter_mut().zip(&row.text) {
+        self.push_all(std::slice::from_ref(row))
+    }
+
+    /// Adds rows, column by column.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_all(&mut self, rows: &[EventRow<'_>]) -> Result<()> {
+        for row in rows {
+            self.push_caller(row)?;
+        }
+        self.callers.end_waiting();
+        for (column, builder) in self.text.iter_mut().enumerate() {
+            let values = rows.iter().map(|row| row.text.get(column).and_then(|value| value.as_deref()));
             match builder {
                 TextBuilder::Plain(builder) => {
-                    builder.append_option(value.as_deref());
-                    self.bytes += value.as_ref().map_or(0, |text| text.len());
-                }
-                TextBuilder::Coded(builder) => self.bytes += builder.push(value.as_deref())?,
-                TextBuilder::Caller(builder) => match (codes.next(), &known) {
-                    (Some(code), Some(_)) => self.bytes += builder.repeat(*code),
-                    (code, _) => {
-                        self.bytes += builder.push(value.as_deref())?;
-                        code.into_iter().for_each(|code| *code = builder.last());
+                    for value in values {
+                        builder.append_option(value);
+                        self.bytes += value.map_or(0, str::len);
                     }
-                },
+                }
+                TextBuilder::Coded(builder) => {
+                    for value in values {
+                        self.bytes += builder.push(value)?;
+                    }
+                }
+                TextBuilder::Caller(_) => {}
+            }
+        }
+        for (flag, builder) in Flag::ALL.into_iter().zip(&mut self.flags) {
+            if !OF_CALLER.contains(&flag) {
+                rows.iter().for_each(|row| builder.append_option(row.flags.get(flag as usize).copied().flatten()));
+            }
+        }
+        for row in rows {
+            self.event_time.append_value(row.event_time);
+            self.source_index.append_value(row.source_index);
+            self.push_nested(row)?;
+        }
+        // Times, flags, offsets.
+        self.bytes += 96 * rows.len();
+        self.rows += rows.len();
+        Ok(())
+    }
+
+    /// Adds what a row says of its caller, or what another row of the same caller said.
+    fn push_caller(&mut self, row: &EventRow<'_>) -> Result<()> {
+        let known = self.callers.get(row.caller).copied();
+        let mut caller = known.unwrap_or_else(|| {
+            let [assumed_root, mfa] = OF_CALLER.map(|flag| row.flags.get(flag as usize).copied().flatten());
+            Caller { codes: [NULL; Caller::TEXTS], assumed_root, mfa, session_created: row.session_created }
+        });
+        for (column, code) in CALLER.into_iter().zip(&mut caller.codes) {
+            let Some(TextBuilder::Caller(builder)) = self.text.get_mut(column as usize) else { continue };
+            if known.is_some() {
+                self.bytes += builder.repeat(*code);
+            } else {
+                self.bytes += builder.push(row.get(column))?;
+                *code = builder.last();
             }
         }
         if known.is_none() {
             self.callers.enter(row.caller, caller);
         }
-        for ((flag, builder), value) in Flag::ALL.into_iter().zip(&mut self.flags).zip(&row.flags) {
-            builder.append_option(match flag {
-                Flag::AssumedRoot => caller.assumed_root,
-                Flag::Mfa => caller.mfa,
-                _ => *value,
-            });
+        for (flag, value) in OF_CALLER.into_iter().zip([caller.assumed_root, caller.mfa]) {
+            self.flags.get_mut(flag as usize).into_iter().for_each(|builder| builder.append_option(value));
         }
-        self.event_time.append_value(row.event_time);
         self.session_created.append_option(caller.session_created);
+        Ok(())
+    }
+
+    /// Adds the lists and maps of a row.
+    fn push_nested(&mut self, row: &EventRow<'_>) -> Result<()> {
         for check in &row.more_checks {
             self.bytes += 32 + check.action.len() + check.resource.as_ref().map_or(0, |resource| resource.len());
             let values = self.more_checks.values();
@@ -297,8 +338,6 @@ impl EventBuilder {
             }
         }
         self.request_context.append(true)?;
-        self.source_index.append_value(row.source_index);
-        self.rows += 1;
         Ok(())
     }
 
@@ -378,16 +417,21 @@ mod tests {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(6);
         let (mut plain, mut by_caller) = (EventBuilder::default(), EventBuilder::default());
         let (mut known, mut in_all) = (0, 0);
-        for _ in 0..40 {
-            for number in 0..rng.random_range(0..60) {
-                let (number, caller) = (i64::from(number), rng.random_range(1..9u64));
-                plain.push(&row(caller, number, true)).unwrap();
-                let is_known = by_caller.has_caller(caller);
-                let mut one = row(caller, number, !is_known || rng.random());
-                one.caller = caller;
-                by_caller.push(&one).unwrap();
-                known += u32::from(is_known);
-                in_all += 1;
+        for _ in 0..80 {
+            for _ in 0..rng.random_range(0..10) {
+                // Some at once, also of callers that take the place of one another.
+                let mut group = Vec::new();
+                for number in 0..rng.random_range(1..12) {
+                    let caller = rng.random_range(1..9u64) + 2_048 * u64::from(rng.random_bool(0.1));
+                    plain.push(&row(caller, number, true)).unwrap();
+                    let is_known = by_caller.has_caller(caller);
+                    let mut one = row(caller, number, !is_known || rng.random());
+                    one.caller = caller;
+                    group.push(one);
+                    known += u32::from(is_known);
+                    in_all += 1;
+                }
+                by_caller.push_all(&group).unwrap();
             }
             assert!(plain.bytes() >= by_caller.bytes());
             if rng.random_bool(0.4) {

@@ -60,18 +60,18 @@ impl<'s> Buffers<'s> {
         }
     }
 
-    /// Whether what a row says of the caller of that number is not looked at.
-    pub(super) fn has_caller(&self, caller: u64) -> bool {
+    /// Whether what the next row says of the caller of that number is not looked at.
+    pub(super) fn has_caller(&mut self, caller: u64) -> bool {
         self.builder.has_caller(caller)
     }
 
-    /// Adds a row.
+    /// Adds rows.
     ///
     /// # Errors
     /// [`crate::Error::Io`] if a staging file cannot be written, [`crate::Error::Columns`].
-    pub(super) fn push(&mut self, row: &EventRow<'_>) -> Result<()> {
-        self.first = self.first.min(row.event_time);
-        self.builder.push(row)?;
+    pub(super) fn push(&mut self, rows: &[EventRow<'_>]) -> Result<()> {
+        self.first = rows.iter().map(|row| row.event_time).fold(self.first, i64::min);
+        self.builder.push_all(rows)?;
         if self.builder.bytes() < BATCH_BYTES.min(self.most / BATCH_PART) {
             return Ok(());
         }

@@ -303,6 +303,11 @@ impl Sink for Within<'_> {
         self.sink.record(self.first + index, time, record, text);
     }
 
+    fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
+        self.next = self.first + first + records.len() as u64;
+        self.sink.records(self.first + first, records);
+    }
+
     fn skipped(&mut self, mut skipped: Skipped) {
         if let Some(index) = &mut skipped.index {
             *index += self.first;

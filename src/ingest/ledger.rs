@@ -114,13 +114,16 @@ pub struct DatasetCounts {
     pub events: u64,
 }
 
-/// A row of the skipped ledger.
+/// A row of the skipped ledger: a record that was not kept, or several in a row that are the same in all but their places.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SkippedRow {
     /// The file.
     pub file: String,
-    /// Position in the file; null for the file as a whole.
+    /// Position in the file, of the first; null for the file as a whole.
     pub index: Option<u64>,
+    /// How many there are.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
     /// Why.
     pub reason: String,
     /// In the reader's words.
@@ -137,6 +140,48 @@ pub struct SkippedRow {
     /// The first 4 KiB as text, without the values of secret members, if it was to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_one(count: &u64) -> bool {
+    *count == 1
+}
+
+impl SkippedRow {
+    /// The positions in the file.
+    pub fn indices(&self) -> impl Iterator<Item = Option<u64>> + use<> {
+        let first = self.index;
+        (0..self.count).map(move |at| first.map(|first| first.saturating_add(at)))
+    }
+
+    /// Counts another row in, if it is that of the record after this one, and the same in all else.
+    pub(super) fn takes(&mut self, next: &Self) -> bool {
+        let follows = self.index.is_some_and(|index| index.checked_add(self.count) == next.index);
+        let is_same = follows
+            && (self.length, &self.sha256, &self.reason, &self.detail) == (next.length, &next.sha256, &next.reason, &next.detail)
+            && (&self.file, &self.source, self.event_time, &self.raw) == (&next.file, &next.source, next.event_time, &next.raw);
+        if is_same {
+            self.count += next.count;
+        }
+        is_same
+    }
+
+    /// The first of each file and reason, in their order, with how many there are of it; rows of a file stand together.
+    pub fn first_of_each<'r>(rows: impl IntoIterator<Item = &'r Self>) -> Vec<Self> {
+        let mut firsts: Vec<Self> = Vec::new();
+        for row in rows {
+            let mut of_file = firsts.iter_mut().rev().take_while(|first| first.file == row.file);
+            match of_file.find(|first| first.reason == row.reason) {
+                Some(first) => first.count += row.count,
+                None => firsts.push(row.clone()),
+            }
+        }
+        firsts
+    }
 }
 
 /// A file that was read in this run, with what was skipped of it.
@@ -269,7 +314,7 @@ impl Ledger {
 
     fn count(&mut self) -> Result<()> {
         let records = self.sources.iter().map(|source| source.records).sum();
-        let skipped = self.skipped.len() as u64;
+        let skipped = self.skipped.iter().map(|row| row.count).sum::<u64>();
         let events = self.days.values().map(|day| day.events).sum();
         let id_conflicts = self.days.values().map(|day| day.id_conflicts).sum();
         let Some(duplicates) = u64::checked_sub(records, skipped + events) else {

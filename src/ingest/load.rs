@@ -32,12 +32,19 @@ pub struct Ingested {
     pub passed_over: Vec<PathBuf>,
     /// Records that were read, skipped ones included; of a file that has grown since it was loaded, all of them.
     pub records: u64,
-    /// What was skipped of the files that were read.
+    /// What was skipped of the files that were read: the first of each file and reason, and how many.
     pub skipped: Vec<SkippedRow>,
     /// What is unknown of how many events, since the tables that they come from do not tell it.
     pub unknown: BTreeMap<Unknown, u64>,
     /// Files with events and with bytes that are not UTF-8, which the events show as U+FFFD; what stands around the first of them.
     pub not_utf8: BTreeMap<String, String>,
+}
+
+impl Ingested {
+    /// How many records were skipped.
+    pub fn all_skipped(&self) -> u64 {
+        self.skipped.iter().map(|row| row.count).sum()
+    }
 }
 
 /// Loads the log files of `paths`, read as `reading` says, into `dataset`, all or nothing, and takes over the events of datasets among
@@ -67,7 +74,7 @@ pub fn ingest(paths: &[PathBuf], reading: &Reading, dataset: &mut Dataset, catal
         already_loaded: taken.known + (logs.files.len() - read.len()) as u64,
         passed_over: logs.passed_over,
         records: sources.map(|source| source.records).sum(),
-        skipped: taken.skipped.into_iter().chain(read.iter().flat_map(|file| file.skipped.clone())).collect(),
+        skipped: SkippedRow::first_of_each(taken.skipped.iter().chain(read.iter().flat_map(|file| &file.skipped))),
         unknown,
         not_utf8,
     };
@@ -195,6 +202,7 @@ impl Reader<'_> {
         let mut sink = Collector {
             catalog: self.catalog,
             file: &name,
+            source: &sha256,
             rows: &mut self.rows,
             skipped: Vec::new(),
             events: 0,
@@ -220,10 +228,9 @@ impl Reader<'_> {
         if let Some(near) = not_utf8.filter(|_| events > 0) {
             self.all.not_utf8.insert(name.clone(), near);
         }
-        let records = events + skipped.len() as u64;
-        let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge);
+        let records = events + skipped.iter().map(|row| row.count).sum::<u64>();
+        let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge.name());
         let read_up_to = (is_cut && !sha256.is_empty()).then_some(self.reading.max_inflated);
-        let skipped = skipped.into_iter().map(|skipped| skipped_row((&name, &sha256), skipped)).collect();
         // Where less was read than before, what was loaded stays beside it.
         let is_less = |older: &&SourceFile| read_up_to.is_some_and(|now| older.read_up_to.is_none_or(|before| now < before));
         let replaces = older.filter(|older| older.sha256.is_empty() || !is_less(older)).cloned();
@@ -237,26 +244,19 @@ fn name_of(path: &Path) -> String {
     written_out(path.as_os_str().as_encoded_bytes())
 }
 
-fn skipped_row((file, source): (&str, &str), skipped: Skipped) -> SkippedRow {
-    SkippedRow {
-        file: file.to_owned(),
-        index: skipped.index,
-        reason: skipped.reason.name().to_owned(),
-        detail: skipped.detail,
-        length: skipped.length,
-        sha256: skipped.sha256,
-        source: source.to_owned(),
-        event_time: skipped.event_time,
-        raw: Some(skipped.raw).filter(|raw| !raw.is_empty()),
-    }
+/// The column `source_index` of a record.
+fn place(index: u64) -> i64 {
+    i64::try_from(index).unwrap_or(i64::MAX)
 }
 
 /// Maps the records of a file into rows.
 struct Collector<'c, 'r> {
     catalog: &'c Catalog,
     file: &'c str,
+    /// SHA-256 of the file.
+    source: &'c str,
     rows: &'c mut Buffers<'r>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedRow>,
     events: u64,
     /// What is unknown of the next record, and of how many events so far.
     of_next: Vec<Unknown>,
@@ -271,25 +271,68 @@ struct Collector<'c, 'r> {
     keep_raw: bool,
 }
 
+impl Collector<'_, '_> {
+    /// Maps a record into an empty row.
+    fn map<'a>(&mut self, row: &mut EventRow<'a>, record: &'a Record<'a>, text: &str)
+    where
+        Self: 'a,
+    {
+        row.caller = record.caller;
+        map_into(row, self.catalog, record, text, self.file, self.rows.has_caller(record.caller));
+    }
+
+    /// Adds rows that were mapped.
+    fn push(&mut self, rows: &[EventRow<'_>]) {
+        let pushed = self.rows.push(rows);
+        self.failed = self.failed.take().or(pushed.err());
+        self.events += rows.len() as u64;
+    }
+
+    /// Whether a record is the last event of an older state of the file.
+    fn is_last(&self, index: u64, text: &str) -> bool {
+        self.last.is_some_and(|last| last.index == index && last.text == text)
+    }
+}
+
 impl Sink for Collector<'_, '_> {
     fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str) {
-        self.is_same |= self.last.is_some_and(|last| last.index == index && last.text == text);
-        let mut row = EventRow::new(time, i64::try_from(index).unwrap_or(i64::MAX));
-        row.caller = record.caller;
-        map_into(&mut row, self.catalog, record, text, self.file, self.rows.has_caller(record.caller));
-        let pushed = self.rows.push(&row);
-        self.failed = self.failed.take().or(pushed.err());
-        self.events += 1;
+        self.is_same |= self.is_last(index, text);
+        let mut row = EventRow::new(time, place(index));
+        self.map(&mut row, record, text);
+        self.push(&[row]);
         for unknown in self.of_next.drain(..) {
             *self.unknown.entry(unknown).or_default() += 1;
         }
     }
 
+    fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
+        // One step for all of them, and then the next: each has more instructions than there is room for in the processor's cache.
+        let mut rows: Vec<EventRow<'_>> = (first..).zip(records).map(|(index, (time, _))| EventRow::new(*time, place(index))).collect();
+        for (row, (_, record)) in rows.iter_mut().zip(records) {
+            self.map(row, record, "");
+        }
+        self.is_same |= (first..).zip(records).any(|(index, _)| self.is_last(index, ""));
+        self.push(&rows);
+    }
+
     fn skipped(&mut self, skipped: Skipped) {
         self.of_next.clear();
-        // Dropped at once where it is not wanted: millions of rows may be skipped.
-        let raw = if self.keep_raw { skipped.raw } else { String::new() };
-        self.skipped.push(Skipped { raw, ..skipped });
+        let row = SkippedRow {
+            file: self.file.to_owned(),
+            index: skipped.index,
+            count: 1,
+            reason: skipped.reason.name().to_owned(),
+            detail: skipped.detail,
+            length: skipped.length,
+            sha256: skipped.sha256,
+            source: self.source.to_owned(),
+            event_time: skipped.event_time,
+            raw: Some(skipped.raw).filter(|raw| self.keep_raw && !raw.is_empty()),
+        };
+        // Millions of lines may be the same, and no records.
+        if !self.skipped.last_mut().is_some_and(|last| last.takes(&row)) {
+            self.skipped.push(row);
+        }
     }
 
     fn unknown(&mut self, unknown: Vec<Unknown>) {

@@ -149,7 +149,7 @@ impl Coverage {
     pub(super) fn skipped(&mut self, rows: &[SkippedRow]) {
         for row in rows {
             let counts = self.counts(None, None, row.event_time.map(day_of));
-            counts.skipped += 1;
+            counts.skipped += row.count;
             counts.files.insert(row.file.clone());
         }
     }

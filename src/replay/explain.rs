@@ -205,14 +205,16 @@ fn not_found(dataset: &Dataset, id: &str, near: &[String]) -> Result<String> {
     let rows = skipped_with(dataset, id);
     let mut skipped: Vec<String> = rows
         .iter()
+        .flat_map(|row| row.indices().map(move |index| (row, index)))
         .take(MOST_SKIPPED)
-        .map(|row| {
-            let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
+        .map(|(row, index)| {
+            let place = index.map(|index| format!(", record {index}")).unwrap_or_default();
             format!("`{}`{place}: {}: {}", row.file, row.reason.replace('_', " "), row.detail)
         })
         .collect();
-    if rows.len() > MOST_SKIPPED {
-        skipped.push(format!("and {} more of the same files", rows.len() - MOST_SKIPPED));
+    let more = rows.iter().map(|row| row.count).sum::<u64>().saturating_sub(MOST_SKIPPED as u64);
+    if more > 0 {
+        skipped.push(format!("and {more} more of the same files"));
     }
     if !skipped.is_empty() {
         return Ok(format!("event `{id}` was skipped, so nothing can be said of it: {}", skipped.join("; ")));

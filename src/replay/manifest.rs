@@ -159,7 +159,7 @@ impl Manifest {
         let replayed = accumulated.events - accumulated.not_replayed.values().sum::<u64>();
         let mut skipped_by_reason: BTreeMap<String, u64> = BTreeMap::new();
         for row in &ledger.skipped {
-            *skipped_by_reason.entry(row.reason.clone()).or_default() += 1;
+            *skipped_by_reason.entry(row.reason.clone()).or_default() += row.count;
         }
         let counts = Counts {
             records: ledger.counts.records,

@@ -266,11 +266,8 @@ fn write(
     let used = principals_table::used_by_arn(changes, principals);
     let session_names = &accumulated.session_names;
     let collected = Collected::new(changes, principals, &used, session_names, &options.baseline, &options.candidates, catalog);
-    let tables = [
-        (&*STATEMENTS, vec![changes.statements_table(principals, &sides)?]),
-        (&*PRINCIPALS, vec![collected.table()?]),
-        (&*SKIPPED, vec![skipped_table(dataset)?]),
-    ];
+    let tables = [(&*STATEMENTS, vec![changes.statements_table(principals, &sides)?]), (&*PRINCIPALS, vec![collected.table()?])];
+    write_skipped(&folder.join("skipped.parquet"), dataset)?;
     actions_table::write(&folder.join("actions.parquet"), &collected, coverage.length())?;
     for (table, batches) in tables {
         parquet::write(&folder.join(format!("{}.parquet", table.name)), table, &batches)?;
@@ -282,19 +279,26 @@ fn write(
     manifest.write(&folder.join("manifest.json"))
 }
 
-fn skipped_table(dataset: &Dataset) -> Result<arrow::array::RecordBatch> {
-    let mut table = TableBuilder::new(&SKIPPED)?;
-    for row in &dataset.ledger.skipped {
-        table.push(vec![
-            row.file.as_str().into(),
-            row.index.map_or(Cell::Null, Cell::count),
-            row.reason.as_str().into(),
-            row.detail.as_str().into(),
-            Cell::count(row.length),
-            row.sha256.as_str().into(),
-            row.event_time.map_or(Cell::Null, Cell::Time),
-            row.raw.as_deref().map_or(Cell::Null, Cell::from),
-        ])?;
+/// Writes a row for each record that was skipped, some at a time: there may be millions of them in one row of the ledger.
+fn write_skipped(path: &std::path::Path, dataset: &Dataset) -> Result<()> {
+    const ROWS: usize = 16_384;
+    let mut writer = parquet::TableWriter::create(path, &SKIPPED)?;
+    let mut rows = dataset.ledger.skipped.iter().flat_map(|row| row.indices().map(move |index| (row, index))).peekable();
+    while rows.peek().is_some() {
+        let mut table = TableBuilder::new(&SKIPPED)?;
+        for (row, index) in rows.by_ref().take(ROWS) {
+            table.push(vec![
+                row.file.as_str().into(),
+                index.map_or(Cell::Null, Cell::count),
+                row.reason.as_str().into(),
+                row.detail.as_str().into(),
+                Cell::count(row.length),
+                row.sha256.as_str().into(),
+                row.event_time.map_or(Cell::Null, Cell::Time),
+                row.raw.as_deref().map_or(Cell::Null, Cell::from),
+            ])?;
+        }
+        writer.push(&table.finish()?)?;
     }
-    table.finish()
+    writer.finish()
 }

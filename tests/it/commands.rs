@@ -320,6 +320,33 @@ fn what_is_skipped_is_kept_where_that_is_asked_for() {
 }
 
 #[test]
+fn lines_that_are_the_same_and_no_records_take_one_row_of_the_ledger() {
+    let room = Room::new();
+    let lines: String = (0..40_000).map(|line| if line % 20_000 == 7 { "{\"a\": 1}\n" } else { "{}\n" }).collect();
+    room.write("logs/a.json", lines);
+    room.write("logs/b.json", record("a").to_string() + "\n{}\n{}\n" + &record("b").to_string() + "\n{}\n");
+    room.draft();
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0).says(&[
+        "no `eventSource` and no `eventName`",
+        "; and 39,999 more of this file",
+        "; and 2 more of this file",
+    ]);
+    let ledger: serde_json::Value = serde_json::from_slice(&std::fs::read(room.path("events/_retrial/ledger.json")).unwrap()).unwrap();
+    let rows: Vec<(u64, u64)> = (ledger["skipped"].as_array().unwrap().iter())
+        .map(|row| (row["index"].as_u64().unwrap(), row.get("count").map_or(1, |count| count.as_u64().unwrap())))
+        .collect();
+    assert_eq!(rows, [(0, 7), (7, 1), (8, 19_999), (20_007, 1), (20_008, 19_992), (1, 2), (4, 1)]);
+    room.run(&["ingest", "events", "-o", "copy"]).exits(0);
+    room.run(&["replay", "copy", "--candidate", "draft.json", "-o", "report"]).exits(0);
+    let batches = retrial::frame::parquet::read(&room.path("report/skipped.parquet"), None).unwrap();
+    let indices: Vec<i64> =
+        batches.iter().flat_map(|batch| retrial::frame::read::int(batch, "index").unwrap().iter().flatten().collect::<Vec<_>>()).collect();
+    assert_eq!(indices, (0..40_000).chain([1, 2, 4]).collect::<Vec<_>>(), "the report has a row for each of them");
+    assert_eq!(room.manifest()["counts"]["skipped"], 40_003);
+    assert_eq!(room.manifest()["skipped_by_reason"], json!({"not_a_record": 40_003}));
+}
+
+#[test]
 fn accounts_of_the_log_are_text_in_every_report() {
     let room = Room::new();
     let account = "\u{1b}]0;pwn\u{7}<img src=x>\u{2028}";

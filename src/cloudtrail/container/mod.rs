@@ -32,6 +32,10 @@ pub trait Sink {
     /// A record: its index in the file, its time in microseconds since 1970, and the text of its JSON, which may be left out
     /// (empty) if it has an id.
     fn record(&mut self, index: u64, time: i64, record: &Record<'_>, text: &str);
+    /// Records in a row with their times, the first of them with that index, without their texts.
+    fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
+        (first..).zip(records).for_each(|(index, (time, record))| self.record(index, *time, record, ""));
+    }
     /// Something that is not a record, or is broken.
     fn skipped(&mut self, skipped: Skipped);
     /// What is unknown of the next record, which comes from a table.
@@ -100,7 +104,7 @@ struct Decoder<'s, S> {
 impl<S: Sink> Decoder<'_, S> {
     /// The file as a trail delivers it, in one pass, up to the first record that asks for care; `true` if that was all.
     fn stream(&mut self, text: &str) -> bool {
-        let streamed = stream::stream(text, |record| {
+        let time_of = |record: &Record<'_>| {
             let is_plain = record.event_id.get().is_some()
                 && record.user_identity.0.is_some()
                 && is_named(record)
@@ -109,14 +113,9 @@ impl<S: Sink> Decoder<'_, S> {
                 && !has_unread(record)
                 && !loose::has_marker(record)
                 && look_alike::of_record(record, "").is_none();
-            let time = record.event_time.get().filter(|_| is_plain).and_then(event_time);
-            if let Some(time) = time {
-                self.sink.record(self.index, time, record, "");
-                self.index += 1;
-            }
-            time.is_some()
-        });
-        self.index = 0;
+            record.event_time.get().filter(|_| is_plain).and_then(event_time)
+        };
+        let streamed = stream::stream(text, time_of, |first, records| self.sink.records(first, records));
         self.taken = streamed.taken;
         streamed.whole
     }

@@ -55,9 +55,9 @@ impl Loaded {
         (0..entries.len()).filter(|at| values.is_valid(*at)).map(|at| keys.value(at).to_owned()).collect()
     }
 
-    fn reasons(&self) -> BTreeMap<&str, usize> {
+    fn reasons(&self) -> BTreeMap<&str, u64> {
         let mut reasons = BTreeMap::new();
-        self.skipped.iter().for_each(|skipped| *reasons.entry(skipped.reason.as_str()).or_default() += 1);
+        self.skipped.iter().for_each(|skipped| *reasons.entry(skipped.reason.as_str()).or_default() += skipped.count);
         reasons
     }
 }
