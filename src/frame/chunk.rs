@@ -72,7 +72,7 @@ impl PlainValues {
 
     /// None yet.
     pub(super) fn new() -> Self {
-        Self(vec![0; Self::ROOM])
+        Self(Vec::new())
     }
 
     /// The values.
@@ -82,6 +82,9 @@ impl PlainValues {
 
     /// What values are added to.
     pub(super) fn end(&mut self) -> &mut Vec<u8> {
+        if self.0.is_empty() {
+            self.0.resize(Self::ROOM, 0);
+        }
         &mut self.0
     }
 
@@ -93,7 +96,7 @@ impl PlainValues {
     /// The page.
     fn page(&mut self, levels: &[u8]) -> Cow<'_, [u8]> {
         let Some(begin) = Self::ROOM.checked_sub(levels.len()) else { return Cow::Owned([levels, self.bytes()].concat()) };
-        if let Some(room) = self.0.get_mut(begin..Self::ROOM) {
+        if let Some(room) = self.end().get_mut(begin..Self::ROOM) {
             room.copy_from_slice(levels);
         }
         Cow::Borrowed(self.0.get(begin..).unwrap_or_default())

@@ -1,16 +1,11 @@
 //! Texts that came a short while ago, which are found without hashing them: by their length and both their ends.
 
 /// Codes of texts: of the last one, since many columns say the same in row after row, and of some before.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recent {
     last: (Ends, u32),
-    kept: Box<[(Ends, u32); Self::KEPT]>,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self { last: Default::default(), kept: Box::new([Default::default(); Self::KEPT]) }
-    }
+    /// None, as long as nothing is kept.
+    kept: Vec<(Ends, u32)>,
 }
 
 impl Recent {
@@ -31,6 +26,9 @@ impl Recent {
     #[inline]
     pub(super) fn keep(&mut self, ends: Ends, code: u32) {
         self.last = (ends, code);
+        if self.kept.is_empty() {
+            self.kept.resize(Self::KEPT, Default::default());
+        }
         if let Some(kept) = self.kept.get_mut(ends.place()) {
             *kept = self.last;
         }

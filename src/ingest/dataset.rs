@@ -168,7 +168,7 @@ impl Dataset {
         sync(&staging.folder)?;
         rename(&staging.folder, &folder.join(COMMIT))?;
         sync(&folder)?;
-        roll_forward(&self.path)?;
+        put_in_place(&self.path, &ledger)?;
         self.ledger = ledger;
         Ok(())
     }
@@ -214,22 +214,29 @@ impl Drop for Staging {
 
 /// Puts what was committed in its place, if there is something. The caller holds the lock.
 fn roll_forward(path: &Path) -> Result<()> {
-    let folder = path.join(LEDGER_FOLDER);
-    let commit = folder.join(COMMIT);
+    let commit = path.join(LEDGER_FOLDER).join(COMMIT);
     if !commit.is_dir() {
         return Ok(());
     }
-    // Without the ledger everything is in place already.
-    if let Some(ledger) = Ledger::read(&commit.join(LEDGER))? {
-        let staged: BTreeSet<PathBuf> = entries(&commit)?.into_iter().collect();
-        let is_staged = |date: &str, day: &Day| (0..day.files).any(|file| staged.contains(&commit.join(staged_name(date, file))));
-        let days: Vec<(&String, &Day)> = ledger.days.iter().filter(|(date, day)| is_staged(date, day)).collect();
-        days.par_iter().try_for_each(|(date, day)| put_day(path, &commit, date, day))?;
-        days.par_iter().try_for_each(|(date, _)| sync(&path.join(date_folder(date))))?;
-        sync(path)?;
-        rename(&commit.join(LEDGER), &folder.join(LEDGER))?;
-        sync(&folder)?;
+    match Ledger::read(&commit.join(LEDGER))? {
+        Some(ledger) => put_in_place(path, &ledger),
+        // Everything is in place already.
+        None => remove_folder(&commit),
     }
+}
+
+/// Puts what was committed with a ledger in its place, the ledger last.
+fn put_in_place(path: &Path, ledger: &Ledger) -> Result<()> {
+    let folder = path.join(LEDGER_FOLDER);
+    let commit = folder.join(COMMIT);
+    let staged: BTreeSet<PathBuf> = entries(&commit)?.into_iter().collect();
+    let is_staged = |date: &str, day: &Day| (0..day.files).any(|file| staged.contains(&commit.join(staged_name(date, file))));
+    let days: Vec<(&String, &Day)> = ledger.days.iter().filter(|(date, day)| is_staged(date, day)).collect();
+    days.par_iter().try_for_each(|(date, day)| put_day(path, &commit, date, day))?;
+    days.par_iter().try_for_each(|(date, _)| sync(&path.join(date_folder(date))))?;
+    sync(path)?;
+    rename(&commit.join(LEDGER), &folder.join(LEDGER))?;
+    sync(&folder)?;
     remove_folder(&commit)
 }
 
