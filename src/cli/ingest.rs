@@ -122,7 +122,7 @@ pub(super) fn name_skipped(firsts: &[SkippedRow], listed: &str, printer: &Printe
     for row in firsts.iter().take(NAMED) {
         let place = row.index.map(|index| format!(", record {index}")).unwrap_or_default();
         let reason = row.reason.replace('_', " ");
-        let more = match row.count - 1 {
+        let more = match row.count.saturating_sub(1) {
             0 => String::new(),
             more => format!("; and {} more of this file", grouped(more)),
         };

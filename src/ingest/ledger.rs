@@ -160,7 +160,7 @@ impl SkippedRow {
 
     /// Counts another row in, if it is that of the record after this one, and the same in all else.
     pub(super) fn takes(&mut self, next: &Self) -> bool {
-        let follows = self.index.is_some_and(|index| index.checked_add(self.count) == next.index);
+        let follows = self.index.zip(next.index).is_some_and(|(index, next)| index.checked_add(self.count) == Some(next));
         let is_same = follows
             && (self.length, &self.sha256, &self.reason, &self.detail) == (next.length, &next.sha256, &next.reason, &next.detail)
             && (&self.file, &self.source, self.event_time, &self.raw) == (&next.file, &next.source, next.event_time, &next.raw);
@@ -170,13 +170,23 @@ impl SkippedRow {
         is_same
     }
 
+    /// How many records rows are of; `None` if more than can be counted, or if a row is of none.
+    fn checked_sum(rows: &[Self]) -> Option<u64> {
+        rows.iter().try_fold(0, |sum: u64, row| sum.checked_add(row.count).filter(|_| row.count > 0))
+    }
+
+    /// How many records rows are of.
+    pub fn sum<'r>(rows: impl IntoIterator<Item = &'r Self>) -> u64 {
+        rows.into_iter().map(|row| row.count).fold(0, u64::saturating_add)
+    }
+
     /// The first of each file and reason, in their order, with how many there are of it; rows of a file stand together.
     pub fn first_of_each<'r>(rows: impl IntoIterator<Item = &'r Self>) -> Vec<Self> {
         let mut firsts: Vec<Self> = Vec::new();
         for row in rows {
             let mut of_file = firsts.iter_mut().rev().take_while(|first| first.file == row.file);
             match of_file.find(|first| first.reason == row.reason) {
-                Some(first) => first.count += row.count,
+                Some(first) => first.count = first.count.saturating_add(row.count),
                 None => firsts.push(row.clone()),
             }
         }
@@ -224,6 +234,17 @@ impl Ledger {
             |(date, day): (&String, &Day)| date.parse::<jiff::civil::Date>().is_ok() && date.len() == 10 && day.files <= MOST_FILES;
         if let Some((date, _)) = ledger.days.iter().find(|day| !is_day(*day)) {
             return Err(Error::format(file, format!("has a day `{date}` that cannot be: load the logs again into a new folder")));
+        }
+        // Rows are written out as many times as they say.
+        let (counted, of_rows) = (ledger.counts.skipped, SkippedRow::checked_sum(&ledger.skipped));
+        if of_rows != Some(counted) || counted > ledger.counts.records {
+            let records = ledger.counts.records;
+            return Err(Error::format(
+                file,
+                format!(
+                    "counts {counted} skipped of {records} records, which its rows do not come to: load the logs again into a new folder"
+                ),
+            ));
         }
         Ok(Some(ledger))
     }
@@ -314,7 +335,7 @@ impl Ledger {
 
     fn count(&mut self) -> Result<()> {
         let records = self.sources.iter().map(|source| source.records).sum();
-        let skipped = self.skipped.iter().map(|row| row.count).sum::<u64>();
+        let skipped = SkippedRow::sum(&self.skipped);
         let events = self.days.values().map(|day| day.events).sum();
         let id_conflicts = self.days.values().map(|day| day.id_conflicts).sum();
         let Some(duplicates) = u64::checked_sub(records, skipped + events) else {

@@ -43,7 +43,7 @@ pub struct Ingested {
 impl Ingested {
     /// How many records were skipped.
     pub fn all_skipped(&self) -> u64 {
-        self.skipped.iter().map(|row| row.count).sum()
+        SkippedRow::sum(&self.skipped)
     }
 }
 
@@ -228,7 +228,7 @@ impl Reader<'_> {
         if let Some(near) = not_utf8.filter(|_| events > 0) {
             self.all.not_utf8.insert(name.clone(), near);
         }
-        let records = events + skipped.iter().map(|row| row.count).sum::<u64>();
+        let records = events + SkippedRow::sum(&skipped);
         let is_cut = skipped.iter().any(|skipped| skipped.index.is_none() && skipped.reason == SkipReason::TooLarge.name());
         let read_up_to = (is_cut && !sha256.is_empty()).then_some(self.reading.max_inflated);
         // Where less was read than before, what was loaded stays beside it.
@@ -306,7 +306,7 @@ impl Sink for Collector<'_, '_> {
     }
 
     fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
-        // One step for all of them, and then the next: each has more instructions than there is room for in the processor's cache.
+        // One step for all of them, and then the next: together they have more instructions than the processor's cache has room for.
         let mut rows: Vec<EventRow<'_>> = (first..).zip(records).map(|(index, (time, _))| EventRow::new(*time, place(index))).collect();
         for (row, (_, record)) in rows.iter_mut().zip(records) {
             self.map(row, record, "");

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Case, Decision, Evaluation, Evaluator, Program, Request, Which, code_words};
 use crate::frame::{EventRows, Text, json, parquet, read};
 use crate::iam::arn::Arn;
-use crate::ingest::{Dataset, skipped_with};
+use crate::ingest::{Dataset, SkippedRow, skipped_with};
 
 pub use crate::evaluate::{
     ConditionReasons, FailedLayer, LayerReasons, PolicyNote, Reasons, RequestState, SettledCell, Settling, StatementReasons,
@@ -212,7 +212,7 @@ fn not_found(dataset: &Dataset, id: &str, near: &[String]) -> Result<String> {
             format!("`{}`{place}: {}: {}", row.file, row.reason.replace('_', " "), row.detail)
         })
         .collect();
-    let more = rows.iter().map(|row| row.count).sum::<u64>().saturating_sub(MOST_SKIPPED as u64);
+    let more = SkippedRow::sum(rows.iter().copied()).saturating_sub(MOST_SKIPPED as u64);
     if more > 0 {
         skipped.push(format!("and {more} more of the same files"));
     }

@@ -347,6 +347,24 @@ fn lines_that_are_the_same_and_no_records_take_one_row_of_the_ledger() {
 }
 
 #[test]
+fn a_ledger_whose_rows_do_not_come_to_what_it_counts_is_refused() {
+    let room = Room::new();
+    room.write("logs/a.json", record("a").to_string() + "\n{}\n{}\n");
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0);
+    let path = room.path("events/_retrial/ledger.json");
+    let ledger = std::fs::read_to_string(&path).unwrap();
+    assert!(ledger.contains("\"count\":2"), "{ledger}");
+    for count in ["0", "3", "18446744073709551615"] {
+        std::fs::write(&path, ledger.replace("\"count\":2", &format!("\"count\":{count}"))).unwrap();
+        room.run(&["ingest", "logs", "-o", "events"])
+            .exits(2)
+            .says(&["counts 2 skipped of 3 records", "load the logs again into a new folder"]);
+    }
+    std::fs::write(&path, ledger).unwrap();
+    room.run(&["ingest", "logs", "-o", "events"]).exits(0);
+}
+
+#[test]
 fn accounts_of_the_log_are_text_in_every_report() {
     let room = Room::new();
     let account = "\u{1b}]0;pwn\u{7}<img src=x>\u{2028}";
