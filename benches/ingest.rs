@@ -9,7 +9,7 @@ use std::io::Read as _;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use retrial::catalog::Catalog;
 use retrial::cloudtrail::{Record, Sink, Skipped, decode};
-use retrial::frame::{EventBuilder, EventWriter, Place};
+use retrial::frame::{EventBuilder, EventRow, EventWriter, Place};
 use retrial::ingest::map_record;
 
 const EVENTS_IN_POOL: u64 = 20_000;
@@ -34,17 +34,28 @@ impl Counting {
     }
 }
 
-impl Sink for Counting {
-    fn record(&mut self, index: u64, _: i64, record: &Record<'_>, text: &str) {
-        self.rows += 1;
+impl Counting {
+    fn take<'r>(&mut self, records: impl ExactSizeIterator<Item = &'r Record<'r>>, first: u64) {
+        self.rows += records.len() as u64;
         if self.stage >= Stage::Map {
-            let row = map_record(Catalog::builtin(), black_box(record), text, "log.json.gz", index);
+            let map = |(record, index)| map_record(Catalog::builtin(), black_box(record), "", "log.json.gz", index);
+            let rows: Vec<EventRow<'_>> = records.zip(first..).map(map).collect();
             if self.stage >= Stage::Columns {
-                self.builder.push(&row).expect("the row fits");
+                self.builder.push_all(&rows).expect("the rows fit");
             } else {
-                black_box(row);
+                black_box(rows);
             }
         }
+    }
+}
+
+impl Sink for Counting {
+    fn record(&mut self, index: u64, _: i64, record: &Record<'_>, _: &str) {
+        self.take(std::iter::once(record), index);
+    }
+
+    fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
+        self.take(records.iter().map(|(_, record)| record), first);
     }
 
     fn skipped(&mut self, skipped: Skipped) {
