@@ -1,5 +1,6 @@
 //! Writes the files of the events dataset.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -12,7 +13,7 @@ use super::chunk::Stored;
 use super::event::CODED;
 use super::grain::{self, Grain};
 use super::places::Place;
-use super::rows_writer::{Files, RowsWriter};
+use super::rows_writer::{Files, Room, RowsWriter};
 use super::schema::EVENTS;
 use crate::error::{Error, Result};
 
@@ -52,6 +53,11 @@ pub struct EventWriter {
     counted: BTreeMap<&'static str, BTreeMap<String, u64>>,
 }
 
+thread_local! {
+    /// That of the thread's last file.
+    static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) };
+}
+
 static EVERY_FILE: LazyLock<std::result::Result<Files, String>> = LazyLock::new(|| Files::of(&EVENTS).map_err(|error| error.to_string()));
 
 impl EventWriter {
@@ -62,8 +68,9 @@ impl EventWriter {
     pub fn create(path: &Path, counted: &[Text]) -> Result<Self> {
         let files = EVERY_FILE.as_ref().map_err(|error| Error::Columns(error.clone()))?;
         let stored = |field: &Field| if RAW.contains(&field.name().as_str()) { Stored::AS_IT_IS } else { Stored::COMPRESSED };
+        let room = ROOM.take().map_or_else(|| Room::new(CODED.fields(), stored), |room| Ok(*room))?;
         let counted = counted.iter().filter_map(|column| Text::NAMES.get(*column as usize)).map(|name| (*name, BTreeMap::new()));
-        Ok(Self { rows: RowsWriter::create(path, files, CODED.fields(), stored)?, counted: counted.collect() })
+        Ok(Self { rows: RowsWriter::create(path, files, room)?, counted: counted.collect() })
     }
 
     /// Adds rows of some batches, which have the columns of the events dataset.
@@ -82,7 +89,8 @@ impl EventWriter {
     /// [`Error::Io`] and [`Error::Columns`].
     pub fn finish(self) -> Result<BTreeMap<&'static str, BTreeMap<String, u64>>> {
         let Self { rows, mut counted } = self;
-        rows.finish(|rows| end_group(rows, &mut counted))?;
+        let room = rows.finish(|rows| end_group(rows, &mut counted))?;
+        ROOM.set(room.kept().map(Box::new));
         Ok(counted)
     }
 }

@@ -128,8 +128,9 @@ impl Column {
                 let Some((descriptor, is_searched)) = descriptors.next() else { return Ok(()) };
                 plain.end_page(zstd)?;
                 let statistics = plain.statistics().filter(|_| is_searched);
-                let done = std::mem::replace(plain, Plain::of(plain.kind, stored));
-                chunks.push(done.pages.close(descriptor, statistics, zstd, file)?);
+                let pages = std::mem::replace(&mut plain.pages, Pages::new(stored));
+                (plain.between, plain.nulls) = (None, 0);
+                chunks.push(pages.close(descriptor, statistics, zstd, file)?);
             }
             Form::Nested(leaves) => {
                 for leaf in leaves {
@@ -144,7 +145,7 @@ impl Column {
                     };
                     pages.coded(distinct, codes, &levels, zstd)?;
                     chunks.push(pages.close(descriptor, None, zstd, file)?);
-                    *leaf = Leaf::new(leaf.most_defined, leaf.most_repeated);
+                    leaf.clear();
                 }
             }
         }
@@ -308,10 +309,17 @@ impl Leaf {
         levels.into_iter().map(|(defined, repeated)| Self::new(defined, repeated)).collect()
     }
 
+    /// Forgets all rows; the room for them stays.
+    fn clear(&mut self) {
+        self.defined.clear();
+        self.repeated.clear();
+        self.texts.clear();
+    }
+
     /// A number for each row: equal where its places and texts are.
     fn numbers(&self) -> Vec<u32> {
         let mut known: HashMap<Vec<u32>, u32, foldhash::fast::FixedState> = HashMap::default();
-        let mut numbers = Vec::new();
+        let mut numbers = Vec::with_capacity(self.defined.len());
         let mut codes = self.texts.parts().1.iter();
         let mut levels = self.repeated.iter().zip(&self.defined).peekable();
         let mut row = Vec::new();

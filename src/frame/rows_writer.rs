@@ -52,27 +52,51 @@ pub(super) struct RowsWriter {
     path: PathBuf,
     temporary: PathBuf,
     file: ChunkFile<BufWriter<File>>,
-    zstd: Compressor,
-    columns: Vec<Column>,
-    recoding: Recoding,
+    room: Room,
     rows: usize,
 }
 
+/// What the rows of a file are collected in. The next file with the same columns can use it again.
+pub(super) struct Room {
+    zstd: Compressor,
+    columns: Vec<Column>,
+    recoding: Recoding,
+    /// The most rows that it has held.
+    most: usize,
+}
+
+impl Room {
+    /// The most rows of which the memory is kept for another file.
+    const KEPT: usize = 16_384;
+
+    /// For columns of such fields, with how they are stored.
+    ///
+    /// # Errors
+    /// [`Error::Columns`].
+    pub(super) fn new(fields: &Fields, stored: impl Fn(&Field) -> Stored) -> Result<Self> {
+        let columns = fields.iter().map(|field| Column::new(field, stored(field))).collect::<Result<_>>()?;
+        Ok(Self { zstd: Compressor::new(zstd_level()?)?, columns, recoding: Recoding::default(), most: 0 })
+    }
+
+    /// The same, unless it has grown large.
+    pub(super) fn kept(self) -> Option<Self> {
+        Some(self).filter(|room| room.most <= Self::KEPT)
+    }
+}
+
 impl RowsWriter {
-    /// Begins a file. `fields` are those of the columns that rows are pushed to, with how they are stored.
+    /// Begins a file. The room is that of the columns that rows are pushed to.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
-    pub(super) fn create(path: &Path, files: &Files, fields: &Fields, stored: impl Fn(&Field) -> Stored) -> Result<Self> {
+    pub(super) fn create(path: &Path, files: &Files, room: Room) -> Result<Self> {
         let temporary = path.with_extension("parquet.part");
         let file = BufWriter::with_capacity(WRITE_BYTES, create_private(&temporary)?);
         Ok(Self {
             path: path.to_path_buf(),
             file: ChunkFile::new(file, Arc::clone(&files.schema), Arc::clone(&files.properties))?,
             temporary,
-            zstd: Compressor::new(zstd_level()?)?,
-            columns: fields.iter().map(|field| Column::new(field, stored(field))).collect::<Result<_>>()?,
-            recoding: Recoding::default(),
+            room,
             rows: 0,
         })
     }
@@ -84,7 +108,7 @@ impl RowsWriter {
 
     /// Its columns.
     pub(super) fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.room.columns
     }
 
     /// Adds rows. Each part has some of the columns, in order: batches, and where the rows stand in them, as many as in the other
@@ -103,6 +127,7 @@ impl RowsWriter {
             let these = parts.iter().map(|(batches, places)| (*batches, places.get(done..end).unwrap_or_default()));
             self.gather(these)?;
             self.rows += end - done;
+            self.room.most = self.room.most.max(self.rows);
             done = end;
             if self.rows == GROUP_ROWS {
                 full(self)?;
@@ -112,13 +137,14 @@ impl RowsWriter {
     }
 
     fn gather<'p>(&mut self, parts: impl Iterator<Item = Part<'p>>) -> Result<()> {
-        let mut columns = self.columns.iter_mut();
+        let Room { zstd, columns, recoding, .. } = &mut self.room;
+        let mut columns = columns.iter_mut();
         for (batches, places) in parts {
             let places = Taken::new(places, batches.len())?;
             let of_part = batches.iter().map(|batch| batch.num_columns()).max().unwrap_or_default();
             for (at, column) in (0..of_part).zip(&mut columns) {
                 let arrays: Vec<&ArrayRef> = batches.iter().filter_map(|batch| batch.columns().get(at)).collect();
-                column.gather(&arrays, &places, &mut self.recoding, &mut self.zstd)?;
+                column.gather(&arrays, &places, recoding, zstd)?;
             }
         }
         match columns.next() {
@@ -139,7 +165,7 @@ impl RowsWriter {
     }
 
     fn write_group(&mut self, numbers: &[Vec<u32>]) -> ParquetResult<()> {
-        let Self { file, zstd, columns, .. } = self;
+        let Self { file, room: Room { zstd, columns, .. }, .. } = self;
         let (schema, properties) = file.described_by();
         let mut descriptors = schema.columns().iter().map(|descriptor| {
             let is_searched = properties.statistics_enabled(descriptor.path()) != EnabledStatistics::None;
@@ -159,17 +185,18 @@ impl RowsWriter {
     }
 
     /// Ends the file and puts it in its place; `rest` ends the last row group. That the content survives a loss of power is left
-    /// to whoever commits it.
+    /// to whoever commits it. Returns the room, which is empty.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`], and those of `rest`.
-    pub(super) fn finish(mut self, rest: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    pub(super) fn finish(mut self, rest: impl FnOnce(&mut Self) -> Result<()>) -> Result<Room> {
         if self.rows > 0 {
             rest(&mut self)?;
         }
         let file = self.file.finish().map_err(|error| write_error(&self.path, error))?;
         file.into_inner().map_err(|error| Error::io("write", &self.path, error.into_error()))?;
-        put(&self.temporary, &self.path)
+        put(&self.temporary, &self.path)?;
+        Ok(self.room)
     }
 }
 
@@ -189,7 +216,8 @@ impl GatheredTable {
     pub fn create(path: &Path, table: &Table, unique: &[&str]) -> Result<Self> {
         let compressed = Stored { dictionary: Self::DICTIONARY_BYTES, ..Stored::COMPRESSED };
         let stored = |field: &Field| if unique.contains(&field.name().as_str()) { Stored::AS_IT_IS } else { compressed };
-        Ok(Self(RowsWriter::create(path, &Files::of(table)?, &coded_fields(&table.schema, unique), stored)?))
+        let room = Room::new(&coded_fields(&table.schema, unique), stored)?;
+        Ok(Self(RowsWriter::create(path, &Files::of(table)?, room)?))
     }
 
     /// Adds rows. Each part has some of the columns, in order: batches, and the rows to take of them, as many as of the others.
@@ -206,7 +234,7 @@ impl GatheredTable {
     /// # Errors
     /// [`Error::Io`] and [`Error::Columns`].
     pub fn finish(self) -> Result<()> {
-        self.0.finish(|rows| rows.end_group(&[]))
+        self.0.finish(|rows| rows.end_group(&[])).map(drop)
     }
 }
 

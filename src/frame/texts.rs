@@ -159,6 +159,13 @@ impl Distinct {
         Ok((number, true))
     }
 
+    /// Forgets all; the room for them stays.
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+        self.known.clear();
+    }
+
     /// None, with room for about as many.
     fn empty_alike(&self) -> Self {
         Self {
@@ -353,9 +360,12 @@ impl CodedBuilder {
         texts.chain((nulls > 0).then_some((None, nulls)))
     }
 
-    /// Forgets all rows.
+    /// Forgets all rows; the room for them stays.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.distinct.clear();
+        self.codes.clear();
+        self.nothing = 0;
+        self.recent.clear();
     }
 
     /// The rows as a column, with codes as narrow as they can be; the builder is empty after, with room for as many.

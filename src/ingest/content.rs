@@ -127,7 +127,10 @@ fn open_file(path: &Path, limit: u64) -> Result<Content, Skipped> {
 
 /// All that there is, but for what is beyond the limit, of which there is a byte.
 fn whole(reader: impl Read, limit: u64, expected: usize) -> Result<Content, Skipped> {
-    let mut bytes = Vec::with_capacity(expected);
+    let mut bytes = ROOM.take();
+    if bytes.capacity() < expected {
+        bytes = Vec::with_capacity(expected + expected / 4);
+    }
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Content::Bytes(bytes.into()))
 }
@@ -141,7 +144,20 @@ fn too_large(bytes: u64, limit: u64) -> Skipped {
     Skipped::new(None, SkipReason::TooLarge, detail, &[])
 }
 
+/// What has more room than this is not kept for the next file.
+const MOST_ROOM: usize = 16 << 20;
+
+/// Keeps the memory that the bytes of a file had for those of the next one.
+fn keep_room(bytes: Bytes) {
+    if bytes.is_unique() && bytes.len() <= MOST_ROOM {
+        let mut room = Vec::from(bytes);
+        room.clear();
+        ROOM.set(room);
+    }
+}
+
 thread_local! {
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     static INFLATER: Cell<Option<Box<Inflater>>> = const { Cell::new(None) };
 }
 
@@ -173,7 +189,8 @@ impl Opened {
         match self.content {
             Content::Parquet(file) => tabular::decode_table(file, reading.max_inflated, sink),
             Content::Bytes(bytes) => {
-                decode_bytes(bytes, reading.max_inflated, NESTED, sink);
+                decode_bytes(bytes.clone(), reading.max_inflated, NESTED, sink);
+                keep_room(bytes);
             }
         }
         if let Some(beyond) = self.beyond {

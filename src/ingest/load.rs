@@ -150,7 +150,7 @@ fn read_all(
     let threads = on_all_threads(files.len(), usize::MAX, |thread, next| {
         let rows = Buffers::new(waiting, &days.staging.folder, thread, budget);
         let (mut reader, mut written) =
-            (Reader { catalog, reading, known: &known, waiting, rows, all: AllRead::default() }, Written::new());
+            (Reader { catalog, reading, known: &known, waiting, rows, room: Vec::new(), all: AllRead::default() }, Written::new());
         while let Some((_, file)) = waiting.next_file(thread, next).and_then(|at| files.get(at)) {
             progress.advance(file.bytes, reader.file(file)?);
             if reader.rows.end_file() {
@@ -179,6 +179,8 @@ struct Reader<'r> {
     known: &'r BTreeMap<&'r str, Vec<&'r SourceFile>>,
     waiting: &'r Waiting,
     rows: Buffers<'r>,
+    /// Room for the rows of some records, used again and again: it stays in the processor's caches.
+    room: Vec<EventRow<'static>>,
     all: AllRead,
 }
 
@@ -204,6 +206,7 @@ impl Reader<'_> {
             file: &name,
             source: &sha256,
             rows: &mut self.rows,
+            room: &mut self.room,
             skipped: Vec::new(),
             events: 0,
             of_next: Vec::new(),
@@ -249,6 +252,12 @@ fn place(index: u64) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
 }
 
+/// The memory of some rows, for rows that borrow from elsewhere.
+fn emptied<'a>(rows: Vec<EventRow<'_>>) -> Vec<EventRow<'a>> {
+    // Collected in place: the standard library takes the same memory for values of the same size.
+    rows.into_iter().map_while(|_| None).collect()
+}
+
 /// Maps the records of a file into rows.
 struct Collector<'c, 'r> {
     catalog: &'c Catalog,
@@ -256,6 +265,7 @@ struct Collector<'c, 'r> {
     /// SHA-256 of the file.
     source: &'c str,
     rows: &'c mut Buffers<'r>,
+    room: &'c mut Vec<EventRow<'static>>,
     skipped: Vec<SkippedRow>,
     events: u64,
     /// What is unknown of the next record, and of how many events so far.
@@ -307,12 +317,14 @@ impl Sink for Collector<'_, '_> {
 
     fn records(&mut self, first: u64, records: &[(i64, Record<'_>)]) {
         // One step for all of them, and then the next: together they have more instructions than the processor's cache has room for.
-        let mut rows: Vec<EventRow<'_>> = (first..).zip(records).map(|(index, (time, _))| EventRow::new(*time, place(index))).collect();
+        let mut rows = emptied(std::mem::take(self.room));
+        rows.extend((first..).zip(records).map(|(index, (time, _))| EventRow::new(*time, place(index))));
         for (row, (_, record)) in rows.iter_mut().zip(records) {
             self.map(row, record, "");
         }
         self.is_same |= (first..).zip(records).any(|(index, _)| self.is_last(index, ""));
         self.push(&rows);
+        *self.room = emptied(rows);
     }
 
     fn skipped(&mut self, skipped: Skipped) {

@@ -182,7 +182,7 @@ impl Merge {
     /// [`Error::Io`] and [`Error::Columns`].
     pub(super) fn new(runs: &[Run]) -> Result<Self> {
         // A usual day is written at once: to grow to it step by step would copy its rows twice.
-        let mut merge = Self { heads: BinaryHeap::with_capacity(runs.len()), runs: Vec::new(), kept: Vec::with_capacity(OUTPUT_ROWS / 2) };
+        let mut merge = Self { heads: BinaryHeap::with_capacity(runs.len()), runs: Vec::new(), kept: Vec::with_capacity(OUTPUT_ROWS) };
         for run in runs {
             merge.runs.push((run.open()?, 0..0));
             merge.refill(merge.runs.len() - 1)?;
