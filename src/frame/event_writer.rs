@@ -113,3 +113,59 @@ fn numbers(rows: &RowsWriter, grain: Grain) -> Vec<u32> {
     let columns = columns.filter(|(field, _)| Grain::of(field.name()) == grain).flat_map(|(_, column)| column.numbers());
     grain::number(&columns.collect::<Vec<_>>(), rows.rows())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use rand::{Rng as _, SeedableRng as _};
+
+    use super::*;
+    use crate::frame::{Check, EventBuilder, EventRow, Flag};
+
+    /// Rows of all kinds of columns: a third of the cells are nothing.
+    fn rows(count: usize, rng: &mut rand_chacha::ChaCha8Rng) -> RecordBatch {
+        let mut builder = EventBuilder::default();
+        for number in 0..count {
+            let mut row = EventRow::new(rng.random_range(0..1_000_000), number as i64);
+            for column in Text::ALL {
+                let most = if rng.random_bool(0.9) { 9 } else { 100_000 };
+                row.set(column, rng.random_bool(0.7).then(|| format!("{column:?} {}", rng.random_range(0..most))));
+            }
+            for flag in Flag::ALL {
+                row.flag(flag, rng.random_bool(0.7).then(|| rng.random()));
+            }
+            row.session_created = rng.random_bool(0.7).then_some(7);
+            for _ in 0..rng.random_range(0..3) {
+                row.more_checks.push(Check { action: Cow::Borrowed("iam:PassRole"), resource: None, source: "catalog" });
+                let texts = rng.random_bool(0.7).then(|| vec!["a".to_owned(); rng.random_range(0..3)]);
+                row.request_context.push((format!("k{}", row.request_context.len()), texts));
+            }
+            builder.push(&row).unwrap();
+        }
+        builder.finish().unwrap()
+    }
+
+    fn written(path: &Path, batch: &RecordBatch) -> (Vec<u8>, BTreeMap<&'static str, BTreeMap<String, u64>>) {
+        let mut writer = EventWriter::create(path, &[Text::AccountId]).unwrap();
+        let places: Vec<Place> = (0..batch.num_rows()).rev().map(|row| (0, row)).collect();
+        for some in places.chunks(4_096) {
+            writer.push(&[batch], some).unwrap();
+        }
+        let counts = writer.finish().unwrap();
+        (std::fs::read(path).unwrap(), counts)
+    }
+
+    #[test]
+    fn a_file_does_not_depend_on_those_that_its_thread_has_written_before() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.parquet");
+        for count in [3, 300, 1, Room::KEPT + 1, 0, 40] {
+            let batch = rows(count, &mut rng);
+            let after_others = written(&path, &batch);
+            let first = std::thread::scope(|scope| scope.spawn(|| written(&path, &batch)).join().unwrap());
+            assert!(after_others == first, "{count} rows");
+        }
+    }
+}

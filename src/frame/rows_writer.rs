@@ -67,7 +67,7 @@ pub(super) struct Room {
 
 impl Room {
     /// The most rows of which the memory is kept for another file.
-    const KEPT: usize = 16_384;
+    pub(super) const KEPT: usize = 16_384;
 
     /// For columns of such fields, with how they are stored.
     ///
