@@ -129,7 +129,9 @@ fn open_file(path: &Path, limit: u64) -> Result<Content, Skipped> {
 fn whole(reader: impl Read, limit: u64, expected: usize) -> Result<Content, Skipped> {
     let mut bytes = ROOM.take();
     if bytes.capacity() < expected {
-        bytes = Vec::with_capacity(expected + expected / 4);
+        // With room to spare where it is kept: the files of a log are about as large as each other.
+        let spare = if expected <= MOST_ROOM { expected / 4 } else { 0 };
+        bytes = Vec::with_capacity(expected + spare);
     }
     reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(Content::Bytes(bytes.into()))
