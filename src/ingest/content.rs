@@ -146,10 +146,10 @@ fn too_large(bytes: u64, limit: u64) -> Skipped {
     Skipped::new(None, SkipReason::TooLarge, detail, &[])
 }
 
-/// What has more room than this is not kept for the next file.
+/// The memory of a file with more bytes than this is not kept.
 const MOST_ROOM: usize = 16 << 20;
 
-/// Keeps the memory that the bytes of a file had for those of the next one.
+/// Keeps the memory that the bytes of a file had for those of the thread's next one.
 fn keep_room(bytes: Bytes) {
     if bytes.is_unique() && bytes.len() <= MOST_ROOM {
         let mut room = Vec::from(bytes);
