@@ -72,8 +72,7 @@ impl Sorted {
         let mut sorted = Self::new(batch)?;
         let rows = u32::try_from(sorted.batch.num_rows()).map_err(|error| Error::Internal(error.to_string()))?;
         let mut keys: Vec<(i64, u64, u32)> = (0..rows).map(|row| (sorted.time(row), sorted.id_prefix(row), row)).collect();
-        // Files are mostly in order of time, or nearly: a sort that finds stretches in order has little to do.
-        keys.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| sorted.compare(a.2, &sorted, b.2)));
+        keys.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| sorted.compare(a.2, &sorted, b.2)));
         sorted.order = Some(keys.into_iter().map(|(_, _, row)| row).collect());
         Ok(sorted)
     }
